@@ -1,0 +1,1 @@
+"""Prometheus alert and recording rules, rendered from the signal catalogue in `policies.signals`."""

@@ -1,0 +1,1 @@
+"""Grafana dashboards, rendered from the signal catalogue in `policies.signals`."""

@@ -1,0 +1,1 @@
+"""Tests of Foresail; the folders mirror the product's."""

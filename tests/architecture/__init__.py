@@ -1,0 +1,1 @@
+"""Tests that hold the shape of the house: imports, names, documentation, generated files."""
