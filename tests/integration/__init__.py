@@ -1,0 +1,1 @@
+"""Tests against real servers: Prometheus, PostgreSQL and a Kubernetes API server."""
