@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.foresail-setup
-# The bench and the tests measure one process; BLAS threads on top of it only blur the figures.
+# One BLAS thread: a journal replays bit for bit, and benchmarks measure one process.
 export OPENBLAS_NUM_THREADS ?= 1
 # uv does not read pip's configuration: where pip is told of another index, uv is told the same.
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
