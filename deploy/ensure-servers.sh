@@ -27,8 +27,7 @@ missing() { # PACKAGE...: those that are not found
 
 keep_services_stopped() { # until the script ends; an administrator's own policy comes back afterwards
   local policy=/usr/sbin/policy-rc.d aside=/usr/sbin/policy-rc.d.before-foresail
-  if [ -e "$policy" ]; then
-    mv "$policy" "$aside"
+  if [ -e "$aside" ] || { [ -e "$policy" ] && mv "$policy" "$aside"; }; then # aside: an earlier run was killed
     trap 'mv -f /usr/sbin/policy-rc.d.before-foresail /usr/sbin/policy-rc.d' EXIT
   else
     trap 'rm -f /usr/sbin/policy-rc.d' EXIT
@@ -47,6 +46,7 @@ disable_services() { # PACKAGE...: so that they do not start with the machine ei
 
 install() { # PACKAGE...
   export DEBIAN_FRONTEND=noninteractive
+  mkdir -p /run/lock
   exec 9>/run/lock/foresail-ensure-servers
   flock --timeout 600 9
   keep_services_stopped

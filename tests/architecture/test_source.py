@@ -62,15 +62,19 @@ def _is_overload(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) ->
     return any("overload" in ast.unparse(decorator) for decorator in node.decorator_list)
 
 
-def _broad_handlers(module: Module) -> Iterator[ast.ExceptHandler | ast.Call]:
+def _broad_handlers(module: Module) -> Iterator[ast.AST]:
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.ExceptHandler):
-            caught = ast.unparse(node.type) if node.type else "BaseException"
-            if BROAD.search(caught):
+        match node:
+            case ast.ExceptHandler(type=None):
                 yield node
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("suppress"):
-            if any(BROAD.fullmatch(ast.unparse(caught)) for caught in node.args):
+            case ast.ExceptHandler(type=ast.expr() as caught) if BROAD.search(ast.unparse(caught)):
                 yield node
+            case ast.Call(func=ast.Name("suppress") | ast.Attribute(attr="suppress"), args=caught) if any(
+                BROAD.fullmatch(ast.unparse(error)) for error in caught
+            ):
+                yield node
+            case _:
+                pass
 
 
 def _lines_matching(pattern: re.Pattern[str], suffix: str = "") -> Iterator[str]:
