@@ -1,0 +1,366 @@
+"""WorkloadPolicy, the one document a user writes: its fields and what they mean."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, StrictBool, StrictStr, ValidationError
+
+from policies.behavior import Behavior, ScaleDown, ScaleUp, ScalingPolicy
+from policies.checks import (
+    Count,
+    Cron,
+    GroupVersion,
+    KindName,
+    Label,
+    MatchValue,
+    MetricLabel,
+    Query,
+    SignalName,
+    Subdomain,
+    TimeZone,
+    bounds_agree,
+    duration_within,
+    exactly_one,
+    names_are_unique,
+    per_pod_needs_average,
+    share_up_to,
+)
+from policies.problems import Part, PolicyError, Problem, Rule, problems_of
+from policies.quantities import DurationS, PositiveQuantity, Share, milli
+
+__all__ = [
+    "API_VERSION",
+    "KIND",
+    "Behavior",
+    "BoundQuery",
+    "CapacityFromRequest",
+    "DemandSignal",
+    "Forecast",
+    "Metadata",
+    "Objective",
+    "PolicyError",
+    "PressureSignal",
+    "PressureTarget",
+    "Problem",
+    "Replicas",
+    "ScaleDown",
+    "ScaleUp",
+    "ScalingPolicy",
+    "Schedule",
+    "Signal",
+    "Spec",
+    "Target",
+    "WorkloadPolicy",
+    "duplicates",
+    "policies_from",
+    "policy_from",
+]
+
+API_VERSION = "foresail.dev/v1alpha1"
+KIND = "WorkloadPolicy"
+
+_DAY_S = 86_400.0
+_SIGNAL_KINDS = frozenset({"demand", "pressure"})
+_SERVER_SET = frozenset(
+    {
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "finalizers",
+        "generateName",
+        "generation",
+        "managedFields",
+        "ownerReferences",
+        "resourceVersion",
+        "selfLink",
+        "uid",
+    }
+)
+_VARIABLE = re.compile(r"\$(namespace|name)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class BoundQuery:
+    """One signal's query with its variables filled in.
+
+    Queries of equal text are asked once; `match` (sorted pairs of label and value) then selects a policy's series.
+    """
+
+    signal: str
+    query: str
+    match: tuple[tuple[str, str], ...]
+
+
+class Metadata(Part):
+    """Name and place of the policy; what an API server adds besides is accepted and dropped."""
+
+    ignored: ClassVar[frozenset[str]] = _SERVER_SET
+
+    name: Subdomain = Field(description="Name of the policy, unique in its namespace.")
+    namespace: Label = Field("default", description="Namespace of the policy and of its target.")
+    labels: Mapping[StrictStr, StrictStr] = Field({}, description="Labels, for the reader and for other tools.")
+    annotations: Mapping[StrictStr, StrictStr] = Field({}, description="Annotations, for the reader and other tools.")
+
+
+class Target(Part):
+    """The object to scale."""
+
+    api_version: GroupVersion = Field(description="API group and version of the object, such as `apps/v1`.")
+    kind: KindName = Field(description="Kind of the object; anything with a scale subresource.")
+    name: Subdomain = Field(description="Name of the object, in the policy's namespace.")
+
+
+class Schedule(Part):
+    """Bounds that hold from each time the cron expression names, for a duration."""
+
+    cron: Cron = Field(description="When a window begins: minute, hour, day of month, month, day of week.")
+    timezone: TimeZone = Field("UTC", description="Time zone in which `cron` is read.")
+    duration: Annotated[DurationS, duration_within(1, 7 * _DAY_S)] = Field(
+        description="How long a window lasts, up to 7d."
+    )
+    min: Count | None = Field(None, description="Fewest replicas meanwhile; the policy's `min` if absent.")
+    max: Count | None = Field(None, description="Most replicas meanwhile; the policy's `max` if absent.")
+
+
+class Replicas(Part):
+    """Bounds on replicas, always and by schedule."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (bounds_agree,)
+
+    min: Count = Field(1, description="Fewest replicas.")
+    max: Count = Field(description="Most replicas.")
+    schedules: tuple[Schedule, ...] = Field(
+        (),
+        description="Windows with other bounds. While one is active its bounds replace `min` and `max`;"
+        " while several are, the larger min and the larger max hold.",
+    )
+
+
+class CapacityFromRequest(Part):
+    """The pods' own request as what a replica serves at 100 %."""
+
+    resource: Literal["cpu", "memory"] = Field(description="Resource whose request is the capacity.")
+    container: Label | None = Field(None, description="Count this container's request alone; all containers if absent.")
+
+
+class DemandSignal(Part):
+    """Load that is the same whatever Foresail decides: arrivals, or usage summed over replicas."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (exactly_one("capacityPerReplica", "capacityFromRequest"),)
+
+    kind: Literal["demand"] = Field(description="Load that does not depend on the replicas there are.")
+    name: SignalName = Field(description="Name of the signal, unique in the policy.")
+    query: Query = Field(
+        description="PromQL query; `$namespace` and `$name` stand for the policy's namespace and the target's name."
+    )
+    match: Mapping[MetricLabel, MatchValue] = Field(
+        {}, description="Labels that select this workload's series when the query's answer serves many workloads."
+    )
+    capacity_per_replica: PositiveQuantity | None = Field(
+        None, description="What one replica serves at 100 %, in the query's unit."
+    )
+    capacity_from_request: CapacityFromRequest | None = Field(
+        None,
+        description="Take the pods' request as capacity; the query then returns usage per pod"
+        " (label `pod`), in cores or bytes.",
+    )
+
+    @property
+    def capacity_per_replica_milli(self) -> int | None:
+        """What one replica serves, in thousandths of the query's unit (int64), if declared."""
+        return None if self.capacity_per_replica is None else milli(self.capacity_per_replica)
+
+
+class PressureTarget(Part):
+    """The value at which a pressure signal asks for no more replicas."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (exactly_one("averageValue", "value"),)
+
+    average_value: PositiveQuantity | None = Field(None, description="Target per replica.")
+    value: PositiveQuantity | None = Field(None, description="Target of the total.")
+
+    @property
+    def milli(self) -> int:
+        """The target in thousandths (int64)."""
+        return milli(self.average_value or self.value or Decimal())
+
+
+class PressureSignal(Part):
+    """What depends on the replicas there are: queue length, cache use, latency, utilisation near its ceiling."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (per_pod_needs_average,)
+
+    kind: Literal["pressure"] = Field(description="A reading that depends on the replicas there are.")
+    name: SignalName = Field(description="Name of the signal, unique in the policy.")
+    query: Query = Field(
+        description="PromQL query; `$namespace` and `$name` stand for the policy's namespace and the target's name."
+    )
+    match: Mapping[MetricLabel, MatchValue] = Field(
+        {}, description="Labels that select this workload's series when the query's answer serves many workloads."
+    )
+    target: PressureTarget = Field(description="Where the signal should be; exactly one of its fields.")
+    per_pod: StrictBool = Field(
+        default=False, description="The query returns one series per pod (label `pod`); needs `averageValue`."
+    )
+
+
+Signal = Annotated[DemandSignal | PressureSignal, Field(discriminator="kind")]
+
+
+class Objective(Part):
+    """How late requests may be, and what counts as late."""
+
+    late: Annotated[Share, share_up_to(0.5)] = Field(
+        0.01, description="Share of requests that may arrive while replicas are above `servingLimit`, up to 50 %."
+    )
+    serving_limit: Annotated[Share, share_up_to(1)] = Field(
+        0.8, description="Share of capacity up to which a replica serves in time."
+    )
+
+
+class Forecast(Part):
+    """Forecasting of demand."""
+
+    enabled: StrictBool = Field(default=True, description="Whether forecasts may raise replicas ahead of load.")
+    history: Annotated[DurationS, duration_within(_DAY_S, 35 * _DAY_S)] = Field(
+        7 * _DAY_S, description="How far back the models look, from 1d to 35d."
+    )
+
+
+class Spec(Part):
+    """What to scale, between which bounds, on which signals, towards which objective."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (names_are_unique,)
+
+    target: Target = Field(description="The object to scale, in the policy's namespace.")
+    mode: Literal["shadow", "floor", "active", "paused"] = Field(
+        "shadow",
+        description="`shadow` decides and records, `floor` publishes the recommendation as a metric,"
+        " `active` writes the scale, `paused` watches.",
+    )
+    replicas: Replicas = Field(description="Bounds on replicas.")
+    signals: Annotated[tuple[Signal, ...], Field(min_length=1)] = Field(
+        description="What is measured; the largest proposal wins."
+    )
+    objective: Objective = Field(Objective(), description="How late requests may be.")
+    behavior: Behavior | None = Field(None, description="Speed and steadiness, as in autoscaling/v2.")
+    forecast: Forecast = Field(Forecast(), description="Forecasting of demand.")
+
+    @property
+    def scale_up(self) -> ScaleUp:
+        """Behaviour upwards, with autoscaling/v2's defaults where the user wrote nothing."""
+        return (self.behavior and self.behavior.scale_up) or ScaleUp()
+
+    @property
+    def scale_down(self) -> ScaleDown:
+        """Behaviour downwards, with autoscaling/v2's defaults where the user wrote nothing."""
+        return (self.behavior and self.behavior.scale_down) or ScaleDown()
+
+    @property
+    def scale_up_is_written(self) -> bool:
+        """Whether the user wrote `behavior.scaleUp`, which then binds every candidate."""
+        return self.behavior is not None and self.behavior.scale_up is not None
+
+    @property
+    def scale_down_is_written(self) -> bool:
+        """Whether the user wrote `behavior.scaleDown`, which then binds every candidate."""
+        return self.behavior is not None and self.behavior.scale_down is not None
+
+
+class WorkloadPolicy(Part):
+    """How one workload is scaled."""
+
+    ignored: ClassVar[frozenset[str]] = frozenset({"status"})
+
+    api_version: Literal["foresail.dev/v1alpha1"] = Field(description="Version of this document's format.")
+    kind: Literal["WorkloadPolicy"] = Field(description="Kind of this document.")
+    metadata: Metadata = Field(description="Name and place of the policy.")
+    spec: Spec = Field(description="What to scale and how.")
+
+    @property
+    def uid(self) -> str:
+        """The policy's identity, ``namespace/name``."""
+        return f"{self.metadata.namespace}/{self.metadata.name}"
+
+    def queries(self) -> tuple[BoundQuery, ...]:
+        """Fill in the variables of each signal's query and match, in the order of `spec.signals`."""
+        names = {"namespace": self.metadata.namespace, "name": self.spec.target.name}
+        return tuple(
+            BoundQuery(
+                signal=signal.name,
+                query=_filled(signal.query, {key: _escaped(value) for key, value in names.items()}),
+                match=tuple(sorted((label, _filled(value, names)) for label, value in signal.match.items())),
+            )
+            for signal in self.spec.signals
+        )
+
+    def document(self) -> dict[str, object]:
+        """Return plain YAML or JSON values that parse to an equal policy; fields at their default are left out."""
+        written = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return {"apiVersion": API_VERSION, "kind": KIND, **written}
+
+
+def policy_from(document: object, *, source: str) -> WorkloadPolicy:
+    """Parse one document, as YAML or JSON gives it.
+
+    Raises:
+        PolicyError: with every problem of the document.
+    """
+    try:
+        return WorkloadPolicy.model_validate(document, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise PolicyError(problems_of(error, source=source, tags=_SIGNAL_KINDS)) from error
+
+
+def policies_from(documents: Iterable[object], *, source: str) -> tuple[WorkloadPolicy, ...]:
+    """Parse several documents of one source; empty ones are skipped.
+
+    Raises:
+        PolicyError: with every problem of every document, duplicates within the source among them.
+    """
+    present = [(number, document) for number, document in enumerate(documents, start=1) if document is not None]
+    policies: list[WorkloadPolicy] = []
+    problems: list[Problem] = []
+    for number, document in present:
+        where = source if len(present) == 1 else f"{source} (document {number})"
+        try:
+            policies.append(policy_from(document, source=where))
+        except PolicyError as error:
+            problems += error.problems
+    problems += duplicates(policies, source=source)
+    if problems:
+        raise PolicyError(problems)
+    return tuple(policies)
+
+
+def duplicates(policies: Iterable[WorkloadPolicy], *, source: str = "") -> tuple[Problem, ...]:
+    """Find policies that share namespace and name, or that scale the same object (whatever its API version)."""
+    problems: list[Problem] = []
+    uids: set[str] = set()
+    owners: dict[tuple[str, str, str, str], str] = {}
+    for policy in policies:
+        if policy.uid in uids:
+            problems.append(
+                Problem(source, "metadata.name", f"two policies are named {policy.uid}; rename or remove one")
+            )
+            continue
+        uids.add(policy.uid)
+        target = policy.spec.target
+        group = target.api_version.rpartition("/")[0]
+        owner = owners.setdefault((policy.metadata.namespace, group, target.kind, target.name), policy.uid)
+        if owner != policy.uid:
+            scaled = f"{target.kind} {policy.metadata.namespace}/{target.name}"
+            message = f"{owner} and {policy.uid} both scale {scaled}; keep one of them"
+            problems.append(Problem(source, "spec.target", message))
+    return tuple(problems)
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    return _VARIABLE.sub(lambda found: values[found[1]], text)
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"')
