@@ -1,0 +1,75 @@
+"""Small protocols, named by role, through which the loop meets the outside. Adapters implement them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from controller.records import (
+        Answer,
+        ClusterView,
+        Event,
+        PastSeries,
+        PolicySet,
+        ScaleOrder,
+        SignalQuery,
+        TargetRef,
+    )
+
+
+class Clock(Protocol):
+    """Wall time, monotonic time, and waiting; virtual in simulations and tests."""
+
+    def now_s(self) -> float:
+        """Wall time in seconds since 1970."""
+
+    def elapsed_s(self) -> float:
+        """Monotonic seconds since an arbitrary start."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class MetricsSource(Protocol):
+    """Where load and pressure are read."""
+
+    async def ask(self, queries: Sequence[SignalQuery], *, at_s: float, deadline_s: float) -> Sequence[Answer]:
+        """Answer every query, in order, within `deadline_s` seconds; what fails is `Unanswered`. Never raises."""
+
+    async def past(
+        self, query: SignalQuery, *, start_s: float, end_s: float, step_s: float, deadline_s: float
+    ) -> Sequence[PastSeries]:
+        """What the query would have answered between two wall times. Raises Unavailable or Rejected."""
+
+
+class Cluster(Protocol):
+    """The scaled objects and their pods, watched."""
+
+    async def follow(self, targets: Collection[TargetRef]) -> None:
+        """Watch exactly these targets from now on."""
+
+    def view(self) -> ClusterView:
+        """The cluster as last seen; never waits."""
+
+
+class Actuator(Protocol):
+    """Who writes the scale."""
+
+    async def scale(self, order: ScaleOrder) -> None:
+        """Write the scale subresource. Raises Unavailable, Conflict or Rejected."""
+
+
+class Events(Protocol):
+    """Who tells the cluster's users."""
+
+    async def emit(self, event: Event) -> None:
+        """Post an event, or drop it when there are too many. Raises Unavailable or Rejected."""
+
+
+class PolicySource(Protocol):
+    """Where the policies come from."""
+
+    async def read(self) -> PolicySet:
+        """The policies in force: the last good version of each, with the problems of what was refused."""

@@ -1,0 +1,174 @@
+"""What travels between the controller's rooms: views of the cluster, answers of a metrics source, intents.
+
+Plain frozen values without behaviour; ports, adapters, the loop and the journal all speak in them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from policies.model import Why
+    from policies.spec import WorkloadPolicy
+
+@dataclass(frozen=True, slots=True, order=True)
+class TargetRef:
+    """An object with a scale subresource."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerRequest:
+    """Requests of one container, in thousandths of a core or of a byte; None = not set."""
+
+    name: str
+    cpu_milli: int | None
+    memory_milli: int | None
+    restart_always: bool = False  # an init container that runs beside the others
+
+
+@dataclass(frozen=True, slots=True)
+class PodView:
+    """What is kept of a pod. Times are wall time; None = not known."""
+
+    name: str
+    phase: str
+    deleted: bool
+    ready: bool | None
+    created_at_s: float
+    started_at_s: float | None
+    transition_at_s: float | None  # last change of readiness
+    containers: tuple[ContainerRequest, ...] = ()
+    init_containers: tuple[ContainerRequest, ...] = ()
+    pod_cpu_milli: int | None = None  # request on the pod itself
+    pod_memory_milli: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetView:
+    """What is known of a target. `owner` names who else scales it and the way out; `problem` why it cannot be read."""
+
+    ref: TargetRef
+    spec_replicas: int
+    status_replicas: int
+    resource_version: str
+    paused: bool = False  # annotation foresail.dev/paused
+    owner: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterView:
+    """The cluster as last seen. `seen_at_s` is the wall time up to which the watches are known to be current."""
+
+    targets: Mapping[TargetRef, TargetView]
+    pods: Mapping[TargetRef, Sequence[PodView]]
+    seen_at_s: float
+    killed: str | None = None  # the kill switch is on, and where it was set
+
+
+@dataclass(frozen=True, slots=True)
+class SignalQuery:
+    """One distinct query. `labels` are those that tell workloads apart in its answer; `per_pod` adds `pod`."""
+
+    text: str
+    labels: tuple[str, ...] = ()
+    per_pod: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer. Keys are the values of the query's labels (and the pod, when per pod), in their order.
+
+    `newest_at_s` and `targets` come from the witness: by key, without the pod, the wall time of the newest raw
+    sample and how many scrape targets hold one; None when the query's freshness cannot be derived.
+    """
+
+    query: SignalQuery
+    keys: Sequence[tuple[str, ...]]
+    values: Sequence[float]  # as served: may be NaN or infinite
+    newest_at_s: Mapping[tuple[str, ...], float] | None
+    targets: Mapping[tuple[str, ...], int] | None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A query without an answer: why, in a code and in words."""
+
+    query: SignalQuery
+    why: Why
+    message: str
+
+
+Answer = Answered | Unanswered
+
+
+@dataclass(frozen=True, slots=True)
+class PastSeries:
+    """One series of a range query: wall times and finite values; gaps are simply absent."""
+
+    key: tuple[str, ...]
+    at_s: Sequence[float]
+    values: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """The policies in force, sorted by uid, the problems of what was not accepted, and a digest of the content."""
+
+    policies: tuple[WorkloadPolicy, ...]
+    problems: tuple[str, ...] = ()
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleOrder:
+    """A change of scale to be carried out, with the resourceVersion that it was decided on."""
+
+    uid: str
+    ref: TargetRef
+    before: int
+    after: int
+    resource_version: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an order ended: result is applied, conflict, rejected or unavailable."""
+
+    order: ScaleOrder
+    at_s: float
+    result: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something a user of the cluster should see on the target; reason in CamelCase, as Kubernetes events have it."""
+
+    ref: TargetRef
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceHealth:
+    """How a source has fared in the last tick."""
+
+    name: str
+    ok: bool
+    queries: int = 0
+    failed: int = 0
+    elapsed_s: float = 0.0
+    message: str = ""
+    warnings: tuple[str, ...] = field(default=())

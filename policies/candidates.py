@@ -1,0 +1,248 @@
+"""The policies that compete for a lane: the Kubernetes rule and the forecast.
+
+Each proposes replicas by itself, under the bounds that hold for it, from a log of its own recommendations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from policies.arrays import any_by, booleans, integers, max_by, small
+from policies.forecast import seasonal
+from policies.hpa import behavior as hpa
+from policies.hpa.metrics import Fault, propose
+from policies.model import UNKNOWN, Conditions, Forecast, Proposal, Source, Status
+from policies.state import demand_tracks
+
+if TYPE_CHECKING:
+    from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray
+    from policies.hpa.metrics import Proposed
+    from policies.log import Log
+    from policies.model import Behavior, Direction, Fleet, Observation
+    from policies.state import EngineState
+
+ROUNDING = 1e-9  # a need this close above a whole number of replicas is that number
+
+
+class Scaling(IntEnum):
+    """Reasons of the condition ScalingActive; NOT_SET where bounds decided before any metric was read."""
+
+    NOT_SET = 0
+    VALID_METRIC_FOUND = 1
+    SCALING_DISABLED = 2
+    FAILED_GET_RESOURCE_METRIC = 3
+    FAILED_GET_CONTAINER_RESOURCE_METRIC = 4
+    FAILED_GET_PODS_METRIC = 5
+    FAILED_GET_OBJECT_METRIC = 6
+    FAILED_GET_EXTERNAL_METRIC = 7
+    INVALID_METRIC_SOURCE_TYPE = 8
+
+
+class Able(IntEnum):
+    """Reasons of the condition AbleToScale."""
+
+    SUCCEEDED_GET_SCALE = 0
+    READY_FOR_NEW_SCALE = 1
+    SCALE_UP_STABILIZED = 2
+    SCALE_DOWN_STABILIZED = 3
+    SUCCEEDED_RESCALE = 4
+
+
+_FAILED = np.array(
+    [
+        Scaling.FAILED_GET_RESOURCE_METRIC,
+        Scaling.FAILED_GET_CONTAINER_RESOURCE_METRIC,
+        Scaling.FAILED_GET_PODS_METRIC,
+        Scaling.FAILED_GET_OBJECT_METRIC,
+        Scaling.FAILED_GET_EXTERNAL_METRIC,
+        Scaling.INVALID_METRIC_SOURCE_TYPE,
+    ],
+    np.int8,
+)  # by Source
+
+
+@dataclass(frozen=True, slots=True)
+class KubernetesAdvice:
+    """What the Kubernetes rule would do, the log it leaves behind, and its status conditions."""
+
+    proposal: Proposal
+    log: Log
+    tracks: Proposed
+    conditions: Conditions
+
+
+@dataclass(frozen=True, slots=True)
+class _Largest:
+    """The largest proposal of each lane, `[lane]`."""
+
+    replicas: IntArray
+    doubtful: BoolArray  # a track could not be read, or may only raise
+    usable: BoolArray  # the rule acts: all tracks are good, or what is good does not lower
+    scaling: SmallArray
+
+
+def kubernetes_rule(fleet: Fleet, state: EngineState, seen: Observation, bounds: hpa.Bounds) -> KubernetesAdvice:
+    """HPA v2: the largest proposal of the tracks, stabilised, limited by rates and bounds, `[lane]`."""
+    current = seen.spec_replicas
+    log = state.advice.noted(seen.now_s, current, ~state.seen, hpa.log_window(fleet.behavior, fleet.limits))
+    tracks = propose(fleet, seen)
+    best = _largest(fleet, seen, tracks)
+    disabled = (current == 0) & ~(state.zeroed & fleet.limits.scale_to_zero)
+    outside = ~disabled & ((current > bounds.high) | (current < bounds.low))
+    ruled = ~disabled & ~outside & best.usable
+    proposal = Proposal(current).limited_to(np.where(ruled | best.doubtful, best.replicas, current), rule="signals")
+    proposal = proposal.limited_to(np.where(ruled, best.replicas, current), rule="missing_data")
+    stable = hpa.stabilized(fleet.behavior, fleet.limits, log, seen.now_s, current, best.replicas)
+    proposal = proposal.limited_to(np.where(ruled, stable, proposal.target), rule="stabilization")
+    moves = hpa.Moves(state.rises, state.falls)
+    limited, code = hpa.limited(fleet.behavior, moves, seen.now_s, current, stable, bounds)
+    by_rate = np.isin(code, (hpa.Limited.SCALE_UP_LIMIT, hpa.Limited.SCALE_DOWN_LIMIT))
+    proposal = proposal.limited_to(np.where(ruled & by_rate, limited, proposal.target), rule="rate_limit")
+    proposal = proposal.limited_to(np.where(ruled, limited, proposal.target), rule="bounds")
+    inside = np.clip(current, bounds.low, bounds.high)
+    proposal = proposal.limited_to(np.where(outside, inside, proposal.target), rule="bounds")
+    log = log.noted(seen.now_s, best.replicas, ruled, hpa.log_window(fleet.behavior, fleet.limits))
+    conditions = _conditions(
+        (disabled, outside, ruled), best, (best.replicas, stable), (proposal.target, current), code, fleet
+    )
+    return KubernetesAdvice(proposal, log, tracks, replace(conditions, utilization_percent=tracks.utilization_percent))
+
+
+def _largest(fleet: Fleet, seen: Observation, tracks: Proposed) -> _Largest:
+    lane, count = fleet.tracks.lane, fleet.lanes
+    valid = tracks.fault == Fault.NONE
+    doubtful = any_by(lane, ~valid | (seen.readings.status != Status.FRESH), count)
+    found = any_by(lane, valid, count)
+    current = seen.spec_replicas
+    replicas = max_by(lane[valid], tracks.replicas[valid], count, empty=0)
+    replicas = np.where(found, replicas, current)
+    usable = found & ~(doubtful & (replicas < current))
+    scaling = small(count, Scaling.VALID_METRIC_FOUND)
+    if not usable.all():
+        invalid = np.flatnonzero(~valid | (seen.readings.status[: lane.size] != Status.FRESH))
+        first = integers(count, lane.size)
+        np.minimum.at(first, lane[invalid], invalid)
+        named = ~usable & (first < lane.size)
+        unread = tracks.fault[first[named]] == Fault.UNKNOWN_TYPE
+        source = np.where(unread & (fleet.tracks.source[first[named]] == Source.UNKNOWN), Source.UNKNOWN,
+                          fleet.tracks.source[first[named]])  # fmt: skip
+        scaling[named] = _FAILED[source]
+    return _Largest(replicas, doubtful, usable, scaling)
+
+
+def _conditions(
+    masks: tuple[BoolArray, BoolArray, BoolArray],
+    best: _Largest,
+    stages: tuple[IntArray, IntArray],
+    ends: tuple[IntArray, IntArray],
+    code: SmallArray,
+    fleet: Fleet,
+) -> Conditions:
+    """The three status reasons that the controller would report."""
+    disabled, outside, ruled = masks
+    wanted, stable = stages
+    target, current = ends
+    able = small(current.size, Able.SUCCEEDED_GET_SCALE)
+    up = fleet.behavior.given & (wanted >= current)
+    held = np.where(up, Able.SCALE_UP_STABILIZED, Able.SCALE_DOWN_STABILIZED)
+    able[ruled] = np.where(wanted == stable, Able.READY_FOR_NEW_SCALE, held)[ruled]
+    able[target != current] = Able.SUCCEEDED_RESCALE
+    scaling = best.scaling.copy()
+    scaling[outside] = Scaling.NOT_SET
+    scaling[disabled] = Scaling.SCALING_DISABLED
+    scaling_limited = np.where(ruled, code, UNKNOWN).astype(np.int8)
+    return Conditions(able, scaling, scaling_limited, integers(0))
+
+
+def capacity_per_replica(fleet: Fleet, seen: Observation) -> FloatArray:
+    """What one replica serves at 100 %, in the track's base unit, `[track]`; 0 where nobody knows.
+
+    As declared, or the mean request of the pods times the pods of a replica.
+    """
+    tracks, samples = fleet.tracks, seen.samples
+    declared = np.maximum(tracks.capacity_milli, 0) / 1000.0
+    rows = samples.request_milli != UNKNOWN
+    if not rows.any():
+        return declared
+    count = tracks.lane.size
+    total = np.bincount(samples.track[rows], weights=samples.request_milli[rows], minlength=count)
+    number = np.bincount(samples.track[rows], minlength=count)
+    mean = total / np.maximum(number, 1) / 1000.0 * seen.pods_per_replica[tracks.lane]
+    return np.where(tracks.capacity_milli == UNKNOWN, mean, declared)
+
+
+def look_ahead(fleet: Fleet, state: EngineState, seen: Observation) -> Forecast:
+    """Replicas that the demand one start-up ahead needs at the objective's quantile, `[lane]`.
+
+    The lead is the learned start-up time, the age of the reading and one tick.
+    """
+    tracks, lanes = demand_tracks(fleet), fleet.lanes
+    lane = fleet.tracks.lane[tracks]
+    serving = capacity_per_replica(fleet, seen)[tracks] * fleet.serving_limit_ratio[lane]
+    lead_s = state.starts.quantile_s + fleet.limits.tick_s
+    nothing = np.zeros(lanes)
+    if state.fit is None or not fleet.forecast.any():
+        return Forecast(booleans(lanes), lead_s, nothing, nothing, integers(lanes))
+    reading = seen.readings
+    fresh = reading.status[tracks] == Status.FRESH
+    row_lead_s = lead_s[lane] + np.where(fresh, reading.age_s[tracks], 0.0)
+    known, median, upper = seasonal.predict(
+        state.fit,
+        at_s=seen.now_s,
+        value=reading.value_milli[tracks] / 1000.0,
+        known=fresh,
+        lead_s=row_lead_s,
+        quantile=1.0 - fleet.late_ratio[lane],
+    )
+    known = known & (serving > 0) & fleet.forecast[lane]
+    return _in_replicas(known, lane, (median, upper, serving), lead_s)
+
+
+def _in_replicas(
+    known: BoolArray, lane: IntArray, row: tuple[FloatArray, FloatArray, FloatArray], lead_s: FloatArray
+) -> Forecast:
+    """The largest need of each lane's demand tracks."""
+    median, upper, serving = row
+    lanes = lead_s.size
+    middle, high = np.zeros(lanes), np.zeros(lanes)
+    np.maximum.at(middle, lane[known], median[known] / serving[known])
+    np.maximum.at(high, lane[known], upper[known] / serving[known])
+    need = np.ceil(np.minimum(high, hpa.INT32_MAX) - ROUNDING).astype(np.int64)
+    return Forecast(any_by(lane, known, lanes), lead_s, middle, high, np.maximum(need, 0))
+
+
+def forecast_rule(
+    fleet: Fleet, state: EngineState, seen: Observation, bounds: hpa.Bounds, forecast: Forecast
+) -> tuple[IntArray, Log]:
+    """Replicas that the forecast asks for under the windows and rates it must keep, `[lane]`, and its log.
+
+    Its own falls are held by the down window like the Kubernetes rule's. Rate policies bind it only in the
+    directions that the user wrote. Lanes without a forecast ask for 0.
+    """
+    wanted = np.minimum(forecast.replicas, bounds.high)
+    window = hpa.log_window(fleet.behavior, fleet.limits)
+    current = seen.spec_replicas
+    held = hpa.stabilized(fleet.behavior, fleet.limits, state.ahead, seen.now_s, current, wanted)
+    log = state.ahead.noted(seen.now_s, wanted, forecast.known, window)
+    rates = written_limits(fleet.behavior, hpa.Moves(state.rises, state.falls), seen.now_s, current)
+    asked = np.clip(held, rates.low, rates.high)
+    return np.where(forecast.known & (current > 0), np.minimum(asked, bounds.high), 0), log
+
+
+def written_limits(behavior: Behavior, moves: hpa.Moves, now_s: float, current: IntArray) -> hpa.Bounds:
+    """What the rate policies that the user wrote allow now, `[lane]`; no limit where none were written."""
+    free = hpa.Bounds(integers(current.size), integers(current.size, hpa.INT32_MAX))
+    if not (behavior.up.written.any() or behavior.down.written.any()):
+        return free
+    rates = hpa.rate_limits(behavior, moves, now_s, current)
+    return hpa.Bounds(
+        _where_written(behavior.down, rates.low, free.low), _where_written(behavior.up, rates.high, free.high)
+    )
+
+
+def _where_written(direction: Direction, limit: IntArray, free: IntArray) -> IntArray:
+    return np.where(direction.written, limit, free)

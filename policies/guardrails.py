@@ -1,0 +1,60 @@
+"""Rules that narrow a proposal whatever asked for it: holds and the fleet breaker. Both are idempotent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from policies.model import Hold, Mode
+
+if TYPE_CHECKING:
+    from policies.arrays import IntArray, SmallArray
+    from policies.model import Fleet, Proposal
+    from policies.state import Removals
+
+HOLD_RULES = {
+    Hold.PAUSED: "paused",
+    Hold.ANNOTATION: "paused_by_annotation",
+    Hold.KILL_SWITCH: "kill_switch",
+    Hold.OWNED: "owned",
+    Hold.NO_TARGET: "no_target",
+    Hold.CLUSTER_DOWN: "cluster_down",
+    Hold.QUARANTINED: "quarantined",
+    Hold.FORBIDDEN: "forbidden",
+}
+
+
+def holds_of(fleet: Fleet, hold: SmallArray) -> SmallArray:
+    """The holds seen, and `PAUSED` for lanes whose policy says so, `[lane]`."""
+    return np.where((fleet.mode == Mode.PAUSED) & (hold == Hold.NONE), Hold.PAUSED, hold).astype(np.int8)
+
+
+def held(proposal: Proposal, hold: SmallArray, current: IntArray) -> Proposal:
+    """Lanes with a hold stay at the current count; the step names the hold."""
+    if not hold.any():
+        return proposal
+    for code, rule in HOLD_RULES.items():
+        target = np.where(hold == code, current, proposal.target)
+        proposal = proposal.limited_to(target, rule=rule)
+    return proposal
+
+
+def removal_budget(fleet: Fleet, removals: Removals, now_s: float, current: IntArray) -> int:
+    """Replicas that may still go: a share of what the active lanes had when the window began, and at least one."""
+    limits = fleet.limits
+    gone = removals.since(now_s - limits.removal_window_s)
+    had = int(current[fleet.mode == Mode.ACTIVE].sum()) + gone
+    return max(0, max(1, int(had * limits.removal_ratio)) - gone)
+
+
+def fleet_breaker(proposal: Proposal, fleet: Fleet, budget: int, current: IntArray) -> Proposal:
+    """Falls of active lanes within `budget` replicas in all; the smallest falls go first, the last one in part."""
+    fall = np.where(fleet.mode == Mode.ACTIVE, np.maximum(current - proposal.target, 0), 0)
+    if fleet.limits.removal_ratio >= 1.0 or int(fall.sum()) <= budget:
+        return proposal
+    order = np.argsort(fall, kind="stable")
+    before = np.cumsum(fall[order]) - fall[order]
+    granted = np.zeros_like(fall)
+    granted[order] = np.clip(budget - before, 0, fall[order])
+    return proposal.limited_to(proposal.target + (fall - granted), rule="fleet_breaker")

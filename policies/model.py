@@ -1,0 +1,410 @@
+"""The types that pass through the decision core: frozen dataclasses of NumPy arrays.
+
+Arrays are indexed by *lane* (a workload, or a workload under one scenario), by *track* (a lane's
+signal) or by the row of a flat table with a sorted `lane` or `track` column; a docstring says which.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray, booleans, floats, integers, small
+
+if TYPE_CHECKING:
+    from policies.forecast.seasonal import SeasonalFit
+    from policies.history import Backfill
+
+UNKNOWN = -1  # a count, request, age or row that nobody knows
+
+
+RULES = (
+    "steady",  # no rule asked for a change
+    "signals",  # the Kubernetes rule on the signals: their largest proposal
+    "missing_data",  # data that is not fresh may raise and never lower
+    "stabilization",  # a stabilisation window
+    "rate_limit",  # rate policies of the behavior
+    "bounds",  # smallest and largest count, schedules included
+    "forecast",  # demand one start-up ahead
+    "fleet_breaker",  # how much of the fleet may go in ten minutes
+    "paused",
+    "paused_by_annotation",
+    "kill_switch",
+    "owned",
+    "no_target",
+    "cluster_down",
+    "quarantined",
+    "forbidden",
+)  # names that steps and reasons use, in the order in which the rules speak
+
+
+class Mode(IntEnum):
+    """What Foresail may write for a lane; see docs/architecture.md."""
+
+    SHADOW = 0
+    FLOOR = 1
+    ACTIVE = 2
+    PAUSED = 3
+
+
+class Kind(IntEnum):
+    """`DEMAND` is the same whatever is decided; `PRESSURE` depends on the replicas there are."""
+
+    DEMAND = 0
+    PRESSURE = 1
+
+
+class Source(IntEnum):
+    """Where a track's value comes from, in the terms of autoscaling/v2."""
+
+    RESOURCE = 0
+    CONTAINER_RESOURCE = 1
+    PODS = 2
+    OBJECT = 3
+    EXTERNAL = 4
+    UNKNOWN = 5
+
+
+class TargetKind(IntEnum):
+    """How a track's target is meant: percent of the request, value per pod, or value in total."""
+
+    NONE = 0
+    UTILIZATION = 1
+    AVERAGE_VALUE = 2
+    VALUE = 3
+
+
+class Status(IntEnum):
+    """How far a reading can be trusted. Only `FRESH` may lower; `CENSORED` is a lower bound."""
+
+    FRESH = 0
+    STALE = 1
+    MISSING = 2
+    CENSORED = 3
+
+
+class Why(IntEnum):
+    """Why a reading has its status."""
+
+    OK = 0
+    NO_SERIES = 1
+    SOURCE_DOWN = 2
+    BAD_QUERY = 3
+    DEADLINE = 4
+    TOO_OLD = 5
+    FROM_THE_FUTURE = 6
+    PARTIAL_SERIES = 7
+    NOT_FINITE = 8
+    AMBIGUOUS = 9
+    UNKNOWN_FRESHNESS = 10
+    SATURATED = 11
+    NOT_ASKED = 12
+
+
+class Phase(IntEnum):
+    """Phase of a pod."""
+
+    PENDING = 0
+    RUNNING = 1
+    SUCCEEDED = 2
+    FAILED = 3
+
+
+class Hold(IntEnum):
+    """Why Foresail must not change a lane, whatever the load."""
+
+    NONE = 0
+    PAUSED = 1  # mode: paused
+    ANNOTATION = 2  # foresail.dev/paused on the target
+    KILL_SWITCH = 3
+    OWNED = 4  # another controller or field manager scales the target
+    NO_TARGET = 5  # the target does not exist, or its scale cannot be read
+    CLUSTER_DOWN = 6  # what is known of the target is too old
+    QUARANTINED = 7  # the lane's own decision failed
+    FORBIDDEN = 8  # the API server refuses what Foresail wants to do
+
+
+class Action(IntEnum):
+    """What a decision does to a lane."""
+
+    KEEP = 0
+    RAISE = 1
+    LOWER = 2
+    HOLD = 3
+
+
+class Select(IntEnum):
+    """`selectPolicy` of autoscaling/v2."""
+
+    MAX = 0
+    MIN = 1
+    DISABLED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Rate policies of one direction, a flat table sorted by lane."""
+
+    lane: IntArray
+    percent: BoolArray  # else pods
+    value: IntArray
+    period_s: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """One direction of a behavior, `[lane]`."""
+
+    window_s: FloatArray
+    tolerance_ratio: FloatArray
+    select: SmallArray
+    rates: Rates
+    written: BoolArray  # the user wrote this direction, so it binds every candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Behavior:
+    """Scaling behavior of autoscaling/v2. Lanes without `given` follow the rule that preceded it."""
+
+    up: Direction
+    down: Direction
+    given: BoolArray
+
+
+@dataclass(frozen=True, slots=True)
+class Tracks:
+    """The signals of all lanes, a flat table sorted by lane."""
+
+    uid: tuple[str, ...]  # "namespace/name/signal"
+    lane: IntArray
+    kind: SmallArray
+    source: SmallArray
+    target_kind: SmallArray
+    target_milli: IntArray  # percent for UTILIZATION
+    capacity_milli: IntArray  # what one replica serves at 100 %; UNKNOWN when not declared
+    cpu: BoolArray  # the CPU readiness rules apply
+
+
+@dataclass(frozen=True, slots=True)
+class Schedules:
+    """Scheduled bounds, a flat table sorted by lane; `window` indexes `windows`."""
+
+    lane: IntArray
+    window: IntArray
+    min_replicas: IntArray  # UNKNOWN = not given
+    max_replicas: IntArray
+    windows: tuple[tuple[str, str, float], ...]  # (cron, timezone, duration_s), distinct
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Constants of the whole fleet. Defaults are those of the Kubernetes controller and DESIGN.md."""
+
+    removal_ratio: float = 0.10  # share of the fleet's replicas that may go ...
+    removal_window_s: float = 600.0  # ... in this time
+    cpu_initialization_period_s: float = 300.0
+    initial_readiness_delay_s: float = 30.0
+    downscale_stabilization_s: float = 300.0  # for lanes without behavior
+    tick_s: float = 15.0
+    scale_to_zero: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What the policies say, `[lane]`, sorted by uid. Built by `policies.fleet.fleet_of`."""
+
+    uid: tuple[str, ...]  # "namespace/name"
+    mode: SmallArray
+    min_replicas: IntArray
+    max_replicas: IntArray
+    late_ratio: FloatArray
+    serving_limit_ratio: FloatArray
+    forecast: BoolArray
+    history_s: FloatArray
+    behavior: Behavior
+    schedules: Schedules
+    tracks: Tracks
+    limits: Limits = Limits()
+
+    @property
+    def lanes(self) -> int:
+        """How many lanes there are."""
+        return len(self.uid)
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What was read for each track, `[track]`. A value that is not there is 0 with status MISSING."""
+
+    value_milli: IntArray
+    age_s: FloatArray
+    status: SmallArray
+    why: SmallArray
+
+    @classmethod
+    def missing(cls, count: int, why: Why) -> Readings:
+        """Nothing could be read for `count` tracks, and why."""
+        return cls(integers(count), floats(count), small(count, Status.MISSING), small(count, why))
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """The pods of all lanes, a flat table sorted by lane. Ages are UNKNOWN (-1) when not known."""
+
+    lane: IntArray
+    phase: SmallArray
+    deleted: BoolArray
+    ready: SmallArray  # 1, 0, or UNKNOWN when there is no readiness condition
+    started_age_s: FloatArray
+    transition_age_s: FloatArray
+
+    @classmethod
+    def none(cls) -> Pods:
+        """No pods at all."""
+        return cls(integers(0), small(0), booleans(0), small(0), floats(0), floats(0))
+
+
+@dataclass(frozen=True, slots=True)
+class PodSamples:
+    """Values by pod for tracks that are read so, a flat table sorted by track."""
+
+    track: IntArray
+    pod: IntArray  # row of Pods; UNKNOWN for a sample whose pod is not in the list
+    present: BoolArray  # False: the pod is there and its sample is not
+    value_milli: IntArray
+    age_s: FloatArray
+    window_s: FloatArray
+    request_milli: IntArray  # UNKNOWN = not set
+
+    @classmethod
+    def none(cls) -> PodSamples:
+        """No samples at all."""
+        return cls(integers(0), integers(0), booleans(0), integers(0), floats(0), floats(0), integers(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """Start-ups seen since the last tick, and those under way, a flat table sorted by lane."""
+
+    lane: IntArray
+    duration_s: FloatArray  # created to Ready; so far, when not finished
+    finished: BoolArray
+
+    @classmethod
+    def none(cls) -> Starts:
+        """No start-up finished, none under way."""
+        return cls(integers(0), floats(0), booleans(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """Changes of scale that were carried out since the last tick, sorted by lane."""
+
+    lane: IntArray
+    at_s: FloatArray
+    before: IntArray
+    after: IntArray
+
+    @classmethod
+    def none(cls) -> Applied:
+        """Nothing was carried out."""
+        return cls(integers(0), floats(0), integers(0), integers(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """All that one decision may know. `now_s` is wall time; arrays are `[lane]` unless a table."""
+
+    now_s: float
+    spec_replicas: IntArray
+    status_replicas: IntArray
+    pods_per_replica: IntArray
+    hold: SmallArray
+    readings: Readings
+    pods: Pods
+    samples: PodSamples
+    starts: Starts
+    applied: Applied
+    fit: SeasonalFit | None = None  # a refit that finished since the last tick
+    backfill: Backfill | None = None  # history read from the source since the last tick
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one rule changed: for each lane it touched, the target before and after."""
+
+    rule: str
+    lane: IntArray
+    before: IntArray
+    after: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Replicas asked for, `[lane]`, and how they came about. Rules speak through it."""
+
+    target: IntArray
+    steps: tuple[Step, ...] = ()
+
+    def limited_to(self, target: IntArray, *, rule: str) -> Proposal:
+        """The same proposal with `target`, recording a step for the lanes that changed."""
+        lane = np.flatnonzero(target != self.target)
+        if lane.size == 0:
+            return self
+        step = Step(rule, lane, self.target[lane], target[lane])
+        return replace(self, target=target, steps=(*self.steps, step))
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Demand one start-up ahead in replicas needed, `[lane]`. `known` is False where there is none."""
+
+    known: BoolArray
+    lead_s: FloatArray
+    median: FloatArray  # replicas, fractional
+    upper: FloatArray  # replicas at the objective's quantile, fractional
+    replicas: IntArray  # what keeps the objective; 0 where not known
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaPlan:
+    """Replicas decided, `[lane]`. `reason` indexes `RULES`: the rule that had the last word."""
+
+    action: SmallArray
+    target: IntArray
+    reason: SmallArray
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one tick decided and all that explains it."""
+
+    at_s: float
+    replicas: ReplicaPlan
+    steps: tuple[Step, ...]
+    forecast: Forecast
+    min_replicas: IntArray  # bounds in force, schedules included [lane]
+    max_replicas: IntArray
+    kubernetes: IntArray  # what the Kubernetes rule alone would do [lane]
+    proposed: IntArray  # by each track's value [track]; UNKNOWN where it has none
+    demand: FloatArray  # largest demand of a lane, in replicas at the serving limit [lane]; NaN-free, 0 if unknown
+    demand_known: BoolArray  # [lane]
+    startup_s: FloatArray  # learned start-up time [lane]
+    removal_budget: int  # replicas that the fleet breaker would still let go
+    conditions: Conditions
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """The status reasons that the Kubernetes controller would report, `[lane]`, as codes.
+
+    `Able` and `Scaling` of policies.candidates, `Limited` of policies.hpa.behavior; UNKNOWN = not set.
+    """
+
+    able_to_scale: SmallArray
+    scaling_active: SmallArray
+    scaling_limited: SmallArray
+    utilization_percent: IntArray  # [track]; UNKNOWN when it has none
