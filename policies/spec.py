@@ -1,7 +1,7 @@
 """WorkloadPolicy, the one document a user writes: its fields and what they mean."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
@@ -323,38 +323,40 @@ def policies_from(documents: Iterable[object], *, source: str) -> tuple[Workload
     """
     present = [(number, document) for number, document in enumerate(documents, start=1) if document is not None]
     policies: list[WorkloadPolicy] = []
+    sources: list[str] = []
     problems: list[Problem] = []
     for number, document in present:
         where = source if len(present) == 1 else f"{source} (document {number})"
         try:
             policies.append(policy_from(document, source=where))
+            sources.append(where)
         except PolicyError as error:
             problems += error.problems
-    problems += duplicates(policies, source=source)
+    problems += duplicates(policies, sources=sources)
     if problems:
         raise PolicyError(problems)
     return tuple(policies)
 
 
-def duplicates(policies: Iterable[WorkloadPolicy], *, source: str = "") -> tuple[Problem, ...]:
-    """Find policies that share namespace and name, or that scale the same object (whatever its API version)."""
+def duplicates(policies: Sequence[WorkloadPolicy], *, sources: Sequence[str]) -> tuple[Problem, ...]:
+    """Find policies that share namespace and name, or that scale the same object (whatever its API version).
+
+    `sources` says where each policy stands, in the order of `policies`.
+    """
     problems: list[Problem] = []
-    uids: set[str] = set()
-    owners: dict[tuple[str, str, str, str], str] = {}
-    for policy in policies:
-        if policy.uid in uids:
-            problems.append(
-                Problem(source, "metadata.name", f"two policies are named {policy.uid}; rename or remove one")
-            )
-            continue
-        uids.add(policy.uid)
+    first_named: dict[str, str] = {}
+    first_scaling: dict[tuple[str, str, str, str], str] = {}
+    for policy, source in zip(policies, sources, strict=True):
         target = policy.spec.target
-        group = target.api_version.rpartition("/")[0]
-        owner = owners.setdefault((policy.metadata.namespace, group, target.kind, target.name), policy.uid)
-        if owner != policy.uid:
-            scaled = f"{target.kind} {policy.metadata.namespace}/{target.name}"
-            message = f"{owner} and {policy.uid} both scale {scaled}; keep one of them"
+        scaled = (policy.metadata.namespace, target.api_version.rpartition("/")[0], target.kind, target.name)
+        if policy.uid in first_named:
+            message = f"{policy.uid} is already in {first_named[policy.uid]}; rename or remove one"
+            problems.append(Problem(source, "metadata.name", message))
+        elif scaled in first_scaling:
+            message = f"{target.kind} {target.name} is already scaled by {first_scaling[scaled]}; remove one"
             problems.append(Problem(source, "spec.target", message))
+        first_named.setdefault(policy.uid, source)
+        first_scaling.setdefault(scaled, f"{policy.uid} in {source}")
     return tuple(problems)
 
 
