@@ -1,0 +1,1 @@
+"""Models of what the load will be one start-up ahead."""
