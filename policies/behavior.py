@@ -48,7 +48,7 @@ class ScaleDown(Part):
 
 
 class Behavior(Part):
-    """Speed and steadiness of scaling, named as in autoscaling/v2; None where the user wrote nothing."""
+    """Speed and steadiness of scaling, named as in autoscaling/v2, whose defaults hold where nothing is written."""
 
     scale_up: ScaleUp | None = Field(None, description="Upwards. Written, it binds every candidate policy.")
     scale_down: ScaleDown | None = Field(None, description="Downwards. Written, it binds every candidate policy.")

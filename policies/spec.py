@@ -226,7 +226,9 @@ class Forecast(Part):
 
     enabled: StrictBool = Field(default=True, description="Whether forecasts may raise replicas ahead of load.")
     history: Annotated[DurationS, duration_within(_DAY_S, 35 * _DAY_S)] = Field(
-        7 * _DAY_S, description="How far back the models look, from 1d to 35d."
+        7 * _DAY_S,
+        description="How far back the models look, from 1d to 35d.",
+        json_schema_extra={"default": "7d"},
     )
 
 
@@ -247,7 +249,7 @@ class Spec(Part):
     )
     objective: Objective = Field(Objective(), description="How late requests may be.")
     behavior: Behavior | None = Field(None, description="Speed and steadiness, as in autoscaling/v2.")
-    forecast: Forecast = Field(Forecast(), description="Forecasting of demand.")
+    forecast: Forecast = Field(Forecast(), description="How demand is forecast.")
 
     @property
     def scale_up(self) -> ScaleUp:

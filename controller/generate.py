@@ -1,0 +1,185 @@
+"""`python -m controller.generate [--check]`: every file of the repository that is rendered from code."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from policies.spec import WorkloadPolicy
+
+ROOT = Path(__file__).resolve().parent.parent
+
+Schema = Mapping[str, Any]
+
+_POLICY_HEAD = """\
+# WorkloadPolicy
+
+<!-- Rendered by `make generate` from policies/spec.py. -->
+
+A policy says how one workload is scaled. `foresail policy validate FILE` checks files of policies and
+`foresail policy init` writes a first one; [examples](../examples) show the usual shapes. Unknown fields are errors,
+and all problems of a file are told at once.
+
+How values are written:
+
+- *quantity*: a number or a Kubernetes quantity, such as `40`, `250m`, `1.5`, `4Gi`. Targets are compared in
+  thousandths, rounded up, as Kubernetes compares them; the least is `1m`.
+- *duration*: days, hours, minutes and seconds in this order, such as `8h`, `90m`, `1h30m`, `7d`.
+- *share*: a number such as `0.01`, or per cent in quotes such as `"1%"`.
+- *cron*: five fields, minute, hour, day of month, month and day of week, as Debian's cron reads them. A beginning that
+  the clocks skip in spring happens right after the skip, and one in the hour repeated in autumn happens once; where the
+  minute or the hour begins with `*`, the clock is followed as it goes. Durations are elapsed time on such days too.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One field of the reference: its YAML path, and what may stand there."""
+
+    path: str
+    type: str
+    default: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The fields of one object of the document, and the objects within it."""
+
+    title: str
+    text: str
+    rows: tuple[Row, ...]
+
+
+def policy_reference() -> str:
+    """Render the reference of `WorkloadPolicy`, one table for each object in it."""
+    schema = WorkloadPolicy.model_json_schema()
+    sections = _sections("", schema, definitions=schema["$defs"])
+    return "\n".join([_POLICY_HEAD, *(_rendered(section) for section in sections)])
+
+
+# Whoever adds a rendered file adds its path and its function here.
+GENERATED: Mapping[str, Callable[[], str]] = {
+    "docs/reference/policy.md": policy_reference,
+}
+
+
+def stale(root: Path) -> Iterator[tuple[Path, str]]:
+    """Yield path and new text of each generated file below `root` that is missing or differs."""
+    for name, render in GENERATED.items():
+        path, text = root / name, render()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            yield path, text
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the stale files, or with `--check` only name them; return the exit code."""
+    if arguments not in ([], ["--check"]):
+        sys.stderr.write("usage: python -m controller.generate [--check]\n")
+        return 2
+    check = arguments == ["--check"]
+    found = list(stale(ROOT))
+    for path, text in found:
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        sys.stderr.write(f"{path.relative_to(ROOT)}: {'is stale; run make generate' if check else 'written'}\n")
+    return 1 if check and found else 0
+
+
+def _sections(path: str, schema: Schema, *, definitions: Schema, note: str = "") -> Iterator[Section]:
+    required = schema.get("required", ())
+    properties = {name: _without_null(value) for name, value in schema["properties"].items()}
+    yield Section(
+        title=(f"`{path}`" if path else "The document") + note,
+        text=schema["description"],
+        rows=tuple(_row(path, name, value, name in required) for name, value in properties.items()),
+    )
+    for name, value in properties.items():
+        inner = value.get("items", value)
+        inner_path = _joined(path, name) + ("[]" if "items" in value else "")
+        for kind, member in _members(inner, definitions):
+            yield from _sections(inner_path, member, definitions=definitions, note=f", `kind: {kind}`" if kind else "")
+
+
+def _members(schema: Schema, definitions: Schema) -> Iterator[tuple[str, Schema]]:
+    if "$ref" in schema:
+        yield "", definitions[_definition(schema["$ref"])]
+    for kind, reference in schema.get("discriminator", {}).get("mapping", {}).items():
+        yield kind, definitions[_definition(reference)]
+
+
+def _row(path: str, name: str, schema: Schema, required: bool) -> Row:  # noqa: FBT001 - one column of the table
+    default = "required" if required else _default(schema)
+    return Row(_joined(path, name), _type(schema), default, schema.get("description", ""))
+
+
+def _without_null(schema: Schema) -> Schema:
+    choices = schema.get("anyOf", ())
+    present = [choice for choice in choices if choice != {"type": "null"}]
+    if len(present) == len(choices) or len(present) != 1:
+        return schema
+    outside = {key: value for key, value in schema.items() if key != "anyOf"}
+    return {**present[0], **outside}
+
+
+def _type(schema: Schema) -> str:
+    if "format" in schema:
+        return str(schema["format"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if "enum" in schema:
+        return ", ".join(f"`{choice}`" for choice in schema["enum"])
+    if "$ref" in schema:
+        return "object"
+    return _plain_type(schema)
+
+
+def _plain_type(schema: Schema) -> str:
+    match schema["type"]:
+        case "integer":
+            least, most = schema["minimum"], schema["maximum"]
+            return f"whole number from {least}" + ("" if most == 2**31 - 1 else f" to {most}")
+        case "boolean":
+            return "`true`, `false`"
+        case "array":
+            return "list, at least one" if schema.get("minItems") else "list"
+        case "object":
+            return "mapping of texts"
+        case kind:
+            return {"string": "text"}[kind]
+
+
+def _default(schema: Schema) -> str:
+    match schema.get("default"):
+        case None | [] | {}:
+            return ""
+        case _ if "$ref" in schema:
+            return ""
+        case bool() as value:
+            return f"`{str(value).lower()}`"
+        case list() as entries:
+            return ", ".join(
+                "`{" + ", ".join(f"{key}: {value}" for key, value in entry.items()) + "}`" for entry in entries
+            )
+        case value:
+            return f"`{value}`"
+
+
+def _rendered(section: Section) -> str:
+    lines = [f"## {section.title}", "", section.text, "", "| field | value | default | meaning |", "|---|---|---|---|"]
+    lines += [f"| `{row.path}` | {row.type} | {row.default} | {row.meaning} |" for row in section.rows]
+    return "\n".join([*lines, ""])
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _definition(reference: str) -> str:
+    return reference.rpartition("/")[2]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
