@@ -180,7 +180,7 @@ class _Reader:
             raise _unfit(path, f"{len(hints)} items", value)
         return tuple(self.read(hint, item, path) for hint, item in zip(hints, value, strict=True))
 
-    def _dataclass(self, cls: type[Any], value: Any, path: str) -> Any:  # noqa: ANN401
+    def _dataclass(self, cls: Any, value: Any, path: str) -> Any:  # noqa: ANN401
         if not isinstance(value, dict):
             raise _unfit(path, f"the fields of {cls.__name__}", value)
         hints = _hints(cls, self.types)
@@ -207,7 +207,7 @@ class _Reader:
 
 
 @lru_cache(maxsize=256)
-def _hints(cls: Any, types: tuple[type, ...]) -> dict[str, Any]:  # noqa: ANN401 - a class, which mypy deems unhashable
+def _hints(cls: type[Any], types: tuple[type, ...]) -> dict[str, Any]:
     return get_type_hints(cls, localns=vars(arrays) | {each.__name__: each for each in types})
 
 

@@ -1,0 +1,245 @@
+"""Every metric that Foresail exports, its name written once; telemetry, dashboards and alerts read it from here.
+
+A value of the catalogue builds the PromQL about itself, so that a query can neither misspell a name or a label nor
+ask a gauge for its rate.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_WINDOW = re.compile(r"(\d+(ms|s|m|h|d|w|y))+|\$__rate_interval|\$__interval", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """What only grows, and is asked for its rate. `name` ends in ``_total``."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+    unit: str = ""
+
+    def rate(self, window: str, **equal: str) -> str:
+        """PromQL of the growth per second over `window`, of the series whose labels equal those given."""
+        return f"rate({_selector(self.name, self.labels, equal)}[{_window(window)}])"
+
+    def increase(self, window: str, **equal: str) -> str:
+        """PromQL of the growth over `window`."""
+        return f"increase({_selector(self.name, self.labels, equal)}[{_window(window)}])"
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """What goes up and down, and is asked for its value."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+    unit: str = ""
+
+    def value(self, **equal: str) -> str:
+        """PromQL of the present value, of the series whose labels equal those given."""
+        return _selector(self.name, self.labels, equal)
+
+    def largest(self, window: str, **equal: str) -> str:
+        """PromQL of each series' largest value over `window`."""
+        return f"max_over_time({_selector(self.name, self.labels, equal)}[{_window(window)}])"
+
+    def rate(self, window: str, **_equal: str) -> NoReturn:
+        """A gauge has no rate: its resets to lower values would be taken for restarts. Raises TypeError."""
+        raise TypeError(f"{self.name} is a gauge; a rate over {window} needs a counter")
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How a quantity is spread. `buckets` are upper bounds in the metric's unit, without +Inf."""
+
+    name: str
+    help: str
+    buckets: tuple[float, ...]
+    labels: tuple[str, ...] = ()
+    unit: str = ""
+
+    def quantile(self, quantile: float, window: str, *, by: Sequence[str] = (), **equal: str) -> str:
+        """PromQL of a quantile over `window`, for each combination of the labels `by`."""
+        if not 0 <= quantile <= 1:
+            raise ValueError(f"{self.name}: a quantile lies between 0 and 1, not at {quantile:g}")
+        _check_labels(self.name, self.labels, by)
+        rate = f"rate({_selector(f'{self.name}_bucket', self.labels, equal)}[{_window(window)}])"
+        return f"histogram_quantile({quantile:g}, sum by ({', '.join(('le', *by))}) ({rate}))"
+
+    def mean(self, window: str, **equal: str) -> str:
+        """PromQL of the mean over `window`."""
+        total, count = (
+            f"rate({_selector(f'{self.name}_{part}', self.labels, equal)}[{_window(window)}])"
+            for part in ("sum", "count")
+        )
+        return f"{total} / {count}"
+
+
+Metric = Counter | Gauge | Histogram
+
+
+def _window(window: str) -> str:
+    if not _WINDOW.fullmatch(window):
+        raise ValueError(f"{window!r} is not a PromQL duration such as 5m")
+    return window
+
+
+def _selector(name: str, labels: tuple[str, ...], equal: dict[str, str]) -> str:
+    _check_labels(name, labels, equal)
+    matchers = ",".join(f'{label}="{_escaped(value)}"' for label, value in equal.items())
+    return f"{name}{{{matchers}}}" if matchers else name
+
+
+def _check_labels(name: str, labels: tuple[str, ...], given: Sequence[str] | dict[str, str]) -> None:
+    for label in given:
+        if label not in labels:
+            raise ValueError(f"{name} has no label {label}; it has {', '.join(labels) or 'none'}")
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+_WORKLOAD = ("namespace", "workload")
+# The loop runs every 15 s, so the last bounds are those that matter: half a period, a period, two.
+_LOOP_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5, 15.0, 30.0)
+
+BUILD = Gauge("foresail_build_info", "Always 1; the version that runs.", ("version", "python"))
+CONFIG_HASH = Gauge("foresail_config_hash_info", "Always 1; a digest of the settings and policies in force.", ("hash",))
+STARTED = Gauge("foresail_start_timestamp_seconds", "When this process started to work.", unit="seconds")
+
+LOOP_DURATION = Histogram(
+    "foresail_loop_duration_seconds",
+    "How long each phase of a tick took.",
+    _LOOP_BUCKETS_S,
+    ("phase",),
+    "seconds",
+)
+LOOP_LAST_SUCCESS = Gauge(
+    "foresail_loop_last_success_timestamp_seconds", "When a tick last came to its end.", unit="seconds"
+)
+UNHANDLED_ERRORS = Counter("foresail_unhandled_errors_total", "Faults that nothing but the loop's supervisor caught.")
+SAFE_MODE = Gauge(
+    "foresail_safe_mode", "1 while no workload may be changed or lowered, for the reason named.", ("reason",)
+)
+
+SOURCE_QUERIES = Counter("foresail_source_queries_total", "Queries asked of a source.", ("source", "result"))
+SOURCE_QUERY_DURATION = Histogram(
+    "foresail_source_query_duration_seconds",
+    "How long a source took to answer all queries of a tick.",
+    _LOOP_BUCKETS_S,
+    ("source",),
+    "seconds",
+)
+SOURCE_LAST_SAMPLE = Gauge(
+    "foresail_source_last_sample_timestamp_seconds",
+    "When the newest sample that a source served was measured.",
+    ("source",),
+    "seconds",
+)
+
+DESIRED_REPLICAS = Gauge("foresail_desired_replicas", "Replicas that the target's scale asks for now.", _WORKLOAD)
+CURRENT_REPLICAS = Gauge("foresail_current_replicas", "Replicas that the target reports to have.", _WORKLOAD)
+READY_REPLICAS = Gauge("foresail_ready_replicas", "Replicas whose pods are ready.", _WORKLOAD)
+MIN_REPLICAS = Gauge("foresail_min_replicas", "Lower bound in force, schedules included.", _WORKLOAD)
+MAX_REPLICAS = Gauge("foresail_max_replicas", "Upper bound in force, schedules included.", _WORKLOAD)
+RECOMMENDED_REPLICAS = Gauge(
+    "foresail_recommended_replicas",
+    "Replicas that Foresail decided on; absent while it knows no better than what is there.",
+    _WORKLOAD,
+)
+LOAD = Gauge(
+    "foresail_load_replicas", "Largest demand of a workload, in replicas loaded to the serving limit.", _WORKLOAD
+)
+FORECAST = Gauge(
+    "foresail_forecast_replicas",
+    "Demand expected one start-up ahead, in replicas loaded to the serving limit.",
+    (*_WORKLOAD, "quantile"),
+)
+FORECAST_TIME = Gauge(
+    "foresail_forecast_timestamp_seconds", "The moment that the forecast is about.", _WORKLOAD, "seconds"
+)
+SATURATION = Gauge(
+    "foresail_saturation_ratio",
+    "Demand over the capacity of the ready replicas, or pressure over its target.",
+    (*_WORKLOAD, "signal"),
+    "ratio",
+)
+STARTUP = Gauge(
+    "foresail_startup_seconds", "Learned time from a pod's creation to its readiness.", _WORKLOAD, "seconds"
+)
+DECISION_REASON = Gauge(
+    "foresail_decision_reason",
+    "1 for the reason that had the last word on a workload; its other reasons have no series.",
+    (*_WORKLOAD, "reason"),
+)
+
+DECISIONS = Counter("foresail_decisions_total", "Decisions on one workload in one tick.", ("action", "reason"))
+ACTUATIONS = Counter("foresail_actuations_total", "Changes carried out or tried.", ("kind", "result"))
+CONFLICTS = Counter("foresail_conflicts_total", "Changes given up because somebody else had changed the object.")
+REMOVAL_BUDGET = Gauge(
+    "foresail_removal_budget_replicas", "Replicas that the fleet breaker still lets go in its present window."
+)
+
+POLICIES = Gauge("foresail_policies", "Policies that were read.", ("state",))
+POLICY_RELOAD_FAILURES = Counter(
+    "foresail_policy_reload_failures_total", "Readings of the policies that found a problem."
+)
+QUARANTINED = Gauge("foresail_quarantined_workloads", "Workloads held because their own decision failed.")
+
+JOURNAL_WRITE_FAILURES = Counter("foresail_journal_write_failures_total", "Writes that the journal's database refused.")
+JOURNAL_DROPPED = Counter(
+    "foresail_journal_dropped_ticks_total", "Ticks given up because too many waited to be written."
+)
+JOURNAL_LAST_WRITE = Gauge(
+    "foresail_journal_last_write_timestamp_seconds", "When the journal was last written.", unit="seconds"
+)
+JOURNAL_PENDING = Gauge("foresail_journal_pending_ticks", "Ticks that wait to be written.")
+
+BY_WORKLOAD: tuple[Gauge, ...] = (
+    DESIRED_REPLICAS,
+    CURRENT_REPLICAS,
+    READY_REPLICAS,
+    MIN_REPLICAS,
+    MAX_REPLICAS,
+    RECOMMENDED_REPLICAS,
+    LOAD,
+    FORECAST,
+    FORECAST_TIME,
+    SATURATION,
+    STARTUP,
+    DECISION_REASON,
+)
+
+EXPORTED: tuple[Metric, ...] = (
+    BUILD,
+    CONFIG_HASH,
+    STARTED,
+    LOOP_DURATION,
+    LOOP_LAST_SUCCESS,
+    UNHANDLED_ERRORS,
+    SAFE_MODE,
+    SOURCE_QUERIES,
+    SOURCE_QUERY_DURATION,
+    SOURCE_LAST_SAMPLE,
+    *BY_WORKLOAD,
+    DECISIONS,
+    ACTUATIONS,
+    CONFLICTS,
+    REMOVAL_BUDGET,
+    POLICIES,
+    POLICY_RELOAD_FAILURES,
+    QUARANTINED,
+    JOURNAL_WRITE_FAILURES,
+    JOURNAL_DROPPED,
+    JOURNAL_LAST_WRITE,
+    JOURNAL_PENDING,
+)
