@@ -31,7 +31,7 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     recommended; what was carried out comes back with the next observation's `applied`.
     """
     state = remembered(state.aligned_to(fleet), fleet, seen)
-    low, high = bounds_at(fleet.schedules, fleet.min_replicas, fleet.max_replicas, seen.now_s)
+    low, high = bounds_at(fleet.schedules, fleet.min_replicas, fleet.max_replicas, now_s=seen.now_s)
     bounds, current = Bounds(low, high), seen.spec_replicas
     kubernetes = kubernetes_rule(fleet, state, seen, bounds)
     forecast = look_ahead(fleet, state, seen)

@@ -17,6 +17,7 @@ from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray, boolean
 if TYPE_CHECKING:
     from policies.forecast.seasonal import SeasonalFit
     from policies.history import Backfill
+    from policies.schedules import ScheduleTable
 
 UNKNOWN = -1  # a count, request, age or row that nobody knows
 
@@ -189,17 +190,6 @@ class Tracks:
 
 
 @dataclass(frozen=True, slots=True)
-class Schedules:
-    """Scheduled bounds, a flat table sorted by lane; `window` indexes `windows`."""
-
-    lane: IntArray
-    window: IntArray
-    min_replicas: IntArray  # UNKNOWN = not given
-    max_replicas: IntArray
-    windows: tuple[tuple[str, str, float], ...]  # (cron, timezone, duration_s), distinct
-
-
-@dataclass(frozen=True, slots=True)
 class Limits:
     """Constants of the whole fleet. Defaults are those of the Kubernetes controller and DESIGN.md."""
 
@@ -225,7 +215,7 @@ class Fleet:
     forecast: BoolArray
     history_s: FloatArray
     behavior: Behavior
-    schedules: Schedules
+    schedules: ScheduleTable
     tracks: Tracks
     limits: Limits = Limits()
 

@@ -86,10 +86,14 @@ def limited(
 
 
 def rate_limits(behavior: Behavior, moves: Moves, now_s: float, current: IntArray) -> Bounds:
-    """The smallest and largest count that the rate policies allow now, `[lane]`."""
-    up = _up_limit(behavior.up, moves, now_s, current)
-    down = _down_limit(behavior.down, moves, now_s, current)
-    return Bounds(np.minimum(down, current), np.maximum(up, current))
+    """The smallest and largest count that the rate policies allow now, `[lane]`; staying is always allowed."""
+    low, high = raw_rate_limits(behavior, moves, now_s, current)
+    return Bounds(np.minimum(low, current), np.maximum(high, current))
+
+
+def raw_rate_limits(behavior: Behavior, moves: Moves, now_s: float, current: IntArray) -> tuple[IntArray, IntArray]:
+    """The two limits as the policies give them: a used-up budget puts one beyond the current count, `[lane]`."""
+    return _down_limit(behavior.down, moves, now_s, current), _up_limit(behavior.up, moves, now_s, current)
 
 
 def _by_rates(

@@ -1,0 +1,1 @@
+"""Other autoscalers' documented behaviour as vectors, passed through Foresail's own code paths."""
