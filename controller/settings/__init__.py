@@ -1,0 +1,250 @@
+"""How the process is set: flag, else FORESAIL_* in the environment, else the settings file, else a default."""
+
+# ruff: noqa: RUF009 - `_setting` makes a field of the dataclass, as `dataclasses.field` does
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import yaml
+
+from controller.settings import values
+from controller.settings.values import Listen
+from policies.problems import nearest
+from policies.quantities import duration_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from dataclasses import Field
+
+PREFIX = "FORESAIL_"
+DEFAULT = "default"
+
+# Variables with our prefix that steer something else.
+NOT_SETTINGS = frozenset({"config", "conformance_dir", "require_servers"})
+
+_STATE_DIR = "~/.local/state/foresail"
+
+
+def _setting(default: Any, parse: Callable[[object], Any], meaning: str) -> Any:  # noqa: ANN401 - as in dataclasses.field
+    return field(default=default, metadata={"parse": parse, "help": meaning})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that is set for the process, parsed. A name ending in ``_s`` is written without it, as a duration."""
+
+    policies: tuple[Path, ...] = _setting((), values.paths, "files and folders with policies")
+    state_dir: Path = _setting(Path(_STATE_DIR), values.path, "where the default journal lies")
+    interval_s: float = _setting(15.0, values.duration_s, "how often to decide")
+    tick_deadline_s: float = _setting(10.0, values.duration_s, "longest tick; two thirds of the interval unless set")
+    prometheus_url: str = _setting("http://127.0.0.1:9090", values.http_url, "the Prometheus API")
+    prometheus_bearer_token_file: Path | None = _setting(
+        None, values.path, "its bearer token, read again when it changes"
+    )
+    prometheus_username: str | None = _setting(None, values.text, "its user")
+    prometheus_password_file: Path | None = _setting(None, values.path, "its user's password")
+    prometheus_ca_file: Path | None = _setting(None, values.path, "certificates that vouch for it")
+    prometheus_client_cert_file: Path | None = _setting(None, values.path, "the certificate to show it")
+    prometheus_client_key_file: Path | None = _setting(None, values.path, "the key of that certificate")
+    prometheus_tenant: str | None = _setting(None, values.text, "sent as X-Scope-OrgID")
+    prometheus_timeout_s: float = _setting(8.0, values.duration_s, "longest wait for one answer")
+    prometheus_concurrency: int = _setting(8, values.positive, "queries under way at once")
+    prometheus_query_budget: int = _setting(200, values.positive, "queries in one tick at most")
+    prometheus_insecure_skip_verify: bool = _setting(default=False, parse=values.truth, meaning="trust any certificate")
+    kubeconfig: Path | None = _setting(None, values.path, "instead of KUBECONFIG, ~/.kube/config or the pod's account")
+    context: str | None = _setting(None, values.text, "of the kubeconfig; its current one unless set")
+    namespace: str = _setting("foresail", values.text, "where Foresail itself lives")
+    kill_switch_file: Path | None = _setting(None, values.path, "while it exists, nothing is changed")
+    kill_switch_configmap: str = _setting("foresail-kill-switch", values.text, "while it exists, nothing is changed")
+    journal_url: str = _setting(
+        "", values.journal_url, "SQLite or PostgreSQL; foresail.db in the state folder unless set"
+    )
+    journal_retention_s: float = _setting(14 * 86_400.0, values.duration_s, "how long ticks and decisions are kept")
+    removal_ratio: float = _setting(0.10, values.share, "share of the fleet's replicas that may go ...")
+    removal_window_s: float = _setting(600.0, values.duration_s, "... in this time")
+    listen: Listen = _setting(Listen("127.0.0.1", 9870), values.listen, "address of /metrics, the probes and the API")
+    log_level: str = _setting("info", values.one_of("debug", "info", "warning", "error"), "least level that is logged")
+    log_format: str = _setting("auto", values.one_of("auto", "json", "console"), "auto: console on a terminal")
+
+    def __post_init__(self) -> None:
+        """Make the state folder absolute and give the journal its default place in it."""
+        object.__setattr__(self, "state_dir", self.state_dir.expanduser())
+        if not self.journal_url:
+            object.__setattr__(self, "journal_url", f"sqlite+aiosqlite:///{self.state_dir.resolve() / 'foresail.db'}")
+
+    def shown(self) -> dict[str, str]:
+        """Every setting by name as text, without passwords."""
+        return {name: _shown(name, getattr(self, each.name)) for name, each in known_settings().items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings, and where each comes from: ``flag --x``, ``environment FORESAIL_X``, ``file PATH`` or ``default``."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting as the command line and the documentation know it."""
+
+    name: str
+    help: str
+    default: object
+
+    @property
+    def flag(self) -> str:
+        """How it is written on the command line."""
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def variable(self) -> str:
+        """How it is written in the environment."""
+        return f"{PREFIX}{self.name.upper()}"
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be used, with all their problems; its text has one problem a line."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        """Hold the problems."""
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+def load(flags: Mapping[str, object], environ: Mapping[str, str], file: Path | None = None) -> Loaded:
+    """Put settings together. A flag that is None was not given; FORESAIL_CONFIG names the file unless `file` does.
+
+    Raises SettingsError with every problem found.
+    """
+    problems: list[str] = []
+    named = file or (Path(environ[f"{PREFIX}CONFIG"]) if environ.get(f"{PREFIX}CONFIG") else None)
+    found = dict(_from_file(named, problems)) if named else {}
+    found |= _from_environment(environ, problems)
+    found |= _from_flags(flags, problems)
+    parsed = dict(_parsed(found, problems))
+    if "tick_deadline" not in found and "interval_s" in parsed:
+        parsed["tick_deadline_s"] = parsed["interval_s"] * 2 / 3
+    if problems:
+        raise SettingsError(tuple(problems))
+    settings = Settings(**parsed)
+    if conflicts := tuple(_conflicts(settings)):
+        raise SettingsError(conflicts)
+    return Loaded(settings, {name: found[name][1] if name in found else DEFAULT for name in known_settings()})
+
+
+@cache
+def known_settings() -> Mapping[str, Field[Any]]:
+    """The fields of `Settings` by the names that users write."""
+    return {each.name.removesuffix("_s"): each for each in fields(Settings)}
+
+
+def catalogue() -> tuple[Setting, ...]:
+    """Every setting with its meaning and default, in order."""
+    return tuple(Setting(name, each.metadata["help"], each.default) for name, each in known_settings().items())
+
+
+Found = dict[str, tuple[object, str]]  # by name: the value as given, and its origin
+
+
+def _from_file(file: Path, problems: list[str]) -> Found:
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{file}: cannot be read: {error}")
+        return {}
+    except yaml.YAMLError as error:
+        problems.append(f"{file}: is not YAML: {error}")
+        return {}
+    if not isinstance(document, dict | None):
+        problems.append(f"{file}: must be a mapping of settings")
+        return {}
+    given = {str(name): value for name, value in (document or {}).items()}
+    problems += [f"{file}: {name}: {_unknown(name)}" for name in given if name not in known_settings()]
+    origin = f"file {file}"
+    return {name: (_beside(file, name, value), origin) for name, value in given.items() if name in known_settings()}
+
+
+def _beside(file: Path, name: str, value: object) -> object:
+    """Paths in a file are meant from its folder."""
+    if known_settings()[name].metadata["parse"] is values.path and isinstance(value, str) and value:
+        return file.parent / Path(value).expanduser()
+    if name == "policies" and isinstance(value, str | list):
+        items = value.split(",") if isinstance(value, str) else value
+        return [file.parent / Path(item).expanduser() if isinstance(item, str) else item for item in items]
+    return value
+
+
+def _from_environment(environ: Mapping[str, str], problems: list[str]) -> Found:
+    ours = {name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)}
+    taken = {name: value for name, value in ours.items() if name in known_settings() and value}
+    unknown = [name for name in ours if name not in known_settings() and name not in NOT_SETTINGS]
+    problems += [f"{PREFIX}{name.upper()}: {_unknown(name)}" for name in unknown if nearest(name, known_settings())]
+    return {name: (value, f"environment {PREFIX}{name.upper()}") for name, value in taken.items()}
+
+
+def _from_flags(flags: Mapping[str, object], problems: list[str]) -> Found:
+    given = {name: value for name, value in flags.items() if value is not None}
+    problems += [f"--{name.replace('_', '-')}: {_unknown(name)}" for name in given if name not in known_settings()]
+    return {
+        name: (value, f"flag --{name.replace('_', '-')}") for name, value in given.items() if name in known_settings()
+    }
+
+
+def _unknown(name: str) -> str:
+    return f"is not a setting{nearest(name, known_settings()) or '; see foresail run --help'}"
+
+
+def _parsed(found: Found, problems: list[str]) -> Iterator[tuple[str, Any]]:
+    for name, (value, origin) in found.items():
+        setting = known_settings()[name]
+        try:
+            yield setting.name, setting.metadata["parse"](value)
+        except ValueError as error:
+            place = (
+                origin.partition(" ")[2] if not origin.startswith("file ") else f"{origin.partition(' ')[2]}: {name}"
+            )
+            problems.append(f"{place}: {error}")
+
+
+def _conflicts(settings: Settings) -> Iterator[str]:
+    if settings.tick_deadline_s > settings.interval_s:
+        deadline, interval = duration_text(settings.tick_deadline_s), duration_text(settings.interval_s)
+        yield f"tick_deadline ({deadline}) is above interval ({interval})"
+    for one, other in (("username", "password_file"), ("client_cert_file", "client_key_file")):
+        given = [getattr(settings, f"prometheus_{name}") is not None for name in (one, other)]
+        if given[0] != given[1]:
+            yield f"prometheus_{one} and prometheus_{other} go together; only one is set"
+    if settings.prometheus_username and settings.prometheus_bearer_token_file:
+        yield "prometheus_username and prometheus_bearer_token_file exclude each other"
+    if settings.prometheus_insecure_skip_verify and settings.prometheus_ca_file:
+        yield "prometheus_insecure_skip_verify and prometheus_ca_file exclude each other"
+
+
+def _shown(name: str, value: object) -> str:
+    if name == "journal_url":
+        return without_password(str(value))
+    if isinstance(value, float) and f"{name}_s" == known_settings()[name].name:
+        return duration_text(value)
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def without_password(url: str) -> str:
+    """A URL as it may be shown: passwords, in its authority or its query, are three stars."""
+    parts = urlsplit(url)
+    if not parts.netloc:
+        return url
+    authority = parts.netloc
+    if parts.password:
+        user, host = authority.rpartition("@")[::2]
+        authority = f"{user.partition(':')[0]}:***@{host}"
+    query = [(key, "***" if "pass" in key.lower() else value) for key, value in parse_qsl(parts.query)]
+    return urlunsplit(parts._replace(netloc=authority, query=urlencode(query, safe="*")))
