@@ -134,6 +134,12 @@ class ServerProcess:
         """Let a frozen server go on (SIGCONT)."""
         os.kill(self.pid, signal.SIGCONT)
 
+    def restore(self) -> None:
+        """Bring the server back from whatever a test did: frozen, stopped or killed."""
+        if self.running:
+            self.resume()
+        self.start()
+
     def wait(self, timeout_s: float = 10.0) -> int:
         """Wait for the process to end by itself and return its exit status."""
         if self._process is None:
