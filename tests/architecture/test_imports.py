@@ -20,7 +20,7 @@ CLIENTS = {
     "requests": ("controller.clients", "controller.adapters"),
     "sqlalchemy": ("controller.journal", "controller.migrations"),
     "typer": ("controller.cli",),
-    "urllib": ("controller.clients", "controller.adapters"),
+    "urllib.request": ("controller.clients", "controller.adapters"),
     "urllib3": ("controller.clients", "controller.adapters"),
 }
 # What the decision core may use besides itself: computing and types.
