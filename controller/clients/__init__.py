@@ -1,0 +1,1 @@
+"""Connections to the outside: sessions with TLS and credentials, without domain types."""
