@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from policies.spec import parse_policies
+from controller.policy_text import parse_policies
 from tests.architecture.source import ROOT, tracked_files
 
 FENCE = re.compile(r"(?P<before>[^\n]*)\n```(?P<language>\w+)\n(?P<body>.*?)^```", flags=re.DOTALL | re.MULTILINE)
