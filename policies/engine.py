@@ -9,6 +9,7 @@ import numpy as np
 
 from policies.arrays import any_by, booleans, floats, small
 from policies.candidates import capacity_per_replica, forecast_rule, kubernetes_rule, look_ahead
+from policies.censoring import with_censored
 from policies.guardrails import HOLD_RULES, fleet_breaker, held, holds_of, removal_budget
 from policies.hpa.behavior import Bounds, longest_period
 from policies.model import RULES, Action, Decision, Hold, ReplicaPlan, Status
@@ -30,6 +31,7 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     `fleet`; `state` may come from another fleet and is aligned first. The returned state takes note of what was
     recommended; what was carried out comes back with the next observation's `applied`.
     """
+    seen = with_censored(fleet, seen)
     state = remembered(state.aligned_to(fleet), fleet, seen)
     low, high = bounds_at(fleet.schedules, fleet.min_replicas, fleet.max_replicas, now_s=seen.now_s)
     bounds, current = Bounds(low, high), seen.spec_replicas
@@ -44,7 +46,7 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     demand, demand_known = demand_replicas(fleet, seen)
     state = replace(
         state,
-        seen=state.seen | (hold != Hold.NO_TARGET),
+        seen=state.seen | (seen.hold != Hold.NO_TARGET),
         zeroed=(state.zeroed & (current == 0)) | ((proposal.target == 0) & (current > 0)),
         advice=kubernetes.log,
         ahead=ahead,
@@ -53,6 +55,7 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
         at_s=seen.now_s,
         replicas=_plan(proposal, current, hold),
         steps=proposal.steps,
+        readings=seen.readings,
         forecast=forecast,
         min_replicas=low,
         max_replicas=high,
@@ -129,4 +132,3 @@ def _last_words(steps: tuple[Step, ...], hold: SmallArray) -> SmallArray:
     for code in np.unique(hold[hold != Hold.NONE]):
         reason[hold == code] = _CODE[HOLD_RULES[Hold(code)]]
     return reason
-

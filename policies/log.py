@@ -91,5 +91,3 @@ class Log:
             np.hstack([self.value, np.zeros((lanes, width - have), np.int64)]),
             self.used,
         )
-
-

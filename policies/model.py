@@ -375,6 +375,7 @@ class Decision:
     at_s: float
     replicas: ReplicaPlan
     steps: tuple[Step, ...]
+    readings: Readings  # as the decision took them, censored ones marked [track]
     forecast: Forecast
     min_replicas: IntArray  # bounds in force, schedules included [lane]
     max_replicas: IntArray

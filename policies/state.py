@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.arrays import BoolArray, FloatArray, IntArray, booleans
-from policies.forecast.seasonal import SeasonalFit
 from policies.history import History
 from policies.log import Log
 from policies.model import Kind
 from policies.startup import StartTimes
 
 if TYPE_CHECKING:
+    from policies.forecast.seasonal import SeasonalFit
     from policies.model import Fleet
 
 VERSION = 1

@@ -11,7 +11,7 @@ import numpy as np
 from policies.model import Select
 
 if TYPE_CHECKING:
-    from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray
+    from policies.arrays import FloatArray, IntArray, SmallArray
     from policies.log import Log
     from policies.model import Behavior, Direction, Limits, Rates
 
@@ -157,5 +157,3 @@ def _selected(direction: Direction, allowed: IntArray, current: IntArray, *, wid
     narrowest.at(narrow, lane, allowed)
     chosen = np.where(direction.select == Select.MIN, narrow, wide)
     return np.where(direction.select == Select.DISABLED, current, chosen)
-
-

@@ -85,9 +85,7 @@ def _whole(replicas: FloatArray) -> IntArray:
     return np.ceil(np.minimum(replicas, INT32_MAX)).astype(np.int64)
 
 
-def _from_totals(
-    fleet: Fleet, seen: Observation, mine: BoolArray, out: tuple[IntArray, IntArray, SmallArray]
-) -> None:
+def _from_totals(fleet: Fleet, seen: Observation, mine: BoolArray, out: tuple[IntArray, IntArray, SmallArray]) -> None:
     """Object and external metrics: a total against a target in total or per replica."""
     replicas, raw, fault = out
     tracks = fleet.tracks

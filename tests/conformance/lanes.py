@@ -37,7 +37,6 @@ from policies.model import (
 )
 from policies.schedules import schedule_table
 
-
 Vector = dict[str, Any]
 
 NOW_S = 1_000_000.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,7 +14,6 @@ from policies.engine import decide, remembered
 from policies.hpa import behavior as hpa
 from policies.hpa.metrics import Fault, propose
 from policies.hpa.pods import Container, Group, pod_groups, pod_request
-from policies.log import Log
 from policies.model import UNKNOWN, Applied, PodSamples
 from policies.state import EngineState
 from tests.conformance.lanes import (
@@ -26,6 +26,9 @@ from tests.conformance.lanes import (
     pods_of,
     vectors,
 )
+
+if TYPE_CHECKING:
+    from policies.log import Log
 
 FAULTS = {
     "no_samples": Fault.NO_SAMPLES,

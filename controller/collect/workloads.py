@@ -1,0 +1,197 @@
+"""From views of the cluster to columns: replicas, holds, pods, requests and start-up times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from policies.arrays import integers, small
+from policies.hpa.pods import Container, pod_request
+from policies.model import UNKNOWN, Hold, Mode, Phase, Pods, Starts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from controller.records import ClusterView, ContainerRequest, PodView, TargetRef, TargetView
+    from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray
+
+MAX_VIEW_AGE_S = 120.0  # watches that were silent for longer are not believed
+LONGEST_FIRST_START_S = 1800.0  # a pod first seen ready tells its start-up time when it took no longer than this
+
+_PHASES = {"Pending": Phase.PENDING, "Running": Phase.RUNNING, "Succeeded": Phase.SUCCEEDED, "Failed": Phase.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class PodColumns:
+    """The pods of one target. Times are wall time; NaN-free, UNKNOWN where not known."""
+
+    names: tuple[str, ...]
+    phase: SmallArray
+    deleted: BoolArray
+    ready: SmallArray
+    created_at_s: FloatArray
+    started_at_s: FloatArray
+    transition_at_s: FloatArray
+
+    @classmethod
+    def of(cls, pods: Sequence[PodView]) -> PodColumns:
+        """The columns of these pods, in their order."""
+        return cls(
+            names=tuple(pod.name for pod in pods),
+            phase=np.array([_PHASES.get(pod.phase, Phase.RUNNING) for pod in pods], np.int8),
+            deleted=np.array([pod.deleted for pod in pods], np.bool_),
+            ready=np.array([UNKNOWN if pod.ready is None else pod.ready for pod in pods], np.int8),
+            created_at_s=np.array([pod.created_at_s for pod in pods], np.float64),
+            started_at_s=_times([pod.started_at_s for pod in pods]),
+            transition_at_s=_times([pod.transition_at_s for pod in pods]),
+        )
+
+
+class Workloads:
+    """Remembers the columns of targets whose pods did not change, and which pods were seen starting."""
+
+    def __init__(self) -> None:
+        self._columns: dict[TargetRef, tuple[Sequence[PodView], PodColumns]] = {}
+        self._starting: dict[TargetRef, frozenset[str] | None] = {}
+        self._pods_per_replica: dict[TargetRef, int] = {}
+
+    def pods(self, targets: Sequence[TargetRef], view: ClusterView) -> tuple[PodColumns, ...]:
+        """The pods of every lane."""
+        found = []
+        for target in targets:
+            pods = view.pods.get(target, ())
+            kept = self._columns.get(target)
+            if kept is None or kept[0] is not pods:
+                kept = (pods, PodColumns.of(pods))
+                self._columns[target] = kept
+            found.append(kept[1])
+        return tuple(found)
+
+    def starts(self, targets: Sequence[TargetRef], columns: Sequence[PodColumns], now_s: float) -> Starts:
+        """Start-ups that finished since the last call, and those under way."""
+        rows: list[tuple[int, float, bool]] = []
+        for lane, (target, pods) in enumerate(zip(targets, columns, strict=True)):
+            before = self._starting.get(target)
+            alive = ~pods.deleted & (pods.phase <= Phase.RUNNING)
+            starting = frozenset(pods.names[row] for row in np.flatnonzero(alive & (pods.ready != 1)))
+            if before is not None and not before and not starting:
+                continue
+            self._starting[target] = starting
+            rows += [(lane, *start) for start in _starts(pods, before, starting, now_s)]
+        return Starts(
+            lane=np.array([lane for lane, *_ in rows], np.int64),
+            duration_s=np.array([duration for _, duration, _ in rows], np.float64),
+            finished=np.array([finished for *_, finished in rows], np.bool_),
+        )
+
+    def pods_per_replica(
+        self, targets: Sequence[TargetRef], columns: Sequence[PodColumns], status_replicas: IntArray
+    ) -> IntArray:
+        """How many pods make one replica, `[lane]`; learned while nothing starts or goes, else as last known."""
+        found = integers(len(targets), 1)
+        for lane, (target, pods) in enumerate(zip(targets, columns, strict=True)):
+            replicas = int(status_replicas[lane])
+            settled = replicas > 0 and len(pods.names) >= replicas and bool((pods.ready == 1).all())
+            if settled and not pods.deleted.any():
+                self._pods_per_replica[target] = max(1, round(len(pods.names) / replicas))
+            found[lane] = self._pods_per_replica.get(target, 1)
+        return found
+
+    def forget_all_but(self, targets: Sequence[TargetRef]) -> None:
+        """Drop what is remembered of targets that no policy names any more."""
+        keep = set(targets)
+        for memory in (self._columns, self._starting, self._pods_per_replica):
+            for gone in memory.keys() - keep:
+                del memory[gone]  # type: ignore[attr-defined] # one of three dicts with the same keys
+
+
+def _starts(
+    pods: PodColumns, before: frozenset[str] | None, starting: frozenset[str], now_s: float
+) -> list[tuple[float, bool]]:
+    """Durations of one target's start-ups and whether they finished; at first sight, those of all ready pods."""
+    rows = []
+    for row, name in enumerate(pods.names):
+        created, ready_at = float(pods.created_at_s[row]), float(pods.transition_at_s[row])
+        if name in starting:
+            rows.append((max(0.0, now_s - created), False))
+        elif pods.ready[row] == 1 and ready_at != UNKNOWN and ready_at >= created:
+            took_s = ready_at - created
+            if (before is None and took_s <= LONGEST_FIRST_START_S) or (before is not None and name in before):
+                rows.append((took_s, True))
+    return rows
+
+
+def pod_table(columns: Sequence[PodColumns], now_s: float) -> Pods:
+    """The pods of all lanes as one table, ages as of `now_s`."""
+    if not columns or not any(pods.names for pods in columns):
+        return Pods.none()
+    sizes = [len(pods.names) for pods in columns]
+    return Pods(
+        lane=np.repeat(np.arange(len(columns), dtype=np.int64), sizes),
+        phase=np.concatenate([pods.phase for pods in columns]),
+        deleted=np.concatenate([pods.deleted for pods in columns]),
+        ready=np.concatenate([pods.ready for pods in columns]),
+        started_age_s=_ages([pods.started_at_s for pods in columns], now_s),
+        transition_age_s=_ages([pods.transition_at_s for pods in columns], now_s),
+    )
+
+
+def _ages(times: Sequence[FloatArray], now_s: float) -> FloatArray:
+    at_s = np.concatenate(times)
+    return np.where(at_s == UNKNOWN, UNKNOWN, np.maximum(now_s - at_s, 0.0))
+
+
+def _times(values: Sequence[float | None]) -> FloatArray:
+    return np.array([UNKNOWN if value is None else value for value in values], np.float64)
+
+
+def replicas_of(targets: Sequence[TargetRef], view: ClusterView) -> tuple[IntArray, IntArray]:
+    """Wanted and reported counts, `[lane]`; 0 for a target that is not there."""
+    seen = [view.targets.get(target) for target in targets]
+    return (
+        np.array([0 if target is None else target.spec_replicas for target in seen], np.int64),
+        np.array([0 if target is None else target.status_replicas for target in seen], np.int64),
+    )
+
+
+def holds(targets: Sequence[TargetRef], view: ClusterView, mode: SmallArray, now_s: float) -> SmallArray:
+    """Why each lane must not be changed, `[lane]`. An owner holds only those that would write."""
+    if view.killed is not None:
+        return small(len(targets), Hold.KILL_SWITCH)
+    found = small(len(targets))
+    silent = now_s - view.seen_at_s > MAX_VIEW_AGE_S
+    for lane, target in enumerate(targets):
+        found[lane] = _hold(view.targets.get(target), Mode(int(mode[lane])), silent=silent)
+    return found
+
+
+def _hold(target: TargetView | None, mode: Mode, *, silent: bool) -> Hold:
+    if target is None or target.problem is not None:
+        return Hold.NO_TARGET
+    if silent:
+        return Hold.CLUSTER_DOWN
+    if target.paused:
+        return Hold.ANNOTATION
+    if target.owner is not None and mode == Mode.ACTIVE:
+        return Hold.OWNED
+    return Hold.NONE
+
+
+def request_milli(pod: PodView, resource: str, container: str | None) -> int:
+    """The request in milli-units that counts for a pod, UNKNOWN when a container has none."""
+    cpu = resource == "cpu"
+
+    def containers(rows: Sequence[ContainerRequest]) -> list[Container]:
+        return [Container(row.name, row.cpu_milli if cpu else row.memory_milli, row.restart_always) for row in rows]
+
+    try:
+        return pod_request(
+            containers(pod.containers),
+            containers(pod.init_containers),
+            pod_level_milli=pod.pod_cpu_milli if cpu else pod.pod_memory_milli,
+            only=container,
+        )
+    except KeyError:
+        return UNKNOWN

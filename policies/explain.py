@@ -1,0 +1,115 @@
+"""From steps to sentences: what a lane's decision saw, asked for, was narrowed by, and came to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policies.model import Action, Status, Why
+
+if TYPE_CHECKING:
+    from policies.model import Decision, Fleet, Observation, Step
+
+RULE_SENTENCES = {
+    "signals": "The signals ask for {after} (Kubernetes' rule; it was {before}).",
+    "missing_data": "Some data is not fresh, and only fresh data may lower: {after} instead of {before}.",
+    "stabilization": "A stabilisation window keeps {after} instead of {before}.",
+    "rate_limit": "The behavior's rate policies allow {after} instead of {before}.",
+    "bounds": "The bounds in force ({low} to {high}) make it {after} instead of {before}.",
+    "forecast": "The forecast needs {after} once replicas started now are ready, instead of {before}.",
+    "fleet_breaker": "The fleet breaker lets no more replicas go for now: {after} instead of {before}.",
+    "paused": "The policy's mode is paused: {after} stays, where {before} was decided.",
+    "paused_by_annotation": "The annotation foresail.dev/paused holds {after}, where {before} was decided.",
+    "kill_switch": "The kill switch holds {after}, where {before} was decided.",
+    "owned": "Another controller scales this object: {after} stays, where {before} was decided.",
+    "no_target": "The target cannot be read: {after} stays, where {before} was decided.",
+    "cluster_down": "What is known of the cluster is too old: {after} stays, where {before} was decided.",
+    "quarantined": "Deciding for this workload failed: {after} stays, where {before} was decided.",
+    "forbidden": "The API server refuses the change: {after} stays, where {before} was decided.",
+}
+
+WHY_WORDS = {
+    Why.OK: "fresh",
+    Why.NO_SERIES: "no series matches",
+    Why.SOURCE_DOWN: "the source does not answer",
+    Why.BAD_QUERY: "the source refuses the query",
+    Why.DEADLINE: "no answer within the deadline",
+    Why.TOO_OLD: "the newest sample is too old",
+    Why.FROM_THE_FUTURE: "the newest sample lies in the future",
+    Why.PARTIAL_SERIES: "some targets are not scraped, so it is a lower bound",
+    Why.NOT_FINITE: "the value is not a number that can be used",
+    Why.AMBIGUOUS: "several series match",
+    Why.UNKNOWN_FRESHNESS: "its age cannot be known, so it may only raise",
+    Why.SATURATED: "the workload was saturated, so it is a lower bound",
+    Why.NOT_ASKED: "the query budget was used up",
+}
+
+
+def sentences(fleet: Fleet, seen: Observation, decision: Decision, lane: int) -> tuple[str, ...]:
+    """The story of one lane's decision, in the order in which it came about."""
+    return (
+        *_seen(fleet, decision, lane),
+        *_forecast(decision, lane),
+        *_steps(decision, lane),
+        _outcome(seen, decision, lane),
+    )
+
+
+def steps_of(decision: Decision, lane: int) -> tuple[tuple[str, int, int], ...]:
+    """The steps that touched a lane: rule, count before, count after."""
+    return tuple(found for step in decision.steps if (found := _of_lane(step, lane)) is not None)
+
+
+def _seen(fleet: Fleet, decision: Decision, lane: int) -> tuple[str, ...]:
+    told = []
+    for track, its_lane in enumerate(fleet.tracks.lane):
+        if its_lane == lane:
+            told.append(_reading(fleet, decision, track))
+    return tuple(told)
+
+
+def _reading(fleet: Fleet, decision: Decision, track: int) -> str:
+    name = fleet.tracks.uid[track].rpartition("/")[2]
+    reading = decision.readings
+    why = WHY_WORDS[Why(int(reading.why[track]))]
+    if reading.status[track] == Status.MISSING:
+        return f"Signal {name} is missing: {why}."
+    value = reading.value_milli[track] / 1000
+    return f"Signal {name} is {value:g}, {reading.age_s[track]:.0f} s old ({why})."
+
+
+def _forecast(decision: Decision, lane: int) -> tuple[str, ...]:
+    forecast = decision.forecast
+    if not forecast.known[lane]:
+        return ()
+    return (
+        (f"In {forecast.lead_s[lane]:.0f} s demand is forecast to need {forecast.median[lane]:.1f} replicas, "
+        f"and {forecast.upper[lane]:.1f} at the objective's quantile."),
+    )
+
+
+def _steps(decision: Decision, lane: int) -> tuple[str, ...]:
+    low, high = decision.min_replicas[lane], decision.max_replicas[lane]
+    return tuple(
+        RULE_SENTENCES[rule].format(before=before, after=after, low=low, high=high)
+        for rule, before, after in steps_of(decision, lane)
+    )
+
+
+def _outcome(seen: Observation, decision: Decision, lane: int) -> str:
+    target, current = int(decision.replicas.target[lane]), int(seen.spec_replicas[lane])
+    match Action(int(decision.replicas.action[lane])):
+        case Action.RAISE:
+            return f"Decision: raise from {current} to {target}."
+        case Action.LOWER:
+            return f"Decision: lower from {current} to {target}."
+        case Action.HOLD:
+            return f"Decision: hold at {current}."
+        case _:
+            return f"Decision: keep {current}."
+
+
+def _of_lane(step: Step, lane: int) -> tuple[str, int, int] | None:
+    place = step.lane.searchsorted(lane)
+    if place == step.lane.size or step.lane[place] != lane:
+        return None
+    return step.rule, int(step.before[place]), int(step.after[place])
