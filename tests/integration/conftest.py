@@ -127,6 +127,7 @@ def _or_skip(make: Callable[[], T]) -> T:
     try:
         return make()
     except MissingServer as error:
-        if os.environ.get("FORESAIL_REQUIRE_SERVERS") == "1":
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(str(error))
+        reason = str(error)
+    if os.environ.get("FORESAIL_REQUIRE_SERVERS") == "1":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)

@@ -45,9 +45,16 @@ class FakeNode:
     """
 
     def __init__(
-        self, kube_api: KubeApi, namespace: str, *, startup_s: float = 0.5, termination_s: float = 0.0
+        self,
+        kube_api: KubeApi,
+        namespace: str,
+        *,
+        startup_s: float = 0.5,
+        termination_s: float = 0.0,
+        poll_s: float = POLL_S,
     ) -> None:
-        """Watch over one namespace of the API server."""
+        """Watch over one namespace of the API server, looking every `poll_s` (longer for a large fleet)."""
+        self._poll_s = poll_s
         self.startup_s = startup_s
         self.termination_s = termination_s
         self.can_schedule = True
@@ -78,11 +85,11 @@ class FakeNode:
                     await self._pass(api)
                 except (TimeoutError, aiohttp.ClientError):
                     # The test took the API server away; a real kubelet waits for it too.
-                    await asyncio.sleep(POLL_S)
+                    await asyncio.sleep(self._poll_s)
                 except ApiException as error:
                     if error.status not in PASSING:
                         raise
-                await asyncio.sleep(POLL_S)
+                await asyncio.sleep(self._poll_s)
 
     async def _pass(self, api: ApiClient) -> None:
         seen = await self._look(api)

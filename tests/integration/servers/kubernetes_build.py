@@ -107,7 +107,10 @@ def _build_once(folder: Path) -> None:
     for name in ("rsync", "make", "apt-get"):
         find_program(name, package=name.removesuffix("-get"))
     find_program("dpkg-source", package="dpkg-dev")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MissingServer(f"Kubernetes {VERSION} cannot be kept in the user's cache: {error}") from error
     with _locked(folder / "lock"):
         if is_built(folder):
             return
