@@ -4,8 +4,9 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
+from policies.signals import EXPORTED, Counter, Gauge, Histogram, Metric
 from policies.spec import WorkloadPolicy
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,6 +31,17 @@ How values are written:
 - *cron*: five fields, minute, hour, day of month, month and day of week, as Debian's cron reads them. A beginning that
   the clocks skip in spring happens right after the skip, and one in the hour repeated in autumn happens once; where the
   minute or the hour begins with `*`, the clock is followed as it goes. Durations are elapsed time on such days too.
+"""
+
+_METRICS_HEAD = """\
+# Metrics
+
+<!-- Rendered by `make generate` from policies/signals.py. -->
+
+What Foresail exports on `/metrics`. `workload` is the name of a policy's target, `namespace` that of both.
+
+| metric | type | labels | meaning |
+|---|---|---|---|
 """
 
 
@@ -59,9 +71,15 @@ def policy_reference() -> str:
     return "\n".join([_POLICY_HEAD, *(_rendered(section) for section in sections)])
 
 
+def metrics_reference() -> str:
+    """Render the reference of the exported metrics, in the order of the catalogue."""
+    return _METRICS_HEAD + "".join(f"{_metric_row(metric)}\n" for metric in EXPORTED)
+
+
 # Whoever adds a rendered file adds its path and its function here.
 GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/policy.md": policy_reference,
+    "docs/reference/metrics.md": metrics_reference,
 }
 
 
@@ -171,6 +189,23 @@ def _rendered(section: Section) -> str:
     lines = [f"## {section.title}", "", section.text, "", "| field | value | default | meaning |", "|---|---|---|---|"]
     lines += [f"| `{row.path}` | {row.type} | {row.default} | {row.meaning} |" for row in section.rows]
     return "\n".join([*lines, ""])
+
+
+def _metric_row(metric: Metric) -> str:
+    labels = ", ".join(f"`{label}`" for label in metric.labels)
+    return f"| `{metric.name}` | {_metric_type(metric)} | {labels} | {metric.help} |"
+
+
+def _metric_type(metric: Metric) -> str:
+    match metric:
+        case Counter():
+            return "counter"
+        case Gauge():
+            return "gauge"
+        case Histogram():
+            return "histogram"
+        case _:
+            assert_never(metric)
 
 
 def _joined(path: str, name: str) -> str:

@@ -15,6 +15,7 @@ Location = tuple[int | str, ...]
 Rule = Callable[[Mapping[str, object]], Iterator[tuple[Location, str]]]
 
 _WORDED = "worded"
+_MAPPING_KEY = "[key]"  # pydantic's last step to a mapping's key
 _QUOTE_IT = " (YAML reads it so when it is not in quotes: quote it)"
 _NOUNS = {
     "string_type": "text",
@@ -109,7 +110,7 @@ def path_text(location: Location, *, tags: frozenset[str] = frozenset()) -> str:
     for step in location:
         if isinstance(step, int):
             path += f"[{step}]"
-        elif not (after_index and step in tags):
+        elif step != _MAPPING_KEY and not (after_index and step in tags):
             path += f".{step}" if path else step
         after_index = isinstance(step, int)
     return path
