@@ -1,0 +1,70 @@
+"""An engine state as bytes and back: a small core, and hours of history that are stored once each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from policies.forecast.seasonal import SeasonalFit
+from policies.history import Backfill, Block, History
+from policies.log import Log
+from policies.model import Fleet, Observation
+from policies.packing import pack, unpack
+from policies.schedules import ScheduleTable, Window
+from policies.startup import StartTimes
+from policies.state import VERSION, EngineState, Removals
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TYPES = (Backfill, Block, History, Log, Removals, ScheduleTable, SeasonalFit, StartTimes, Window)
+OPEN_HOURS = 2  # the newest hours still take readings, so they travel with the core
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """A closed hour and the demand tracks that its rows belong to."""
+
+    rows: tuple[str, ...]
+    block: Block
+
+
+def snapshot_of(state: EngineState) -> tuple[bytes, dict[int, bytes]]:
+    """The core, and the closed hours by their start in wall seconds."""
+    hours = state.history.hours
+    core = replace(state, history=replace(state.history, hours=hours[-OPEN_HOURS:]))
+    return pack(core), {block.start_s: pack(Hour(state.rows, block)) for block in hours[:-OPEN_HOURS]}
+
+
+def state_from(core: bytes, hours: Mapping[int, bytes]) -> EngineState:
+    """The state that `snapshot_of` packed.
+
+    Raises ValueError when the bytes are damaged or come from a version that is not known.
+    """
+    state = unpack(EngineState, core, types=_TYPES)
+    if state.version != VERSION:
+        raise ValueError(f"the snapshot has version {state.version} and this program reads version {VERSION}")
+    blocks = dict(state.history.blocks)
+    for start_s, packed in hours.items():
+        if start_s not in blocks:
+            blocks[start_s] = _aligned(unpack(Hour, packed, types=_TYPES), state.rows)
+    return replace(state, history=History.of_blocks(len(state.rows), blocks))
+
+
+def observation_from(data: bytes) -> Observation:
+    """The observation that was packed. Raises ValueError when the bytes are damaged."""
+    return unpack(Observation, data, types=_TYPES)
+
+
+def fleet_from(data: bytes) -> Fleet:
+    """The fleet that was packed. Raises ValueError when the bytes are damaged."""
+    return unpack(Fleet, data, types=_TYPES)
+
+
+def _aligned(hour: Hour, rows: tuple[str, ...]) -> Block:
+    if hour.rows == rows:
+        return hour.block
+    place = {uid: index for index, uid in enumerate(hour.rows)}
+    return hour.block.aligned(np.array([place.get(uid, -1) for uid in rows], np.int64))
