@@ -38,7 +38,7 @@ class HttpAccess:
     url: str
     timeout_s: float = 10.0
     bearer_file: Path | None = None
-    user: str = ""
+    user: str | None = None
     password_file: Path | None = None
     ca_file: Path | None = None
     cert_file: Path | None = None
@@ -62,7 +62,7 @@ class HttpAccess:
             headers["Authorization"] = f"Bearer {_secret(self.bearer_file, 'bearer token file')}"
         if self.password_file is not None:
             password = _secret(self.password_file, "password file")
-            headers["Authorization"] = aiohttp.BasicAuth(self.user, password, "utf-8").encode()
+            headers["Authorization"] = aiohttp.BasicAuth(self.user or "", password, "utf-8").encode()
         return headers
 
 
@@ -217,7 +217,7 @@ def _credential_problems(access: HttpAccess) -> list[str]:
     named = any(name.lower() == "authorization" for name in access.headers)
     if sum((access.bearer_file is not None, access.password_file is not None, named)) > 1:
         problems.append("only one of bearer token file, password file and header Authorization can be used")
-    if ":" in access.user:
+    if ":" in (access.user or ""):
         problems.append("user: must have no colon")
     problems += [
         f"headers: {name!r} or its value is not printable text on one line"

@@ -52,7 +52,7 @@ class Run(NamedTuple):
 
 class _Sample(NamedTuple):
     key: Key
-    value: float | None  # None: a native histogram
+    value: float | None  # None: a native histogram, or a range
 
 
 def instant(body: bytes, labels: tuple[str, ...]) -> Samples | Failed:
@@ -134,7 +134,7 @@ def _hook(
 
 
 def _one(key: Key, found: dict[str, object]) -> _Sample:
-    if "value" not in found and "histogram" in found:
+    if "value" not in found and ("histogram" in found or "values" in found):
         return _Sample(key, None)
     _, value = _pair(found["value"])
     return _Sample(key, float(value))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from controller.adapters.prometheus.api import PrometheusApi
 from controller.adapters.prometheus.decode import Failed, Samples, instant
 from controller.adapters.prometheus.past import PastReader, Span
-from controller.adapters.prometheus.witness import Witness, testimony, witness_of
+from controller.adapters.prometheus.witness import Witness, witness_of, witnessed
 from controller.clients.http import HttpAccess, HttpClient
 from controller.errors import ForesailError
 from controller.records import Answered, Unanswered
@@ -184,4 +184,4 @@ def _seen(
     query: SignalQuery, witness: Witness, main: Samples, beside: Samples
 ) -> tuple[Mapping[tuple[str, ...], float], Mapping[tuple[str, ...], int]]:
     keys = {key[: len(query.labels)] for key in main.keys}
-    return testimony(witness, beside, keys)
+    return witnessed(witness, beside, keys)

@@ -52,7 +52,7 @@ def witness_of(query: SignalQuery) -> Witness | None:
     return Witness(" or ".join(parts), (*query.labels, TAG), len(seen.texts))
 
 
-def testimony(
+def witnessed(
     witness: Witness, samples: Samples, keys: Collection[Key]
 ) -> tuple[Mapping[Key, float], Mapping[Key, int]]:
     """What the witness says for these keys: wall time of the newest raw sample, and number of scrape targets.
