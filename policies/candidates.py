@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray
     from policies.hpa.metrics import Proposed
     from policies.log import Log
-    from policies.model import Behavior, Direction, Fleet, Observation
+    from policies.model import Direction, Fleet, Observation
     from policies.state import EngineState
 
 ROUNDING = 1e-9  # a need this close above a whole number of replicas is that number
@@ -85,6 +85,17 @@ class _Largest:
     scaling: SmallArray
 
 
+@dataclass(frozen=True, slots=True)
+class _Ruling:
+    """Which lanes the rule judged and what came of it, `[lane]`."""
+
+    disabled: BoolArray  # at zero replicas
+    outside: BoolArray  # of the bounds: those decide before any metric is read
+    ruled: BoolArray
+    stable: IntArray
+    code: SmallArray  # Limited
+
+
 def kubernetes_rule(fleet: Fleet, state: EngineState, seen: Observation, bounds: hpa.Bounds) -> KubernetesAdvice:
     """HPA v2: the largest proposal of the tracks, stabilised, limited by rates and bounds, `[lane]`."""
     current = seen.spec_replicas
@@ -96,19 +107,19 @@ def kubernetes_rule(fleet: Fleet, state: EngineState, seen: Observation, bounds:
     ruled = ~disabled & ~outside & best.usable
     proposal = Proposal(current).limited_to(np.where(ruled | best.doubtful, best.replicas, current), rule="signals")
     proposal = proposal.limited_to(np.where(ruled, best.replicas, current), rule="missing_data")
-    stable = hpa.stabilized(fleet.behavior, fleet.limits, log, seen.now_s, current, best.replicas)
+    moment = hpa.Moment(fleet.behavior, fleet.limits, seen.now_s, current)
+    stable = hpa.stabilized(moment, log, best.replicas)
     proposal = proposal.limited_to(np.where(ruled, stable, proposal.target), rule="stabilization")
     moves = hpa.Moves(state.rises, state.falls)
-    limited, code = hpa.limited(fleet.behavior, moves, seen.now_s, current, stable, bounds)
+    limited, code = hpa.limited(moment, moves, stable, bounds)
     by_rate = np.isin(code, (hpa.Limited.SCALE_UP_LIMIT, hpa.Limited.SCALE_DOWN_LIMIT))
     proposal = proposal.limited_to(np.where(ruled & by_rate, limited, proposal.target), rule="rate_limit")
     proposal = proposal.limited_to(np.where(ruled, limited, proposal.target), rule="bounds")
     inside = np.clip(current, bounds.low, bounds.high)
     proposal = proposal.limited_to(np.where(outside, inside, proposal.target), rule="bounds")
     log = log.noted(seen.now_s, best.replicas, ruled, hpa.log_window(fleet.behavior, fleet.limits))
-    conditions = _conditions(
-        (disabled, outside, ruled), best, (best.replicas, stable), (proposal.target, current), code, fleet
-    )
+    ruling = _Ruling(disabled, outside, ruled, stable, code)
+    conditions = _conditions(fleet, best, ruling, moved=proposal.target != current, rising=best.replicas >= current)
     return KubernetesAdvice(proposal, log, tracks, replace(conditions, utilization_percent=tracks.utilization_percent))
 
 
@@ -134,27 +145,16 @@ def _largest(fleet: Fleet, seen: Observation, tracks: Proposed) -> _Largest:
     return _Largest(replicas, doubtful, usable, scaling)
 
 
-def _conditions(
-    masks: tuple[BoolArray, BoolArray, BoolArray],
-    best: _Largest,
-    stages: tuple[IntArray, IntArray],
-    ends: tuple[IntArray, IntArray],
-    code: SmallArray,
-    fleet: Fleet,
-) -> Conditions:
+def _conditions(fleet: Fleet, best: _Largest, ruling: _Ruling, *, moved: BoolArray, rising: BoolArray) -> Conditions:
     """The three status reasons that the controller would report."""
-    disabled, outside, ruled = masks
-    wanted, stable = stages
-    target, current = ends
-    able = small(current.size, Able.SUCCEEDED_GET_SCALE)
-    up = fleet.behavior.given & (wanted >= current)
-    held = np.where(up, Able.SCALE_UP_STABILIZED, Able.SCALE_DOWN_STABILIZED)
-    able[ruled] = np.where(wanted == stable, Able.READY_FOR_NEW_SCALE, held)[ruled]
-    able[target != current] = Able.SUCCEEDED_RESCALE
+    able = small(moved.size, Able.SUCCEEDED_GET_SCALE)
+    held = np.where(fleet.behavior.given & rising, Able.SCALE_UP_STABILIZED, Able.SCALE_DOWN_STABILIZED)
+    able[ruling.ruled] = np.where(best.replicas == ruling.stable, Able.READY_FOR_NEW_SCALE, held)[ruling.ruled]
+    able[moved] = Able.SUCCEEDED_RESCALE
     scaling = best.scaling.copy()
-    scaling[outside] = Scaling.NOT_SET
-    scaling[disabled] = Scaling.SCALING_DISABLED
-    scaling_limited = np.where(ruled, code, UNKNOWN).astype(np.int8)
+    scaling[ruling.outside] = Scaling.NOT_SET
+    scaling[ruling.disabled] = Scaling.SCALING_DISABLED
+    scaling_limited = np.where(ruling.ruled, ruling.code, UNKNOWN).astype(np.int8)
     return Conditions(able, scaling, scaling_limited, integers(0))
 
 
@@ -226,19 +226,21 @@ def forecast_rule(
     wanted = np.minimum(forecast.replicas, bounds.high)
     window = hpa.log_window(fleet.behavior, fleet.limits)
     current = seen.spec_replicas
-    held = hpa.stabilized(fleet.behavior, fleet.limits, state.ahead, seen.now_s, current, wanted)
+    moment = hpa.Moment(fleet.behavior, fleet.limits, seen.now_s, current)
+    held = hpa.stabilized(moment, state.ahead, wanted)
     log = state.ahead.noted(seen.now_s, wanted, forecast.known, window)
-    rates = written_limits(fleet.behavior, hpa.Moves(state.rises, state.falls), seen.now_s, current)
+    rates = written_limits(moment, hpa.Moves(state.rises, state.falls))
     asked = np.clip(held, rates.low, rates.high)
     return np.where(forecast.known & (current > 0), np.minimum(asked, bounds.high), 0), log
 
 
-def written_limits(behavior: Behavior, moves: hpa.Moves, now_s: float, current: IntArray) -> hpa.Bounds:
+def written_limits(moment: hpa.Moment, moves: hpa.Moves) -> hpa.Bounds:
     """What the rate policies that the user wrote allow now, `[lane]`; no limit where none were written."""
-    free = hpa.Bounds(integers(current.size), integers(current.size, hpa.INT32_MAX))
+    behavior, lanes = moment.behavior, moment.current.size
+    free = hpa.Bounds(integers(lanes), integers(lanes, hpa.INT32_MAX))
     if not (behavior.up.written.any() or behavior.down.written.any()):
         return free
-    rates = hpa.rate_limits(behavior, moves, now_s, current)
+    rates = hpa.rate_limits(moment, moves)
     return hpa.Bounds(
         _where_written(behavior.down, rates.low, free.low), _where_written(behavior.up, rates.high, free.high)
     )

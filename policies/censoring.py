@@ -43,9 +43,10 @@ def _above_target(fleet: Fleet, seen: Observation) -> BoolArray:
     tracks, reading = fleet.tracks, seen.readings
     per_replica = tracks.target_kind == TargetKind.AVERAGE_VALUE
     share = np.where(per_replica, np.maximum(seen.status_replicas[tracks.lane], 1), 1)
-    above = reading.value_milli > tracks.target_milli.astype(np.float64) * share
+    above: BoolArray = reading.value_milli > tracks.target_milli.astype(np.float64) * share
     counted = (tracks.kind == Kind.PRESSURE) & (tracks.target_kind != TargetKind.UTILIZATION)
-    return counted & above & (reading.status != Status.MISSING)
+    found: BoolArray = counted & above & (reading.status != Status.MISSING)
+    return found
 
 
 def _full(fleet: Fleet, seen: Observation) -> BoolArray:
@@ -54,4 +55,5 @@ def _full(fleet: Fleet, seen: Observation) -> BoolArray:
     ready = (ready_pods(seen.pods, fleet.lanes) // seen.pods_per_replica)[tracks.lane]
     capacity = tracks.capacity_milli.astype(np.float64) * ready * FULL
     declared = (tracks.capacity_milli != UNKNOWN) & (tracks.source != Source.UNKNOWN)
-    return declared & (ready > 0) & (seen.readings.value_milli >= capacity)
+    full: BoolArray = declared & (ready > 0) & (seen.readings.value_milli >= capacity)
+    return full

@@ -82,8 +82,10 @@ def _forecast(decision: Decision, lane: int) -> tuple[str, ...]:
     if not forecast.known[lane]:
         return ()
     return (
-        (f"In {forecast.lead_s[lane]:.0f} s demand is forecast to need {forecast.median[lane]:.1f} replicas, "
-        f"and {forecast.upper[lane]:.1f} at the objective's quantile."),
+        (
+            f"In {forecast.lead_s[lane]:.0f} s demand is forecast to need {forecast.median[lane]:.1f} replicas, "
+            f"and {forecast.upper[lane]:.1f} at the objective's quantile."
+        ),
     )
 
 

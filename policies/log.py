@@ -44,14 +44,16 @@ class Log:
         if self.at_s.shape[1] == 0:
             return start
         young = self.at_s > (now_s - window_s)[:, None]
-        return np.maximum(start, np.where(young, self.value, np.iinfo(np.int64).min).max(axis=1))
+        largest: IntArray = np.where(young, self.value, np.iinfo(np.int64).min).max(axis=1)
+        return np.maximum(start, largest)
 
     def smallest(self, now_s: float, window_s: FloatArray, *, start: IntArray) -> IntArray:
         """The smallest of `start` and the entries strictly younger than `window_s`, `[lane]`."""
         if self.at_s.shape[1] == 0 or not window_s.any():
             return start
         young = self.at_s > (now_s - window_s)[:, None]
-        return np.minimum(start, np.where(young, self.value, np.iinfo(np.int64).max).min(axis=1))
+        smallest: IntArray = np.where(young, self.value, np.iinfo(np.int64).max).min(axis=1)
+        return np.minimum(start, smallest)
 
     def sum_since(self, now_s: float, lane: IntArray, window_s: FloatArray) -> IntArray:
         """The sum of lane `lane[row]`'s entries strictly younger than `window_s[row]`, `[row]`."""

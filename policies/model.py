@@ -31,14 +31,8 @@ RULES = (
     "bounds",  # smallest and largest count, schedules included
     "forecast",  # demand one start-up ahead
     "fleet_breaker",  # how much of the fleet may go in ten minutes
-    "paused",
-    "paused_by_annotation",
-    "kill_switch",
-    "owned",
-    "no_target",
-    "cluster_down",
-    "quarantined",
-    "forbidden",
+    *("paused", "paused_by_annotation", "kill_switch", "owned"),  # holds
+    *("no_target", "cluster_down", "quarantined", "forbidden"),
 )  # names that steps and reasons use, in the order in which the rules speak
 
 

@@ -58,10 +58,21 @@ class EngineState:
     @classmethod
     def fresh(cls, fleet: Fleet) -> EngineState:
         """A state that has seen nothing."""
+        none = Log.empty(0)
         nothing = cls(
-            VERSION, (), (), booleans(0), booleans(0), *(Log.empty(0) for _ in range(4)),
-            starts=StartTimes.empty(0), removals=Removals.none(), history=History.empty(0),
-        )  # fmt: skip
+            version=VERSION,
+            uid=(),
+            rows=(),
+            seen=booleans(0),
+            zeroed=booleans(0),
+            advice=none,
+            ahead=none,
+            rises=none,
+            falls=none,
+            starts=StartTimes.empty(0),
+            removals=Removals.none(),
+            history=History.empty(0),
+        )
         return nothing.aligned_to(fleet)
 
     def aligned_to(self, fleet: Fleet) -> EngineState:

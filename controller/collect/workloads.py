@@ -104,7 +104,7 @@ class Workloads:
         keep = set(targets)
         for memory in (self._columns, self._starting, self._pods_per_replica):
             for gone in memory.keys() - keep:
-                del memory[gone]  # type: ignore[attr-defined] # one of three dicts with the same keys
+                del memory[gone]
 
 
 def _starts(

@@ -10,11 +10,10 @@ import numpy as np
 from policies.arrays import booleans, floats
 from policies.forecast.harmonics import FEATURES, Pattern, features_at, fit_season
 from policies.forecast.residuals import HORIZONS_MIN, LEVELS, SEASON_ONLY, SMALLEST_CENTER, spread_of
-from policies.history import MINUTE_S
+from policies.history import MINUTE_S, Window
 
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, FloatArray, IntArray
-    from policies.history import Window
 
 DAY_MIN = 24 * 60
 NEEDED_MIN = DAY_MIN
@@ -87,11 +86,11 @@ def refit(window: Window, *, now_s: float, rows: tuple[str, ...]) -> SeasonalFit
     depend on the other rows.
     """
     fit = SeasonalFit.empty(rows, now_s)
-    days = _days_of_data(window.known)
-    for group_days in np.unique(days[days > 0]):
-        group = np.flatnonzero(days == group_days)
+    days, pattern = _days_of_data(window.known)
+    for group_days, group_pattern in np.unique(np.stack([days, pattern], axis=1)[days > 0], axis=0).tolist():
+        group = np.flatnonzero((days == group_days) & (pattern == group_pattern))
         for start in range(0, group.size, _ROWS_AT_ONCE):
-            _fit_group(fit, group[start : start + _ROWS_AT_ONCE], window, int(group_days))
+            _fit_group(fit, group[start : start + _ROWS_AT_ONCE], _tail(window, group_days), Pattern(group_pattern))
     return fit
 
 
@@ -162,30 +161,40 @@ def _raised(fit: SeasonalFit, between: _Between, center: FloatArray, quantile: F
     return total
 
 
-def _days_of_data(known: BoolArray) -> IntArray:
-    """Whole days from the first known minute to the end of the window, 0 where too little is known, `[row]`."""
-    minutes = known.shape[1]
-    first = np.where(known.any(axis=1), known.argmax(axis=1), minutes) if minutes else np.zeros(known.shape[0], int)
-    span = minutes - first
+def _days_of_data(known: BoolArray) -> tuple[IntArray, IntArray]:
+    """Days from the first known minute to the end, 0 where too little is known, and the pattern they allow, `[row]`."""
+    rows, minutes = known.shape
+    first = known.argmax(axis=1) if minutes else np.zeros(rows, np.int64)
+    span = np.where(known.any(axis=1), minutes - first, 0)
     enough = (span >= NEEDED_MIN) & (known.sum(axis=1) >= NEEDED_KNOWN_RATIO * span)
-    days: IntArray = np.where(enough, (span + ALMOST_MIN) // DAY_MIN, 0)
-    return days
+    days = np.where(enough, (span + ALMOST_MIN) // DAY_MIN, 0)
+    by_day = np.pad(known, ((0, 0), (-minutes % DAY_MIN, 0))).reshape(rows, -1, DAY_MIN).sum(axis=2)
+    covered = np.minimum(days, (by_day >= NEEDED_KNOWN_RATIO * DAY_MIN).sum(axis=1))
+    steps = np.array([DAY_PATTERN_DAYS, WEEK_PATTERN_DAYS])
+    return days, np.searchsorted(steps, covered, side="right")
 
 
-def _fit_group(fit: SeasonalFit, group: IntArray, window: Window, days: int) -> None:
-    """Write the fit of the rows `group`, which all have `days` days of data, into `fit`."""
-    minutes = min((days + 1) * DAY_MIN, window.value.shape[1]) // BIN_MIN * BIN_MIN
-    known = window.known[group, -minutes:]
-    value = np.where(known, window.value[group, -minutes:], 0.0).astype(np.float64)
+def _tail(window: Window, days: int) -> Window:
+    """The last `days` and the part of a day before them, in whole bins."""
+    total = window.value.shape[1]
+    minutes = min((days + 1) * DAY_MIN, total) // BIN_MIN * BIN_MIN
+    start_s = window.start_s + (total - minutes) * MINUTE_S
+    return Window(start_s, window.value[:, total - minutes :], window.known[:, total - minutes :])
+
+
+def _fit_group(fit: SeasonalFit, group: IntArray, window: Window, pattern: Pattern) -> None:
+    """Write the fit of the rows `group` of `window` into `fit`."""
+    known = window.known[group]
+    value = np.where(known, window.value[group], 0.0).astype(np.float64)
     mean = np.sum(np.abs(value), axis=1) / known.sum(axis=1)
     scale = np.where(mean > 0, mean, 1.0)
     value /= scale[:, np.newaxis]
-    first = window.start_s // MINUTE_S + window.value.shape[1] - minutes
-    data = _Data(value, known, features_at(first + np.arange(minutes)))
-    spread = spread_of(*_held(value, known), data.season_unseen(days))
+    minute = window.start_s // MINUTE_S + np.arange(value.shape[1])
+    data = _Data(value, known, features_at(minute), pattern)
+    spread = spread_of(*_held(value, known), data.season_unseen())
     fit.known[group] = spread.enough
     fit.scale[group] = scale
-    fit.coefficient[group] = data.coefficient(days, np.zeros(minutes, np.bool_))
+    fit.coefficient[group] = data.coefficient(np.zeros(minute.size, np.bool_))
     fit.rho[group], fit.offset[group], fit.relative[group] = spread.rho, spread.offset, spread.relative
 
 
@@ -196,18 +205,22 @@ class _Data:
     value: FloatArray  # [row, minute]
     known: BoolArray
     features: FloatArray  # [minute, feature]
+    pattern: Pattern
 
-    def season_unseen(self, days: int) -> FloatArray:
-        """The season at each minute, `[row, minute]`, as fitted without the day of that minute."""
-        minutes = self.value.shape[1]
-        fold = (np.arange(minutes)[::-1] // DAY_MIN) % min(max(days, 2), FOLDS)
+    def season_unseen(self) -> FloatArray:
+        """The season at each minute, `[row, minute]`, as fitted without the day of that minute.
+
+        Days are left out in five groups; for a flat season, stretches of a fifth of a day.
+        """
+        minute = np.arange(self.value.shape[1])[::-1]
+        fold = minute // (DAY_MIN // FOLDS if self.pattern is Pattern.FLAT else DAY_MIN) % FOLDS
         season = np.zeros_like(self.value)
         for number in np.unique(fold):
             left_out = fold == number
-            season[:, left_out] = self.coefficient(days, left_out) @ self.features[left_out].T
+            season[:, left_out] = self.coefficient(left_out) @ self.features[left_out].T
         return season
 
-    def coefficient(self, days: int, left_out: BoolArray) -> FloatArray:
+    def coefficient(self, left_out: BoolArray) -> FloatArray:
         """Coefficients `[row, feature]` of means over a few minutes, without the minutes `left_out`."""
         known = self.known & ~left_out
         count = known.reshape(known.shape[0], -1, BIN_MIN).sum(axis=2).T
@@ -215,13 +228,7 @@ class _Data:
         kept = ~left_out.reshape(-1, BIN_MIN).any(axis=1)
         features = self.features.reshape(-1, BIN_MIN, FEATURES).mean(axis=1)
         value = total / np.maximum(count, 1)
-        return fit_season(features[kept], value[kept], count[kept] > 0, _pattern(days))
-
-
-def _pattern(days: int) -> Pattern:
-    if days < DAY_PATTERN_DAYS:
-        return Pattern.FLAT
-    return Pattern.DAY if days < WEEK_PATTERN_DAYS else Pattern.WEEK
+        return fit_season(features[kept], value[kept], count[kept] > 0, self.pattern)
 
 
 def _held(value: FloatArray, known: BoolArray) -> tuple[FloatArray, BoolArray]:

@@ -44,17 +44,26 @@ class Moves:
     falls: Log
 
 
-def stabilized(
-    behavior: Behavior, limits: Limits, log: Log, now_s: float, current: IntArray, desired: IntArray
-) -> IntArray:
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What every rule of one decision shares: the behavior, the time and the count now, `[lane]`."""
+
+    behavior: Behavior
+    limits: Limits
+    now_s: float
+    current: IntArray
+
+
+def stabilized(moment: Moment, log: Log, desired: IntArray) -> IntArray:
     """`desired` held within what was recommended in the windows, `[lane]`.
 
     With a behavior: not above the smallest of the up window, not below the largest of the down window, entries
     strictly younger than the window. Without: not below the largest of the last 300 s.
     """
+    behavior, limits, now_s = moment.behavior, moment.limits, moment.now_s
     low = log.smallest(now_s, behavior.up.window_s, start=desired)
     high = log.largest(now_s, behavior.down.window_s, start=desired)
-    with_behavior = np.minimum(np.maximum(current, low), high)
+    with_behavior = np.minimum(np.maximum(moment.current, low), high)
     if behavior.given.all():
         return with_behavior
     window_s = np.full(desired.size, limits.downscale_stabilization_s + 1e-6)  # here the edge itself counts
@@ -74,32 +83,29 @@ def longest_period(direction: Direction) -> FloatArray:
     return longest
 
 
-def limited(
-    behavior: Behavior, moves: Moves, now_s: float, current: IntArray, desired: IntArray, bounds: Bounds
-) -> tuple[IntArray, SmallArray]:
+def limited(moment: Moment, moves: Moves, desired: IntArray, bounds: Bounds) -> tuple[IntArray, SmallArray]:
     """`desired` within rate policies and bounds, `[lane]`, and the `Limited` code of what bound it."""
-    count, code = _by_rates(behavior, moves, now_s, current, desired, bounds)
+    count, code = _by_rates(moment, moves, desired, bounds)
+    behavior = moment.behavior
     if behavior.given.all():
         return count, code
-    plain, plain_code = _by_plain_rules(current, desired, bounds)
+    plain, plain_code = _by_plain_rules(moment.current, desired, bounds)
     return np.where(behavior.given, count, plain), np.where(behavior.given, code, plain_code)
 
 
-def rate_limits(behavior: Behavior, moves: Moves, now_s: float, current: IntArray) -> Bounds:
+def rate_limits(moment: Moment, moves: Moves) -> Bounds:
     """The smallest and largest count that the rate policies allow now, `[lane]`; staying is always allowed."""
-    low, high = raw_rate_limits(behavior, moves, now_s, current)
-    return Bounds(np.minimum(low, current), np.maximum(high, current))
+    low, high = raw_rate_limits(moment, moves)
+    return Bounds(np.minimum(low, moment.current), np.maximum(high, moment.current))
 
 
-def raw_rate_limits(behavior: Behavior, moves: Moves, now_s: float, current: IntArray) -> tuple[IntArray, IntArray]:
+def raw_rate_limits(moment: Moment, moves: Moves) -> tuple[IntArray, IntArray]:
     """The two limits as the policies give them: a used-up budget puts one beyond the current count, `[lane]`."""
-    return _down_limit(behavior.down, moves, now_s, current), _up_limit(behavior.up, moves, now_s, current)
+    return _down_limit(moment, moves), _up_limit(moment, moves)
 
 
-def _by_rates(
-    behavior: Behavior, moves: Moves, now_s: float, current: IntArray, desired: IntArray, bounds: Bounds
-) -> tuple[IntArray, SmallArray]:
-    rates = rate_limits(behavior, moves, now_s, current)
+def _by_rates(moment: Moment, moves: Moves, desired: IntArray, bounds: Bounds) -> tuple[IntArray, SmallArray]:
+    rates, current = rate_limits(moment, moves), moment.current
     highest = np.minimum(bounds.high, rates.high)
     lowest = np.maximum(bounds.low, rates.low)
     too_high = (desired > current) & (desired > highest)
@@ -121,29 +127,31 @@ def _by_plain_rules(current: IntArray, desired: IntArray, bounds: Bounds) -> tup
     return np.where(too_low, bounds.low, np.where(too_high, highest, desired)), code
 
 
-def _period_start(rates: Rates, moves: Moves, now_s: float, current: IntArray) -> IntArray:
+def _period_start(moment: Moment, rates: Rates, moves: Moves) -> IntArray:
     """The count at the start of each policy's period, `[policy]`."""
-    added = moves.rises.sum_since(now_s, rates.lane, rates.period_s)
-    removed = moves.falls.sum_since(now_s, rates.lane, rates.period_s)
-    return current[rates.lane] - added + removed
+    added = moves.rises.sum_since(moment.now_s, rates.lane, rates.period_s)
+    removed = moves.falls.sum_since(moment.now_s, rates.lane, rates.period_s)
+    return moment.current[rates.lane] - added + removed
 
 
-def _up_limit(direction: Direction, moves: Moves, now_s: float, current: IntArray) -> IntArray:
+def _up_limit(moment: Moment, moves: Moves) -> IntArray:
     """The largest count that the policies allow: +value pods, or start x (1 + percent) rounded up."""
+    direction = moment.behavior.up
     rates = direction.rates
-    start = _period_start(rates, moves, now_s, current)
+    start = _period_start(moment, rates, moves)
     percent = np.ceil(start * (1.0 + rates.value / 100)).astype(np.int64)
     allowed = np.where(rates.percent, percent, start + rates.value)
-    return _selected(direction, allowed, current, widest=np.maximum)
+    return _selected(direction, allowed, moment.current, widest=np.maximum)
 
 
-def _down_limit(direction: Direction, moves: Moves, now_s: float, current: IntArray) -> IntArray:
+def _down_limit(moment: Moment, moves: Moves) -> IntArray:
     """The smallest count that the policies allow: -value pods, or start x (1 - percent) truncated."""
+    direction = moment.behavior.down
     rates = direction.rates
-    start = _period_start(rates, moves, now_s, current)
+    start = _period_start(moment, rates, moves)
     percent = np.trunc(start * (1.0 - rates.value / 100)).astype(np.int64)
     allowed = np.where(rates.percent, percent, start - rates.value)
-    return _selected(direction, allowed, current, widest=np.minimum)
+    return _selected(direction, allowed, moment.current, widest=np.minimum)
 
 
 def _selected(direction: Direction, allowed: IntArray, current: IntArray, *, widest: np.ufunc) -> IntArray:

@@ -66,7 +66,9 @@ def _cpu_unready(pods: Pods, samples: PodSamples, limits: Limits) -> BoolArray:
     starting = started < limits.cpu_initialization_period_s
     never_ready = not_ready & (started - transition < limits.initial_readiness_delay_s)
     unknown = (pods.ready[samples.pod] == UNKNOWN) | (started == UNKNOWN)
-    return unknown | np.where(starting, not_ready | window_missing, never_ready)
+    early: BoolArray = np.where(starting, not_ready | window_missing, never_ready)
+    unready: BoolArray = unknown | early
+    return unready
 
 
 def _age(age_s: FloatArray) -> FloatArray:

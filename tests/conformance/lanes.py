@@ -82,7 +82,7 @@ def metrics_of(vector: Vector) -> list[Vector]:
 def fleet_of_vector(vector: Vector) -> Fleet:
     """A fleet of one active lane whose tracks are the vector's metrics."""
     metrics = metrics_of(vector)
-    targets = [next(iter(metric["target"].items()), (None, 0)) for metric in metrics]
+    targets = [next(iter(metric["target"].items()), ("", 0)) for metric in metrics]
     count = len(metrics)
     return Fleet(
         uid=("ns/vector",),

@@ -14,7 +14,7 @@ from policies.engine import decide, remembered
 from policies.hpa import behavior as hpa
 from policies.hpa.metrics import Fault, propose
 from policies.hpa.pods import Container, Group, pod_groups, pod_request
-from policies.model import UNKNOWN, Applied, PodSamples
+from policies.model import UNKNOWN, Applied, Limits, PodSamples
 from policies.state import EngineState
 from tests.conformance.lanes import (
     NOW_S,
@@ -28,6 +28,8 @@ from tests.conformance.lanes import (
 )
 
 if TYPE_CHECKING:
+    from enum import IntEnum
+
     from policies.log import Log
 
 FAULTS = {
@@ -45,10 +47,10 @@ def camel(name: str) -> str:
     return "".join(word.capitalize() for word in name.split("_"))
 
 
-def reason(codes: type, code: int) -> str | None:
+def reason(codes: type[IntEnum], code: int) -> str | None:
     """The condition's reason as the API writes it; None = not set."""
-    name = UNKNOWN if code == UNKNOWN else codes(code).name  # type: ignore[call-overload] # an IntEnum class
-    return None if name in (UNKNOWN, "NOT_SET") else camel(name)
+    name = "NOT_SET" if code == UNKNOWN else codes(code).name
+    return None if name == "NOT_SET" else camel(name)
 
 
 @cases("hpa_replicas")
@@ -124,7 +126,8 @@ def moves_of(vector: Vector) -> hpa.Moves:
 def check_limits(vector: Vector) -> None:
     current, desired = integers(1, vector["current_replicas"]), integers(1, vector["proposed_replicas"])
     bounds = hpa.Bounds(integers(1, vector["min_replicas"]), integers(1, vector["max_replicas"]))
-    count, code = hpa.limited(behavior_of(vector), moves_of(vector), NOW_S, current, desired, bounds)
+    moment = hpa.Moment(behavior_of(vector), Limits(), NOW_S, current)
+    count, code = hpa.limited(moment, moves_of(vector), desired, bounds)
     assert (count[0], reason(hpa.Limited, code[0])) == (
         vector["expected"]["replicas"],
         vector["expected"]["limited_reason"],
@@ -133,7 +136,7 @@ def check_limits(vector: Vector) -> None:
 
 def check_limit(vector: Vector) -> None:
     current = integers(1, vector["current_replicas"])
-    low, high = hpa.raw_rate_limits(behavior_of(vector), moves_of(vector), NOW_S, current)
+    low, high = hpa.raw_rate_limits(hpa.Moment(behavior_of(vector), Limits(), NOW_S, current), moves_of(vector))
     limit = high if vector["kind"] == "up_limit" else low
     assert limit[0] == vector["expected"]["limit"]
 
@@ -143,7 +146,7 @@ def check_stabilized(vector: Vector) -> None:
     desired = integers(1, vector["proposed_replicas"])
     current = integers(1, vector["current_replicas"] or vector["proposed_replicas"])
     log = log_of(vector["recommendations"], "replicas")
-    stable = hpa.stabilized(fleet.behavior, fleet.limits, log, NOW_S, current, desired)
+    stable = hpa.stabilized(hpa.Moment(fleet.behavior, fleet.limits, NOW_S, current), log, desired)
     kept = log.noted(NOW_S, desired, booleans(1, value=True), hpa.log_window(fleet.behavior, fleet.limits))
     expected = vector["expected"]
     assert stable[0] == expected["replicas"]
