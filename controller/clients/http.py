@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from base64 import b64encode
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -62,7 +63,7 @@ class HttpAccess:
             headers["Authorization"] = f"Bearer {_secret(self.bearer_file, 'bearer token file')}"
         if self.password_file is not None:
             password = _secret(self.password_file, "password file")
-            headers["Authorization"] = aiohttp.BasicAuth(self.user or "", password, "utf-8").encode()
+            headers["Authorization"] = f"Basic {b64encode(f'{self.user}:{password}'.encode()).decode()}"
         return headers
 
 
