@@ -1,0 +1,256 @@
+"""Replay: the decision core that the daemon runs, driven over a load on virtual time.
+
+Lanes are scenarios on the same steps: loads, start-up times, or both. They share every call of `decide`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from policies.arrays import integers, small
+from policies.engine import decide
+from policies.fleet import fleet_of
+from policies.forecast import seasonal
+from policies.model import Applied, Hold, Limits, Observation, Pods, PodSamples, Readings, Starts, Status, Why
+from policies.spec import WorkloadPolicy
+from policies.state import EngineState
+from simulations.serving import DAY_S, Figures, Serving, figures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from policies.arrays import FloatArray, IntArray
+    from policies.forecast.seasonal import SeasonalFit
+    from policies.model import Fleet
+
+REPLICA_UNITS = 1e6  # a load is scaled so that one replica serves this much, far above the milli-unit of the core
+MOST_REPLICAS = 10_000_000
+_MILLI = 1000.0
+_NOISE = 1e-9
+
+
+class ReplayError(ValueError):
+    """A policy, a pace or a load that cannot be replayed; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayPolicy:
+    """Who decides: the Kubernetes rule alone at a target, or the rule with the forecast above it."""
+
+    text: str
+    target_ratio: float | None  # share of a replica's capacity; None = the policy document's default
+    forecast: bool
+
+    @classmethod
+    def parse(cls, text: str) -> ReplayPolicy:
+        """Read ``hpa:0.70`` or ``predictive``. Raises ReplayError."""
+        if text == "predictive":
+            return cls(text, None, forecast=True)
+        if (found := re.fullmatch(r"hpa:(\d+(?:\.\d+)?)", text)) and 0 < float(found[1]) <= 1:
+            return cls(text, float(found[1]), forecast=False)
+        raise ReplayError(
+            f"policy {text!r} is neither predictive nor hpa:TARGET with a share of capacity above 0 and up to 1, "
+            "as in hpa:0.70"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How time passes: steps of the load, decisions within a step on the same metric, and the metric's delay."""
+
+    step_s: float = 30.0
+    sync_s: float = 15.0
+    metric_delay_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        """Raise ReplayError for a pace that does not go round."""
+        if self.step_s <= 0 or self.sync_s <= 0 or self.metric_delay_s < 0:
+            raise ReplayError("step and sync must be above 0, and the metric delay not below 0")
+        if abs(self.syncs * self.sync_s - self.step_s) > _NOISE:
+            raise ReplayError(f"sync ({self.sync_s:g} s) must divide the step ({self.step_s:g} s)")
+
+    @property
+    def syncs(self) -> int:
+        """Decisions in a step."""
+        return max(1, round(self.step_s / self.sync_s))
+
+    @property
+    def lag_steps(self) -> int:
+        """The metric delay in whole steps, rounded."""
+        return round(self.metric_delay_s / self.step_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One scenario: a load in its own unit, `[step]`, and what serves it."""
+
+    demand: FloatArray
+    serving: Serving
+
+
+def replay(
+    lanes: Sequence[Lane],
+    policy: ReplayPolicy,
+    pace: Pace,
+    *,
+    start_s: float = 0.0,
+    on_step: Callable[[int], None] | None = None,
+) -> IntArray:
+    """The plan that the policy makes: replicas that stand at the end of each step, `[lane, step]`.
+
+    A lane begins with the replicas that the first sample needs at the target, all of them ready; their start-ups have
+    been seen. The forecast is fitted at the end of the first day and every six hours from then on, when it is used.
+    `on_step` is told each step before it is decided. Raises ReplayError for lanes of different lengths or none.
+    """
+    steps = {lane.demand.size for lane in lanes}
+    if len(steps) != 1 or steps == {0}:
+        raise ReplayError("a replay needs at least one lane, and lanes of the same number of steps")
+    drive = _Drive(lanes, policy, pace, start_s)
+    for step in range(drive.plan.shape[1]):
+        if on_step is not None:
+            on_step(step)
+        drive.step(step)
+    return drive.plan
+
+
+def scored(plan: IntArray, lane: Lane, *, warmup_steps: int) -> Figures:
+    """Figures of a lane's plan `[step]` after the warm-up. Raises ReplayError when nothing is left to score."""
+    check_length(plan.size, warmup_steps=warmup_steps)
+    return figures(plan[warmup_steps:], lane.demand[warmup_steps:], lane.serving)
+
+
+def check_length(steps: int, *, warmup_steps: int) -> None:
+    """Raise ReplayError for a load that is no longer than its warm-up."""
+    if steps <= warmup_steps:
+        raise ReplayError(f"the load has {steps} steps, of which {warmup_steps} warm the policy up: nothing to score")
+
+
+class _Drive:
+    """The world around the core: what it sees at each decision, and what its decisions bring about."""
+
+    def __init__(self, lanes: Sequence[Lane], policy: ReplayPolicy, pace: Pace, start_s: float) -> None:
+        self._pace, self._start_s = pace, start_s
+        self._fleet = _fleet(lanes, policy, pace)
+        self._state = EngineState.fresh(self._fleet)
+        units = np.array([lane.demand / lane.serving.capacity for lane in lanes]) * (REPLICA_UNITS * _MILLI)
+        self._value_milli = np.rint(units).astype(np.int64).T.copy()  # [step, lane]
+        self._startup_s = np.array([lane.serving.startup_s for lane in lanes])
+        self._startup_steps = np.array([lane.serving.startup_steps for lane in lanes])
+        self.plan = np.zeros((len(lanes), units.shape[1]), np.int64)
+        self._replicas = _first_replicas(self._value_milli[0], self._fleet)
+        self._applied = Applied.none()
+        self._risen: dict[int, list[int]] = defaultdict(list)  # lanes whose rise is ready, by the step at which it is
+        self._next_fit_s = DAY_S if policy.forecast else np.inf
+        codes = small(len(lanes), Status.FRESH), small(len(lanes), Why.OK), small(len(lanes), Hold.NONE)
+        self._same = (*codes, integers(len(lanes), 1))
+
+    def step(self, step: int) -> None:
+        """Decide as often as a step has it, and keep what stands."""
+        before = self._replicas
+        sampled = max(0, step - self._pace.lag_steps)
+        starts, fit = self._starts(step), self._fit(step)
+        for sync in range(self._pace.syncs):
+            since_s = step * self._pace.step_s + sync * self._pace.sync_s
+            age_s = since_s - sampled * self._pace.step_s
+            seen = self._seen(self._start_s + since_s, self._value_milli[sampled], age_s)
+            self._decide(replace(seen, starts=starts, fit=fit) if sync == 0 else seen)
+        self.plan[:, step] = self._replicas
+        for lane in np.flatnonzero(self._replicas > before).tolist():
+            self._risen[step + max(1, int(self._startup_steps[lane]))].append(lane)
+
+    def _seen(self, now_s: float, value_milli: IntArray, age_s: float) -> Observation:
+        fresh, reason, free, one = self._same
+        return Observation(
+            now_s=now_s,
+            spec_replicas=self._replicas,
+            status_replicas=self._replicas,
+            pods_per_replica=one,
+            hold=free,
+            readings=Readings(value_milli, np.full(value_milli.size, age_s), fresh, reason),
+            pods=_NO_PODS,
+            samples=_NO_SAMPLES,
+            starts=_NO_STARTS,
+            applied=self._applied,
+        )
+
+    def _decide(self, seen: Observation) -> None:
+        self._state, decision = decide(self._fleet, self._state, seen)
+        target = decision.replicas.target
+        changed = np.flatnonzero(target != self._replicas)
+        if changed.size == 0:
+            self._applied = _NOTHING_APPLIED
+            return
+        at_s = np.full(changed.size, seen.now_s)
+        self._applied = Applied(changed, at_s, self._replicas[changed], target[changed])
+        self._replicas = target
+
+    def _starts(self, step: int) -> Starts:
+        """Start-ups that finished since the last step; those under way are below the fixed time and teach nothing."""
+        if step == 0:
+            return self._finished(np.arange(self._replicas.size), self._replicas)
+        due = sorted(set(self._risen.pop(step, ())))
+        if not due:
+            return _NO_STARTS
+        return self._finished(np.array(due), np.array([self._became_ready(lane, step) for lane in due]))
+
+    def _became_ready(self, lane: int, step: int) -> int:
+        """Replicas that were asked for a start-up ago and have stood since."""
+        rose = step - max(1, int(self._startup_steps[lane]))
+        before = self.plan[lane, rose - 1] if rose else 0
+        return max(0, int(self.plan[lane, rose:step].min() - before))
+
+    def _finished(self, lane: IntArray, count: IntArray) -> Starts:
+        rows = np.repeat(lane, count)
+        return Starts(rows, self._startup_s[rows], np.ones(rows.size, np.bool_))
+
+    def _fit(self, step: int) -> SeasonalFit | None:
+        since_s = step * self._pace.step_s
+        if since_s < self._next_fit_s:
+            return None
+        self._next_fit_s += seasonal.REFIT_EVERY_S
+        now_s = self._start_s + since_s
+        window = self._state.history.window(float(self._fleet.history_s.max()), now_s)
+        return seasonal.refit(window, now_s=now_s, rows=self._state.rows)
+
+
+def _fleet(lanes: Sequence[Lane], policy: ReplayPolicy, pace: Pace) -> Fleet:
+    """The fleet that policy documents with defaults make, at the policy's target. The fleet breaker is off."""
+    documents = [_document(number, lane.serving, policy) for number, lane in enumerate(lanes)]
+    fleet = fleet_of(documents, Limits(removal_ratio=1.0, tick_s=pace.sync_s))
+    if policy.target_ratio is None:
+        return fleet
+    target_milli = round(policy.target_ratio * REPLICA_UNITS * _MILLI)
+    return replace(fleet, tracks=replace(fleet.tracks, target_milli=integers(len(lanes), target_milli)))
+
+
+def _document(number: int, serving: Serving, policy: ReplayPolicy) -> WorkloadPolicy:
+    name = f"lane-{number:06d}"  # sorts as it counts
+    demand = {"kind": "demand", "name": "load", "query": "load", "capacityPerReplica": REPLICA_UNITS}
+    return WorkloadPolicy.model_validate(
+        {
+            "apiVersion": "foresail.dev/v1alpha1",
+            "kind": "WorkloadPolicy",
+            "metadata": {"name": name, "namespace": "replay"},
+            "spec": {
+                "target": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+                "mode": "active",
+                "replicas": {"min": serving.min_replicas, "max": MOST_REPLICAS},
+                "signals": [demand],
+                "objective": {"servingLimit": serving.serving_limit_ratio},
+                "forecast": {"enabled": policy.forecast},
+            },
+        }
+    )
+
+
+def _first_replicas(value_milli: IntArray, fleet: Fleet) -> IntArray:
+    needed = np.ceil(value_milli / fleet.tracks.target_milli - _NOISE).astype(np.int64)
+    return np.clip(needed, fleet.min_replicas, fleet.max_replicas)
+
+
+_NO_PODS, _NO_SAMPLES, _NO_STARTS, _NOTHING_APPLIED = Pods.none(), PodSamples.none(), Starts.none(), Applied.none()
