@@ -1,0 +1,136 @@
+"""The watches in use: started and stopped as they are wanted, and how current each of them is."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from controller.clients.kubernetes import ApiFailure, ListWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from controller.adapters.kubernetes.discovery import Resource
+    from controller.clients.kubernetes import KubernetesSession, Subject
+    from controller.ports import Clock
+
+LAG_S = 60.0  # a watch that is this much older than the freshest one is in trouble of its own
+
+
+class FeedKey(NamedTuple):
+    """A watched resource in one namespace; None: in all of them."""
+
+    resource: Resource
+    namespace: str | None
+
+    @property
+    def where(self) -> str:
+        """The key in words."""
+        return f"{self.resource.plural} " + ("in all namespaces" if self.namespace is None else f"in {self.namespace}")
+
+
+@dataclass(slots=True)
+class _Feed:
+    watch: ListWatch[Any]
+    task: asyncio.Task[None]
+
+
+class Feeds:
+    """Runs one task for each watch."""
+
+    def __init__(self, session: KubernetesSession, clock: Clock, *, lag_s: float = LAG_S) -> None:
+        """Watch nothing yet."""
+        self._session = session
+        self._clock = clock
+        self._lag_s = lag_s
+        self._feeds: dict[FeedKey, _Feed] = {}
+
+    def __contains__(self, key: FeedKey) -> bool:
+        return key in self._feeds
+
+    async def keep(self, wanted: Mapping[FeedKey, Subject[Any]]) -> None:
+        """Run exactly these watches: stop what is not wanted, start what is not there or has broken."""
+        for key in self._feeds.keys() - wanted.keys():
+            await self._stop(self._feeds.pop(key))
+        for key, subject in wanted.items():
+            feed = self._feeds.get(key)
+            if feed is None:
+                self._feeds[key] = self._started(subject)
+            elif feed.task.done():
+                self._feeds[key] = self._started(subject)
+                self._feeds[key].watch.failure = ApiFailure(0, f"the watch broke: {feed.task.exception()!r}")
+
+    async def again(self, key: FeedKey, subject: Subject[Any]) -> None:
+        """List and watch anew with another subject; the old content counts as current until then."""
+        before = self._feeds.pop(key)
+        await self._stop(before)
+        feed = self._feeds[key] = self._started(subject)
+        feed.watch.fresh_as_of, feed.watch.synced = before.watch.fresh_as_of, before.watch.synced
+
+    async def close(self) -> None:
+        """Stop every watch."""
+        await self.keep({})
+
+    def __iter__(self) -> Iterator[FeedKey]:
+        return iter(self._feeds)
+
+    def troubles(self) -> dict[FeedKey, str]:
+        """Which watches' content cannot be relied upon while that of others can, and why."""
+        newest = max((feed.watch.fresh_as_of for feed in self._feeds.values()), default=0.0)
+        found = {key: self._trouble(key, feed.watch, newest) for key, feed in self._feeds.items()}
+        return {key: trouble for key, trouble in found.items() if trouble is not None}
+
+    def settled(self) -> bool:
+        """Whether every watch has been listed or refused."""
+        return all(feed.watch.synced or feed.watch.refused_at for feed in self._feeds.values())
+
+    def denied(self, key: FeedKey) -> str | None:
+        """The server's refusal to let a resource be read, None when there is none."""
+        feed = self._feeds.get(key)
+        failure = feed.watch.failure if feed else None
+        return _denial(key, feed.watch) if feed and failure is not None and failure.denied else None
+
+    def synced(self, key: FeedKey) -> bool:
+        """Whether a watch has been listed at least once."""
+        return key in self._feeds and self._feeds[key].watch.synced
+
+    def seen_at_s(self, keys: Collection[FeedKey]) -> float:
+        """Wall time up to which these watches are current, those in trouble of their own left out.
+
+        0 when none of them has been listed. When the server refuses them all, its last refusal counts: it is
+        there, and each target says what is wrong.
+        """
+        watches = [self._feeds[key].watch for key in keys if key in self._feeds]
+        readable = [watch for watch in watches if not (watch.failure is not None and watch.failure.denied)]
+        if not readable:
+            return max((watch.refused_at for watch in watches), default=self._clock.now_s())
+        newest = max(watch.fresh_as_of for watch in readable)
+        return min(watch.fresh_as_of for watch in readable if newest - watch.fresh_as_of <= self._lag_s)
+
+    def _trouble(self, key: FeedKey, watch: ListWatch[Any], newest: float) -> str | None:
+        why = f": {watch.failure}" if watch.failure else ""
+        if watch.failure is not None and watch.failure.denied:
+            return _denial(key, watch)
+        if not watch.synced:
+            return f"{key.where}: not read yet{why}"
+        if newest - watch.fresh_as_of > self._lag_s:
+            seen_at = datetime.fromtimestamp(watch.fresh_as_of, UTC).isoformat(timespec="seconds")
+            return f"{key.where}: not seen since {seen_at}{why}"
+        return None
+
+    def _started(self, subject: Subject[Any]) -> _Feed:
+        watch = ListWatch(self._session, subject, self._clock)
+        return _Feed(watch, asyncio.create_task(watch.run(), name=f"watch {subject.path}"))
+
+    async def _stop(self, feed: _Feed) -> None:
+        feed.task.cancel()
+        await asyncio.wait([feed.task])
+
+
+def _denial(key: FeedKey, watch: ListWatch[Any]) -> str:
+    if watch.failure is not None and watch.failure.status == HTTPStatus.FORBIDDEN:
+        return f"{key.where}: Foresail may not read them; grant it get, list and watch: {watch.failure}"
+    return f"{key.where}: the API server no longer has them: {watch.failure}"

@@ -1,0 +1,127 @@
+"""Scaled objects and their scales as the API server sends them, cut down to what is kept of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from controller.adapters.kubernetes.selectors import Selector, equal_terms, parse_selector, selector_of
+from controller.records import TargetRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from controller.clients.kubernetes import JsonObject
+
+PAUSED = "foresail.dev/paused"
+
+# Kinds whose scale stands in the object itself; every other kind is asked for its scale subresource.
+SELF_SCALED = frozenset(
+    {("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "ReplicaSet"), ("", "ReplicationController")}
+)
+
+_YES = frozenset({"true", "yes", "on", "1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A scale: replicas asked for and observed, and which pods they are (None: the kind does not say)."""
+
+    spec_replicas: int
+    status_replicas: int
+    selector: Selector | None
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """The object that an ownerReference with `controller: true` names."""
+
+    api_version: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """An object that can be scaled. `scale` is None where the scale subresource has to be asked."""
+
+    ref: TargetRef
+    uid: str
+    resource_version: str
+    paused: bool
+    deleted: bool
+    controller: Controller | None
+    managers: tuple[str, ...]  # field managers that own spec.replicas
+    scale: Scale | None
+
+
+def group_of(api_version: str) -> str:
+    """The group of an apiVersion: empty for the core's."""
+    return api_version.rpartition("/")[0]
+
+
+def is_yes(text: object) -> bool:
+    """Whether a text of an annotation or a ConfigMap means yes, however hastily it was written."""
+    return str(text).strip().lower() in _YES
+
+
+def scaled_decoder(api_version: str, kind: str) -> Callable[[JsonObject], Scaled]:
+    """How objects of a kind are decoded; items of a list do not name their kind themselves."""
+    inside = (group_of(api_version), kind) in SELF_SCALED
+
+    def decode(item: JsonObject) -> Scaled:
+        metadata = item["metadata"]
+        return Scaled(
+            ref=TargetRef(api_version, kind, metadata["namespace"], metadata["name"]),
+            uid=metadata["uid"],
+            resource_version=metadata["resourceVersion"],
+            paused=is_yes((metadata.get("annotations") or {}).get(PAUSED)),
+            deleted="deletionTimestamp" in metadata,
+            controller=controller_of(metadata),
+            managers=_managers(metadata),
+            scale=_own_scale(item) if inside else None,
+        )
+
+    return decode
+
+
+def controller_of(metadata: JsonObject) -> Controller | None:
+    """The controller that an object belongs to."""
+    for reference in metadata.get("ownerReferences") or ():
+        if reference.get("controller"):
+            return Controller(reference["apiVersion"], reference["kind"], reference["name"])
+    return None
+
+
+def scale_of(item: JsonObject) -> Scale:
+    """Decode a Scale of autoscaling/v1. Raises ValueError for a selector that is none."""
+    selector = (item.get("status") or {}).get("selector")
+    return Scale(
+        spec_replicas=(item.get("spec") or {}).get("replicas") or 0,
+        status_replicas=(item.get("status") or {}).get("replicas") or 0,
+        selector=parse_selector(selector) if selector else None,
+        resource_version=item["metadata"]["resourceVersion"],
+    )
+
+
+def _own_scale(item: JsonObject) -> Scale:
+    spec = item.get("spec") or {}
+    given = spec.get("selector") or {}
+    written = spec.get("replicas")
+    is_label_selector = "matchLabels" in given or "matchExpressions" in given
+    return Scale(
+        spec_replicas=1 if written is None else written,
+        status_replicas=(item.get("status") or {}).get("replicas") or 0,
+        selector=selector_of(given) if is_label_selector else Selector(equal_terms(given)),
+        resource_version=item["metadata"]["resourceVersion"],
+    )
+
+
+def _managers(metadata: JsonObject) -> tuple[str, ...]:
+    owning = (
+        entry["manager"]
+        for entry in metadata.get("managedFields") or ()
+        if "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {}) and entry.get("manager")
+    )
+    return tuple(dict.fromkeys(owning))

@@ -1,0 +1,28 @@
+"""The shared session with a Kubernetes API server, and watches that survive it."""
+
+from controller.clients.kubernetes.session import (
+    MERGE_PATCH,
+    ApiFailure,
+    JsonObject,
+    KubernetesSession,
+    Request,
+    connect,
+    translated,
+)
+from controller.clients.kubernetes.watch import Change, Gone, ListWatch, Put, Replaced, Subject
+
+__all__ = [
+    "MERGE_PATCH",
+    "ApiFailure",
+    "Change",
+    "Gone",
+    "JsonObject",
+    "KubernetesSession",
+    "ListWatch",
+    "Put",
+    "Replaced",
+    "Request",
+    "Subject",
+    "connect",
+    "translated",
+]
