@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from controller.errors import ForesailError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from policies.arrays import BoolArray, FloatArray
@@ -97,10 +98,9 @@ def _cell(path: Path, row: int, name: str, text: str | None) -> float:
         raise LoadFileError(f"{path}: column {name}, row {row}: {text!r} is not a number") from None
 
 
-def _check_columns(path: Path, names: list[str] | tuple[str, ...] | object) -> None:
-    found = list(names) if isinstance(names, list | tuple) else []
-    if absent := [name for name in (TIMESTAMP, VALUE) if name not in found]:
-        has = f"it has {', '.join(found)}" if found else "it has none"
+def _check_columns(path: Path, names: Sequence[str]) -> None:
+    if absent := [name for name in (TIMESTAMP, VALUE) if name not in names]:
+        has = f"it has {', '.join(names)}" if names else "it has none"
         raise LoadFileError(f"{path}: column {absent[0]} is missing ({has}); a load file has {TIMESTAMP} and {VALUE}")
 
 
