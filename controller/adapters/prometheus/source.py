@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 QUERY_PATH = "api/v1/query"
 REQUESTS_PER_QUERY = 2  # itself and its witness
+WORTH_SENDING_S = 0.01  # with less time than this left, a query waits for the next tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,8 @@ class PrometheusSource:
         self._client = HttpClient(access, connections=self._allowance.concurrency)
         self._api = PrometheusApi(self._client, self._allowance.answer_bytes)
         self._past = PastReader(self._api)
-        self._tick = 0
-        self._sent_at: dict[SignalQuery, int] = {}  # the tick in which each query was last sent
+        self._sent = 0
+        self._turn: dict[SignalQuery, int] = {}  # how many queries had been sent when each was last sent
 
     async def __aenter__(self) -> Self:
         """Return the source; leaving closes its connections."""
@@ -94,13 +95,12 @@ class PrometheusSource:
         Those that were not sent for longest go first, so that neither the budget nor a slow server leaves
         the same ones out at every tick.
         """
-        self._tick += 1
         ends_s = asyncio.get_running_loop().time() + deadline_s
         admitted = self._admitted(queries)
         requests = list(dict.fromkeys(request for query in admitted for request in _requests(query)))
         current = _Round(at_s, ends_s, left=requests[::-1])
         await self._send(current)
-        self._remember(queries, admitted.keys(), {*current.left})
+        self._remember(queries, admitted, {*current.left})
         return [self._answer(query, current, asked=query in admitted) for query in queries]
 
     async def past(
@@ -111,7 +111,7 @@ class PrometheusSource:
 
     def _admitted(self, queries: Sequence[SignalQuery]) -> dict[SignalQuery, None]:
         """The queries within the budget, in the order to ask them."""
-        waiting = sorted(dict.fromkeys(queries), key=lambda query: self._sent_at.get(query, 0))
+        waiting = sorted(dict.fromkeys(queries), key=lambda query: self._turn.get(query, 0))
         room = self._allowance.requests_per_tick
         admitted: dict[SignalQuery, None] = {}
         counted: set[_Request] = set()
@@ -134,7 +134,7 @@ class PrometheusSource:
 
     async def _work(self, current: _Round) -> None:
         loop = asyncio.get_running_loop()
-        while current.left:
+        while current.left and current.ends_s - loop.time() > WORTH_SENDING_S:
             request = current.left.pop()
             current.heard[request] = await self._api.call(
                 QUERY_PATH,
@@ -154,10 +154,13 @@ class PrometheusSource:
         return _answered(query, main, others[0] if others else None)
 
     def _remember(
-        self, queries: Iterable[SignalQuery], admitted: Collection[SignalQuery], left: Collection[_Request]
+        self, queries: Iterable[SignalQuery], admitted: Iterable[SignalQuery], left: Collection[_Request]
     ) -> None:
-        sent = {query for query in admitted if _requests(query)[0] not in left}
-        self._sent_at = {query: self._tick if query in sent else self._sent_at.get(query, 0) for query in queries}
+        """Put the queries that were sent behind the others, in the order that they were sent."""
+        sent = [query for query in admitted if _requests(query)[0] not in left]
+        latest = dict(zip(sent, range(self._sent + 1, self._sent + len(sent) + 1), strict=True))
+        self._sent += len(sent)
+        self._turn = {query: latest.get(query, self._turn.get(query, 0)) for query in queries}
 
 
 def _requests(query: SignalQuery) -> tuple[_Request, ...]:
