@@ -15,8 +15,8 @@ LEVELS = (0.5, 0.9, 0.95, 0.99, 0.999)
 SEASON_ONLY = len(HORIZONS_MIN)  # the place after the horizons: a forecast that knows no value of today
 SMALLEST_CENTER = 0.05  # of a row's mean: relative offsets do not shrink below that
 
-_JUDGED_AT = LEVELS.index(0.95)  # where additive and relative offsets are compared,
-_JUDGED_STEP = 5  # at a usual lead
+_JUDGED_AT = LEVELS.index(0.99)  # where additive and relative offsets are compared,
+_JUDGED_STEP = 5  # at a usual objective and lead
 _SURE = 1e-9
 _FEWEST = 100  # misses at a horizon; fewer say nothing of a tail
 
