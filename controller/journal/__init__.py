@@ -1,0 +1,237 @@
+"""The journal: what was observed, decided, intended and done, and the state to restart from.
+
+Every write is taken at once into a bounded buffer and written in order by a task of its own. A caller waits for at
+most `timeout_s` until it is safe, and not at all while the database is known to be down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from controller.errors import Unavailable
+from controller.journal import queries
+from controller.journal.buffer import Buffer, Write
+from controller.journal.database import Database
+from controller.journal.rows import (
+    DecisionRow,
+    Explained,
+    Intent,
+    JournalHealth,
+    Restored,
+    Snapshot,
+    StepRow,
+    TickRow,
+    decision_rows,
+)
+from controller.journal.tables import (
+    DECISIONS,
+    FLEETS,
+    HISTORY_BLOCKS,
+    INTENTS,
+    OUTCOMES,
+    SNAPSHOT_BLOCKS,
+    SNAPSHOTS,
+    TICKS,
+)
+from controller.journal.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from controller.records import Outcome, ScaleOrder
+
+__all__ = [
+    "DecisionRow",
+    "Explained",
+    "Intent",
+    "Journal",
+    "JournalHealth",
+    "Restored",
+    "Snapshot",
+    "StepRow",
+    "TickRow",
+    "decision_rows",
+]
+
+TIMEOUT_S = 2.0
+BUFFER_BYTES = 128 * 2**20
+
+_READING_S = 60.0
+_NEVER_S = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class _CurrentFleet:
+    digest: str = ""
+    write: Write | None = None
+
+
+class Journal:
+    """A journal on SQLite or PostgreSQL. Make one with `Journal.open`, or `Journal.reader` to look only.
+
+    Writers raise Unavailable when the write is not safe yet; it is kept and written as soon as that is possible.
+    Every row has a key of its own, so writing one again changes nothing.
+    """
+
+    def __init__(self, database: Database, *, timeout_s: float, buffer_bytes: int, now_s: Callable[[], float]) -> None:
+        """Use `Journal.open`."""
+        self._database = database
+        self._timeout_s = timeout_s
+        self._fleet = _CurrentFleet()
+        self._snapshot: Write | None = None
+        self._writer = Writer(database, now_s, Buffer(buffer_bytes), self._first_writes)
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        buffer_bytes: int = BUFFER_BYTES,
+        now_s: Callable[[], float] = time.time,
+    ) -> Journal:
+        """Open a journal to write, bringing its schema up to date.
+
+        A database that is down is no error here: `health` tells, and what is written waits. Raises Rejected when the
+        schema is newer than this program.
+        """
+        journal = cls(Database(url), timeout_s=timeout_s, buffer_bytes=buffer_bytes, now_s=now_s)
+        await journal._writer.start()
+        return journal
+
+    @classmethod
+    async def reader(cls, url: str) -> Journal:
+        """Open a journal that is there, to read. Raises Unavailable, or Rejected when its schema is not ours."""
+        journal = cls(Database(url, migrates=False), timeout_s=TIMEOUT_S, buffer_bytes=0, now_s=time.time)
+        await journal._database.connect()
+        return journal
+
+    @property
+    def health(self) -> JournalHealth:
+        """How writing fares."""
+        return self._writer.health
+
+    async def record_fleet(self, at_s: float, fleet: bytes, policies: Mapping[str, str]) -> str:
+        """Record the packed fleet and its policies' texts by uid; ticks from now on belong to it.
+
+        Returns its digest. Raises Unavailable or Rejected.
+        """
+        texts = json.dumps(policies, sort_keys=True)
+        digest = sha256(b"\0".join((fleet, texts.encode()))).hexdigest()
+        write = Write([(FLEETS, [{"digest": digest, "at_s": at_s, "fleet": fleet, "policies": texts}])])
+        self._fleet = _CurrentFleet(digest, write)
+        await self._writer.write(write, self._timeout_s)
+        return digest
+
+    async def record_tick(self, at_s: float, observation: bytes, decisions: Sequence[DecisionRow]) -> None:
+        """Record what a tick saw, packed, and what `decision_rows` made of it. Raises Unavailable or Rejected."""
+        tick = {"at_s": at_s, "fleet_digest": self._fleet.digest, "observation": observation}
+        rows = [asdict(row) | {"steps": _steps_text(row.steps)} for row in decisions]
+        await self._writer.write(Write([(DECISIONS, rows)], [(TICKS, [tick])]), self._timeout_s)
+
+    async def write_intents(self, at_s: float, orders: Sequence[ScaleOrder]) -> None:
+        """Record what the tick at `at_s` is about to do, before it does. Raises Unavailable or Rejected."""
+        if orders:
+            rows = [_intent(at_s, order) for order in orders]
+            await self._writer.write(Write([(INTENTS, rows)]), self._timeout_s)
+
+    async def write_outcomes(self, at_s: float, outcomes: Sequence[Outcome]) -> None:
+        """Record how the orders of the tick at `at_s` ended. Raises Unavailable or Rejected."""
+        if outcomes:
+            rows = [_outcome(at_s, outcome) for outcome in outcomes]
+            await self._writer.write(Write([(OUTCOMES, rows)]), self._timeout_s)
+
+    async def save_snapshot(self, at_s: float, core: bytes, blocks: Mapping[int, bytes]) -> None:
+        """Save the state after the tick at `at_s`. Blocks whose bytes are stored already are not stored again.
+
+        Raises Unavailable or Rejected.
+        """
+        if self._snapshot is not None:
+            self._writer.buffer.withdraw(self._snapshot)
+        self._snapshot = await asyncio.to_thread(_snapshot, at_s, self._fleet.digest, core, blocks)
+        await self._writer.write(self._snapshot, self._timeout_s)
+        self._snapshot = None
+
+    async def restore(self, *, before_s: float = _NEVER_S) -> Restored:
+        """The newest snapshot earlier than `before_s`, all ticks after it, and the orders of the last one.
+
+        Raises Unavailable or Rejected.
+        """
+        async with self._reading() as connection:
+            return await queries.restored(connection, before_s)
+
+    async def explain(self, uid: str, at_s: float) -> Explained | None:
+        """The decision on a workload that stood at `at_s`; None when none is known. Raises Unavailable or Rejected."""
+        async with self._reading() as connection:
+            return await queries.explained(connection, uid, at_s)
+
+    async def last(self, uid: str) -> DecisionRow | None:
+        """The last recorded decision on a workload. Raises Unavailable or Rejected."""
+        found = await self.explain(uid, _NEVER_S)
+        return None if found is None else found.decision
+
+    async def prune(self, retention_s: float, now_s: float) -> None:
+        """Remove what is older than `retention_s`, but what a restart needs. Raises Unavailable or Rejected."""
+        async with self._writer.lock, self._database.writing() as connection:
+            await queries.prune(connection, now_s - retention_s, self._fleet.digest)
+
+    async def close(self) -> None:
+        """Write what waits if that takes no longer than two seconds, and close."""
+        await self._writer.close()
+        await self._database.close()
+
+    def _first_writes(self) -> Sequence[Write]:
+        return () if self._fleet.write is None else (self._fleet.write,)
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with asyncio.timeout(_READING_S), self._database.reading() as connection:
+                yield connection
+        except TimeoutError as error:
+            raise Unavailable(f"the journal did not answer within {_READING_S:g} s") from error
+
+
+def _steps_text(steps: tuple[StepRow, ...]) -> str:
+    return json.dumps([[step.rule, step.before, step.after] for step in steps], separators=(",", ":"))
+
+
+def _intent(at_s: float, order: ScaleOrder) -> dict[str, Any]:
+    return asdict(order.ref) | {
+        "at_s": at_s,
+        "uid": order.uid,
+        "resource_version": order.resource_version,
+        "before": order.before,
+        "after": order.after,
+        "reason": order.reason,
+    }
+
+
+def _outcome(at_s: float, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "intent_at_s": at_s,
+        "uid": outcome.order.uid,
+        "resource_version": outcome.order.resource_version,
+        "at_s": outcome.at_s,
+        "result": outcome.result,
+        "message": outcome.message,
+    }
+
+
+def _snapshot(at_s: float, fleet_digest: str, core: bytes, blocks: Mapping[int, bytes]) -> Write:
+    digests = {start_s: sha256(block).hexdigest() for start_s, block in blocks.items()}
+    stored = [
+        {"digest": digests[start_s], "start_s": start_s, "size": len(block), "block": block}
+        for start_s, block in blocks.items()
+    ]
+    uses = [{"at_s": at_s, "start_s": start_s, "digest": digest} for start_s, digest in digests.items()]
+    snapshot = {"at_s": at_s, "fleet_digest": fleet_digest, "core": core}
+    return Write([(HISTORY_BLOCKS, stored), (SNAPSHOT_BLOCKS, uses), (SNAPSHOTS, [snapshot])])

@@ -1,0 +1,1 @@
+"""The journal's schema through time, run by alembic."""

@@ -1,0 +1,1 @@
+"""One module per change of the schema. What has been released is never edited."""

@@ -1,0 +1,123 @@
+"""What is read from the journal's tables, and what is removed from them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from sqlalchemy import ColumnElement, and_, delete, func, select
+
+from controller.journal.rows import DecisionRow, Explained, Intent, Restored, Snapshot, StepRow, TickRow
+from controller.journal.tables import (
+    DECISIONS,
+    FLEETS,
+    HISTORY_BLOCKS,
+    INTENTS,
+    OUTCOMES,
+    SNAPSHOT_BLOCKS,
+    SNAPSHOTS,
+    TICKS,
+)
+from controller.records import Outcome, ScaleOrder, TargetRef
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+_NEIGHBOURS = 5
+
+
+async def restored(connection: AsyncConnection, before_s: float) -> Restored:
+    """The newest snapshot earlier than `before_s`, and all ticks after it."""
+    snapshot = await _snapshot(connection, before_s)
+    since_s = float("-inf") if snapshot is None else snapshot.at_s
+    found = await connection.execute(select(TICKS).where(TICKS.c.at_s > since_s).order_by(TICKS.c.at_s))
+    ticks = tuple(TickRow(row.at_s, row.fleet_digest, row.observation) for row in found)
+    wanted = {tick.fleet_digest for tick in ticks} | ({snapshot.fleet_digest} if snapshot else set())
+    fleets = (await connection.execute(select(FLEETS).where(FLEETS.c.digest.in_(wanted)))).all()
+    return Restored(
+        snapshot,
+        ticks,
+        {row.digest: row.fleet for row in fleets},
+        {row.digest: row.policies for row in fleets},
+        await _intents(connection, ticks[-1].at_s if ticks else since_s),
+    )
+
+
+async def explained(connection: AsyncConnection, uid: str, at_s: float) -> Explained | None:
+    """The newest decision at or before `at_s`, with up to five before and after it."""
+    of_uid = select(DECISIONS).where(DECISIONS.c.uid == uid)
+    until = of_uid.where(DECISIONS.c.at_s <= at_s).order_by(DECISIONS.c.at_s.desc()).limit(_NEIGHBOURS + 1)
+    after = of_uid.where(DECISIONS.c.at_s > at_s).order_by(DECISIONS.c.at_s).limit(_NEIGHBOURS)
+    known = [_decision(row) for row in await connection.execute(until)]
+    if not known:
+        return None
+    later = tuple([_decision(row) for row in await connection.execute(after)])
+    return Explained(known[0], tuple(reversed(known[1:])), later)
+
+
+async def prune(connection: AsyncConnection, cutoff_s: float, fleet_digest: str) -> None:
+    """Remove what is older than `cutoff_s`.
+
+    Kept besides are the newest snapshot with all ticks after it, each workload's last decision, and the present fleet.
+    """
+    newest_s = (await connection.execute(select(func.max(SNAPSHOTS.c.at_s)))).scalar()
+    if newest_s is not None:
+        snapshots_until_s = min(cutoff_s, newest_s)
+        await connection.execute(delete(TICKS).where(TICKS.c.at_s < snapshots_until_s))
+        await connection.execute(delete(SNAPSHOT_BLOCKS).where(SNAPSHOT_BLOCKS.c.at_s < snapshots_until_s))
+        await connection.execute(delete(SNAPSHOTS).where(SNAPSHOTS.c.at_s < snapshots_until_s))
+    await connection.execute(delete(DECISIONS).where(DECISIONS.c.at_s < cutoff_s, _superseded()))
+    await connection.execute(delete(INTENTS).where(INTENTS.c.at_s < cutoff_s))
+    await connection.execute(delete(OUTCOMES).where(OUTCOMES.c.intent_at_s < cutoff_s))
+    unused = HISTORY_BLOCKS.c.digest.not_in(select(SNAPSHOT_BLOCKS.c.digest))
+    await connection.execute(delete(HISTORY_BLOCKS).where(unused))
+    used = select(TICKS.c.fleet_digest).union(select(SNAPSHOTS.c.fleet_digest))
+    gone = (FLEETS.c.at_s < cutoff_s, FLEETS.c.digest.not_in(used), FLEETS.c.digest != fleet_digest)
+    await connection.execute(delete(FLEETS).where(*gone))
+
+
+def _superseded() -> ColumnElement[bool]:
+    """A later decision on the same workload exists."""
+    later = DECISIONS.alias("later")
+    newer = select(later.c.uid).where(later.c.uid == DECISIONS.c.uid, later.c.at_s > DECISIONS.c.at_s)
+    return newer.exists()
+
+
+async def _snapshot(connection: AsyncConnection, before_s: float) -> Snapshot | None:
+    newest = select(SNAPSHOTS).where(SNAPSHOTS.c.at_s < before_s).order_by(SNAPSHOTS.c.at_s.desc()).limit(1)
+    row = (await connection.execute(newest)).first()
+    if row is None:
+        return None
+    blocks = (
+        select(SNAPSHOT_BLOCKS.c.start_s, HISTORY_BLOCKS.c.block)
+        .join(HISTORY_BLOCKS, HISTORY_BLOCKS.c.digest == SNAPSHOT_BLOCKS.c.digest)
+        .where(SNAPSHOT_BLOCKS.c.at_s == row.at_s)
+        .order_by(SNAPSHOT_BLOCKS.c.start_s)
+    )
+    stored = {each.start_s: each.block for each in await connection.execute(blocks)}
+    return Snapshot(row.at_s, row.fleet_digest, row.core, stored)
+
+
+async def _intents(connection: AsyncConnection, since_s: float) -> tuple[Intent, ...]:
+    matches = and_(
+        OUTCOMES.c.intent_at_s == INTENTS.c.at_s,
+        OUTCOMES.c.uid == INTENTS.c.uid,
+        OUTCOMES.c.resource_version == INTENTS.c.resource_version,
+    )
+    ended = (OUTCOMES.c.at_s.label("ended_at_s"), OUTCOMES.c.result, OUTCOMES.c.message)
+    joined = select(INTENTS, *ended).select_from(INTENTS.outerjoin(OUTCOMES, matches))
+    since = joined.where(INTENTS.c.at_s >= since_s).order_by(INTENTS.c.at_s, INTENTS.c.uid)
+    return tuple([_intent(row) for row in await connection.execute(since)])
+
+
+def _intent(row: Row[tuple[object, ...]]) -> Intent:
+    ref = TargetRef(row.api_version, row.kind, row.namespace, row.name)
+    order = ScaleOrder(row.uid, ref, row.before, row.after, row.resource_version, row.reason)
+    outcome = None if row.result is None else Outcome(order, row.ended_at_s, row.result, row.message)
+    return Intent(row.at_s, order, outcome)
+
+
+def _decision(row: Row[tuple[object, ...]]) -> DecisionRow:
+    steps = tuple(StepRow(*step) for step in json.loads(row.steps))
+    return DecisionRow(row.at_s, row.uid, row.action, row.mode, row.before, row.target, row.reason, steps)

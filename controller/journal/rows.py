@@ -1,0 +1,149 @@
+"""What the journal takes and gives: decisions of single workloads, snapshots, and what a restart needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from policies.model import RULES, Action, Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from controller.records import Outcome, ScaleOrder
+    from policies.arrays import BoolArray, IntArray
+    from policies.model import Decision, Fleet, Step
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """What one rule changed for one workload."""
+
+    rule: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """A decision on one workload. Action and mode are the lower-case names of `Action` and `Mode`."""
+
+    at_s: float
+    uid: str
+    action: str
+    mode: str
+    before: int
+    target: int
+    reason: str
+    steps: tuple[StepRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TickRow:
+    """One tick: its observation, packed, and the digest of the fleet that it was made for."""
+
+    at_s: float
+    fleet_digest: str
+    observation: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An order, the tick that gave it, and how it ended; None when nobody knows."""
+
+    at_s: float
+    order: ScaleOrder
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state after the tick at `at_s`: its core and its blocks of history by their start, packed."""
+
+    at_s: float
+    fleet_digest: str
+    core: bytes
+    blocks: Mapping[int, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restart needs: the newest snapshot, the ticks after it in order, and their fleets by digest.
+
+    `policies` are the policies' texts as JSON by the same digests. `intents` are the orders of the last recorded tick
+    and later ones: no recorded observation tells yet that they were carried out.
+    """
+
+    snapshot: Snapshot | None
+    ticks: tuple[TickRow, ...]
+    fleets: Mapping[str, bytes]
+    policies: Mapping[str, str]
+    intents: tuple[Intent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The decision that stood at a moment, and its neighbours in time, the oldest first."""
+
+    decision: DecisionRow
+    earlier: tuple[DecisionRow, ...]
+    later: tuple[DecisionRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JournalHealth:
+    """How the journal fares. `problem` is empty while writes succeed; `last_write_at_s` is None before the first."""
+
+    problem: str = ""
+    pending: int = 0
+    dropped: int = 0
+    failures: int = 0
+    last_write_at_s: float | None = None
+
+
+def decision_rows(fleet: Fleet, decision: Decision, before: IntArray, last: Decision | None) -> tuple[DecisionRow, ...]:
+    """The rows of a tick: lanes whose scale should change, and lanes whose target or reason is not as in `last`.
+
+    `before` is the scale that was observed, `[lane]`. `last` must be of the same fleet; None, as
+    after a change of fleet, keeps every lane.
+    """
+    lanes = np.flatnonzero(_told(decision, before, last))
+    steps = _steps_of(decision.steps, lanes)
+    target, action, reason = decision.replicas.target, decision.replicas.action, decision.replicas.reason
+    return tuple(
+        DecisionRow(
+            at_s=decision.at_s,
+            uid=fleet.uid[lane],
+            action=Action(int(action[lane])).name.lower(),
+            mode=Mode(int(fleet.mode[lane])).name.lower(),
+            before=int(before[lane]),
+            target=int(target[lane]),
+            reason=RULES[reason[lane]],
+            steps=tuple(steps[lane]),
+        )
+        for lane in lanes.tolist()
+    )
+
+
+def _told(decision: Decision, before: IntArray, last: Decision | None) -> BoolArray:
+    if last is None:
+        return np.ones(before.size, np.bool_)
+    now, then = decision.replicas, last.replicas
+    new = (now.target != then.target) | (now.action != then.action) | (now.reason != then.reason)
+    told: BoolArray = new | (now.target != before)
+    return told
+
+
+def _steps_of(steps: Iterable[Step], lanes: IntArray) -> dict[int, list[StepRow]]:
+    found: dict[int, list[StepRow]] = {lane: [] for lane in lanes.tolist()}
+    for step in steps:
+        for lane, before, after in _entries(step, lanes):
+            found[lane].append(StepRow(step.rule, before, after))
+    return found
+
+
+def _entries(step: Step, lanes: IntArray) -> Iterator[tuple[int, int, int]]:
+    rows = np.flatnonzero(np.isin(step.lane, lanes))
+    yield from zip(step.lane[rows].tolist(), step.before[rows].tolist(), step.after[rows].tolist(), strict=True)

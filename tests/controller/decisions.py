@@ -1,0 +1,85 @@
+"""Decisions of small fleets, made by the engine, for tests of what is shown and recorded of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from policies.arrays import integers, small
+from policies.engine import decide
+from policies.fleet import fleet_of
+from policies.model import RULES, Action, Applied, Observation, Pods, PodSamples, Readings, ReplicaPlan, Starts, Why
+from policies.spec import policy_from
+from policies.state import EngineState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from policies.model import Decision, Fleet
+    from policies.spec import WorkloadPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What one tick saw and decided."""
+
+    fleet: Fleet
+    seen: Observation
+    decision: Decision
+
+
+def policy(uid: str, mode: str = "active") -> WorkloadPolicy:
+    namespace, name = uid.split("/")
+    document = {
+        "apiVersion": "foresail.dev/v1alpha1",
+        "kind": "WorkloadPolicy",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "target": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "mode": mode,
+            "replicas": {"min": 1, "max": 9},
+            "signals": [{"name": "rps", "kind": "demand", "query": "sum(r)", "capacityPerReplica": 10}],
+        },
+    }
+    return policy_from(document, source="test")
+
+
+def decided(*uids: str, load: Sequence[float] | None = None, replicas: int = 3) -> Decided:
+    """A first tick of workloads with `replicas` each, all ready, under `load` per second."""
+    fleet = fleet_of([policy(uid) for uid in uids])
+    lanes = fleet.lanes
+    readings = Readings.missing(lanes, Why.NO_SERIES)
+    if load is not None:
+        milli = np.array([1000 * each for each in load], np.int64)
+        readings = Readings(milli, np.full(lanes, 5.0), small(lanes), small(lanes))
+    count = lanes * replicas
+    seen = Observation(
+        now_s=1_000.0,
+        spec_replicas=integers(lanes, replicas),
+        status_replicas=integers(lanes, replicas),
+        pods_per_replica=integers(lanes, 1),
+        hold=small(lanes),
+        readings=readings,
+        pods=Pods(
+            lane=np.repeat(np.arange(lanes), replicas),
+            phase=small(count, 1),
+            deleted=np.zeros(count, np.bool_),
+            ready=small(count, 1),
+            started_age_s=np.full(count, 3600.0),
+            transition_age_s=np.full(count, 3500.0),
+        ),
+        samples=PodSamples.none(),
+        starts=Starts.none(),
+        applied=Applied.none(),
+    )
+    _, decision = decide(fleet, EngineState.fresh(fleet), seen)
+    return Decided(fleet, seen, decision)
+
+
+def with_plan(decision: Decision, *, target: Sequence[int], reason: Sequence[str], current: int = 3) -> Decision:
+    """The same decision with another plan; actions follow from `current`."""
+    aims = np.array(target, np.int64)
+    action = np.select([aims > current, aims < current], [Action.RAISE, Action.LOWER], Action.KEEP).astype(np.int8)
+    return replace(decision, replicas=ReplicaPlan(action, aims, np.array([*map(RULES.index, reason)], np.int8)))

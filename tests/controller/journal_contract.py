@@ -1,0 +1,177 @@
+"""What every journal does, whatever its database: each case takes the URL of an empty one."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from controller.errors import Rejected
+from controller.journal import DecisionRow, Journal, StepRow
+from controller.records import Outcome, ScaleOrder, TargetRef
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+CHAT = "shop/chat"
+BOTH = bytes(range(256)) * 300
+
+
+@asynccontextmanager
+async def opened(url: str, *, timeout_s: float = 10.0, buffer_bytes: int = 2**20) -> AsyncIterator[Journal]:
+    journal = await Journal.open(url, timeout_s=timeout_s, buffer_bytes=buffer_bytes, now_s=lambda: 123.0)
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+def row(at_s: float, target: int = 5, uid: str = CHAT) -> DecisionRow:
+    return DecisionRow(at_s, uid, "raise", "active", 3, target, "kubernetes", (StepRow("kubernetes", 3, target),))
+
+
+def order(uid: str = CHAT, version: str = "17") -> ScaleOrder:
+    namespace, name = uid.split("/")
+    return ScaleOrder(uid, TargetRef("apps/v1", "Deployment", namespace, name), 3, 5, version, "kubernetes")
+
+
+async def comes_back_after_a_restart(url: str) -> None:
+    async with opened(url) as journal:
+        digest = await journal.record_fleet(1.0, b"fleet", {CHAT: "spec: {}"})
+        await journal.record_tick(10.0, b"first", [])
+        await journal.save_snapshot(10.0, b"core", {0: b"hour 0", 3600: BOTH})
+        await journal.record_tick(25.125, BOTH, [row(25.125)])
+        await journal.write_intents(40.0, [order(), order("shop/search")])
+        await journal.write_outcomes(40.0, [Outcome(order(), 40.5, "applied")])
+        assert (journal.health.problem, journal.health.pending, journal.health.last_write_at_s) == ("", 0, 123.0)
+    async with opened(url) as journal:
+        restored = await journal.restore()
+    assert restored.snapshot is not None
+    assert (restored.snapshot.at_s, restored.snapshot.core) == (10.0, b"core")
+    assert restored.snapshot.blocks == {0: b"hour 0", 3600: BOTH}
+    assert [(tick.at_s, tick.fleet_digest, tick.observation) for tick in restored.ticks] == [(25.125, digest, BOTH)]
+    assert restored.fleets == {digest: b"fleet"}
+    assert restored.policies == {digest: '{"shop/chat": "spec: {}"}'}
+    assert [(intent.at_s, intent.order) for intent in restored.intents] == [
+        (40.0, order()),
+        (40.0, order("shop/search")),
+    ]
+    assert [intent.outcome and intent.outcome.result for intent in restored.intents] == ["applied", None]
+
+
+async def is_empty_at_first(url: str) -> None:
+    async with opened(url) as journal:
+        restored = await journal.restore()
+        assert (restored.snapshot, restored.ticks, restored.intents) == (None, (), ())
+        assert await journal.last(CHAT) is None
+
+
+async def writes_the_same_row_only_once(url: str) -> None:
+    async with opened(url) as journal:
+        await journal.record_fleet(1.0, b"fleet", {})
+        for _ in range(2):
+            await journal.record_fleet(2.0, b"fleet", {})
+            await journal.record_tick(10.0, b"seen", [row(10.0)])
+            await journal.write_intents(10.0, [order()])
+            await journal.save_snapshot(9.0, b"core", {0: b"hour"})
+        restored = await journal.restore()
+    assert (len(restored.ticks), len(restored.intents)) == (1, 1)
+
+
+async def leaves_out_orders_that_an_observation_tells_of(url: str) -> None:
+    async with opened(url) as journal:
+        await journal.record_fleet(1.0, b"fleet", {})
+        await journal.write_intents(10.0, [order()])
+        await journal.record_tick(10.0, b"", [])
+        await journal.record_tick(25.0, b"", [])
+        assert (await journal.restore()).intents == ()
+
+
+async def restores_from_an_earlier_snapshot(url: str) -> None:
+    async with opened(url) as journal:
+        await journal.record_fleet(1.0, b"fleet", {})
+        for at_s in (10.0, 20.0, 30.0):
+            await journal.record_tick(at_s, b"", [])
+            await journal.save_snapshot(at_s, b"core %d" % at_s, {})
+        newest, earlier = await journal.restore(), await journal.restore(before_s=30.0)
+    assert newest.snapshot is not None
+    assert earlier.snapshot is not None
+    assert (newest.snapshot.core, newest.ticks) == (b"core 30", ())
+    assert earlier.snapshot.core == b"core 20"
+    assert [tick.at_s for tick in earlier.ticks] == [30.0]
+
+
+async def explains_the_decision_that_stood(url: str) -> None:
+    async with opened(url) as journal:
+        await journal.record_fleet(1.0, b"fleet", {})
+        for at_s in (10.0, 20.0, 30.0):
+            await journal.record_tick(at_s, b"", [row(at_s, target=int(at_s)), row(at_s, uid="shop/search")])
+        found = await journal.explain(CHAT, 29.9)
+        assert found is not None
+        assert found.decision == row(20.0, target=20)
+        assert (found.earlier, found.later) == ((row(10.0, target=10),), (row(30.0, target=30),))
+        assert await journal.explain(CHAT, 9.0) is None
+        assert await journal.last(CHAT) == row(30.0, target=30)
+
+
+async def keeps_when_pruned_what_a_restart_needs(url: str) -> None:
+    async with opened(url) as journal:
+        await journal.record_fleet(1.0, b"old fleet", {})
+        await journal.record_tick(10.0, b"", [row(10.0)])
+        await journal.save_snapshot(10.0, b"core 10", {0: b"old hour", 3600: b"hour"})
+        await journal.record_fleet(15.0, b"fleet", {})
+        await journal.record_tick(20.0, b"", [row(20.0)])
+        await journal.save_snapshot(20.0, b"core 20", {3600: b"hour"})
+        await journal.record_tick(30.0, b"", [])
+        await journal.prune(60.0, 1000.0)
+        restored = await journal.restore()
+        assert restored.snapshot is not None
+        assert (restored.snapshot.core, restored.snapshot.blocks) == (b"core 20", {3600: b"hour"})
+        assert [tick.at_s for tick in restored.ticks] == [30.0]
+        assert list(restored.fleets.values()) == [b"fleet"]
+        assert await journal.last(CHAT) == row(20.0)
+        assert await journal.explain(CHAT, 10.0) is None
+        assert (await journal.restore(before_s=20.0)).snapshot is None
+    assert await scalar(url, "SELECT count(*) FROM history_blocks") == 1
+    assert await scalar(url, "SELECT count(*) FROM fleets") == 1
+
+
+async def stores_a_block_once_for_all_its_snapshots(url: str) -> None:
+    async with opened(url) as journal:
+        await journal.record_fleet(1.0, b"fleet", {})
+        await journal.save_snapshot(10.0, b"", {0: b"hour", 3600: b"another"})
+        await journal.save_snapshot(20.0, b"", {0: b"hour", 3600: b"another, written over"})
+    assert await scalar(url, "SELECT count(*) FROM history_blocks") == 3
+
+
+async def refuses_a_newer_schema(url: str) -> None:
+    async with opened(url) as journal:
+        await journal.record_fleet(1.0, b"fleet", {})
+    await scalar(url, "UPDATE alembic_version SET version_num = '9999' RETURNING version_num")
+    with pytest.raises(Rejected, match=r"schema 9999, newer than 0001 of this Foresail"):
+        await Journal.open(url)
+
+
+CONTRACT = (
+    comes_back_after_a_restart,
+    is_empty_at_first,
+    writes_the_same_row_only_once,
+    leaves_out_orders_that_an_observation_tells_of,
+    restores_from_an_earlier_snapshot,
+    explains_the_decision_that_stood,
+    keeps_when_pruned_what_a_restart_needs,
+    stores_a_block_once_for_all_its_snapshots,
+    refuses_a_newer_schema,
+)
+
+
+async def scalar(url: str, statement: str) -> object:
+    engine = create_async_engine(url)
+    try:
+        async with engine.begin() as connection:
+            return (await connection.execute(text(statement))).scalar()
+    finally:
+        await engine.dispose()
