@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from policies.model import Why
+    from policies.model import Decision, Fleet, Observation, Why
     from policies.spec import WorkloadPolicy
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class TargetRef:
@@ -172,3 +173,25 @@ class SourceHealth:
     elapsed_s: float = 0.0
     message: str = ""
     warnings: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class TickReport:
+    """All that one tick saw, decided and did: what telemetry, the API and the console show.
+
+    `seen` and `decision` are of `fleet`; `targets` are its lanes' objects. `quarantined` says why by uid.
+    """
+
+    at_s: float
+    policies: PolicySet
+    fleet: Fleet
+    seen: Observation
+    decision: Decision
+    targets: tuple[TargetRef, ...]
+    owners: Mapping[str, str]  # by uid: who else scales it, or why its target cannot be read
+    outcomes: tuple[Outcome, ...]
+    sources: tuple[SourceHealth, ...]
+    phases_s: Mapping[str, float]
+    quarantined: Mapping[str, str]
+    problems: tuple[str, ...]
+    killed: str | None = None

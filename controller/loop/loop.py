@@ -1,0 +1,260 @@
+"""One tick after another: policies, observation, decision, journal, actions, and a report of it all."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+
+from controller.actuate import Hands, orders_of
+from controller.collect import Collector
+from controller.collect.collector import News
+from controller.loop.learning import Learning
+from controller.loop.memory import Happened, Memory
+from controller.loop.recall import Recall, recalled, resolved
+from controller.loop.supervisor import Failure, decided, guarded, guilty_lanes
+from controller.loop.told import Told, owners_of, source_health
+from controller.records import PolicySet, TickReport, Unanswered
+from policies.fleet import fleet_of
+from policies.model import Hold, Limits, Why
+from policies.state import EngineState
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from concurrent.futures import Executor
+
+    from controller.journal import Intent, Journal
+    from controller.ports import Actuator, Clock, Cluster, Events, MetricsSource, PolicySource
+    from controller.records import Answer, ClusterView, Outcome, ScaleOrder
+    from policies.arrays import SmallArray
+    from policies.model import Decision, Fleet, Observation
+
+log = structlog.get_logger("foresail.loop")
+
+FORBIDDEN_S = 300.0  # how long a change that was rejected is not tried again
+QUARANTINE_S = 600.0
+TRIES = 3  # of a tick's decision, lanes at fault being set apart in between
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the loop works with, by role."""
+
+    clock: Clock
+    policies: PolicySource
+    source: MetricsSource
+    cluster: Cluster
+    actuator: Actuator
+    events: Events
+    journal: Journal | None = None
+    executor: Executor | None = None  # of refits; None uses a thread
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often and within which limits."""
+
+    interval_s: float = 15.0
+    deadline_s: float = 10.0
+    snapshot_every_s: float = 600.0
+    retention_s: float = 14 * 86_400.0
+    limits: Limits = field(default_factory=Limits)
+
+
+class Loop:
+    """Drives the engine. `show` is called with the report of every tick that came to a decision."""
+
+    def __init__(self, parts: Parts, pace: Pace, show: Callable[[TickReport], None]) -> None:
+        """Nothing is read or written before `start` or the first tick."""
+        self.parts, self.pace, self.show = parts, pace, show
+        self.collector = Collector(parts.source)
+        self.hands = Hands(parts.actuator, parts.cluster, parts.clock)
+        self.learning = Learning(parts.source, parts.clock, parts.executor)
+        self.memory = Memory(parts.journal, pace.snapshot_every_s, pace.retention_s)
+        self.told = Told(parts.events)
+        self.policies = PolicySet(())
+        self.fleet: Fleet | None = None
+        self.state: EngineState | None = None
+        self.quarantined: dict[str, tuple[float, str]] = {}  # uid -> until wall time, why
+        self.last_success_s: float | None = None  # monotonic
+        self._decision: Decision | None = None
+        self._outcomes: tuple[Outcome, ...] = ()
+        self._open: tuple[Intent, ...] = ()
+        self._forbidden: dict[str, float] = {}  # uid -> until wall time
+        self._phases_s: dict[str, float] = {}
+
+    async def start(self) -> None:
+        """Take up what the journal remembers."""
+        restored = await self.memory.restored()
+        if restored is None:
+            return
+        recall = await guarded("recall the state", asyncio.to_thread(recalled, restored))
+        if isinstance(recall, Recall):
+            self.state, self._open = recall.state, restored.intents
+            log.info("state recalled", at_s=recall.at_s, ticks=len(restored.ticks), lanes=len(recall.state.uid))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Tick every interval until `stop` is set; a tick that takes longer delays the next and never overlaps it."""
+        clock = self.parts.clock
+        await self.start()
+        due_s = clock.elapsed_s()
+        while not stop.is_set():
+            await guarded("tick", self.tick())
+            missed = max(0, int((clock.elapsed_s() - due_s) // self.pace.interval_s))
+            due_s += (missed + 1) * self.pace.interval_s
+            await _sleep_or(stop, clock, due_s - clock.elapsed_s())
+        self.learning.stop_reading()
+
+    async def tick(self) -> TickReport | None:
+        """One tick. None when there is nothing to decide for, or deciding failed for all."""
+        began_s, self._phases_s = self.parts.clock.elapsed_s(), {}
+        await self._take_policies()
+        report = None
+        for _ in range(TRIES):
+            if self.fleet is None or self.state is None or self.fleet.lanes == 0 or report is not None:
+                break
+            report = await self._decide_and_act(self.fleet, self.state)
+        if report is None:
+            return None
+        self._phases_s["tick"] = self.parts.clock.elapsed_s() - began_s
+        self.last_success_s = self.parts.clock.elapsed_s()
+        report = replace(report, phases_s=dict(self._phases_s))
+        self.show(report)
+        return report
+
+    async def _take_policies(self) -> None:
+        """Read the policies; rebuild the fleet when they changed or a quarantine ended."""
+        found = await guarded("read the policies", self.parts.policies.read())
+        if isinstance(found, Failure):
+            return
+        now_s = self.parts.clock.now_s()
+        changed = found.digest != self.policies.digest or self.fleet is None
+        ended = [uid for uid, (until_s, _) in self.quarantined.items() if changed or until_s <= now_s]
+        self.policies = found
+        for uid in ended:
+            del self.quarantined[uid]
+        if changed or ended:
+            await self._build_fleet()
+
+    async def _build_fleet(self) -> None:
+        """The fleet of all policies but those in quarantine; state, questions and watches follow it."""
+        policies = tuple(policy for policy in self.policies.policies if policy.uid not in self.quarantined)
+        accepted = replace(self.policies, policies=policies)
+        fleet = fleet_of(policies, replace(self.pace.limits, tick_s=self.pace.interval_s))
+        self.collector.prepare(accepted)
+        await guarded("follow the targets", self.parts.cluster.follow(self.collector.questions.targets))
+        await self.memory.take_fleet(fleet, accepted, self.parts.clock.now_s())
+        before = self.state
+        self.state = EngineState.fresh(fleet) if before is None else before.aligned_to(fleet)
+        self.fleet, self._decision = fleet, None
+        if fleet.lanes:
+            new = before is None or not set(self.state.rows) <= set(before.rows)
+            known_s = 0.0 if new or not self.state.history.hours else float(self.state.history.hours[-1].start_s)
+            self.learning.read_past(fleet, self.collector.questions, known_s=known_s)
+
+    async def _decide_and_act(self, fleet: Fleet, state: EngineState) -> TickReport | None:
+        """Observe, decide, record, act. None when lanes had to be set apart, so that it must be done again."""
+        answers = await self._timed("observe", self._answers())
+        now_s, view = self.parts.clock.now_s(), self.parts.cluster.view()
+        outcomes = self._outcomes + resolved(self._open, view)
+        news = News(outcomes, self.learning.next_fit(), self.learning.next_day(state.rows))
+        seen = self.collector.observation(fleet, answers, view, now_s, news)
+        seen = replace(seen, hold=self._with_forbidden(fleet, seen.hold, now_s))
+        result = await self._timed("decide", decided(fleet, state, seen))
+        if isinstance(result, Failure):
+            await self._set_apart(fleet, state, seen)
+            return None
+        self.state, decision = result
+        targets = self.collector.questions.targets
+        orders = orders_of(fleet, seen, decision, targets, view)
+        happened = Happened(fleet, seen, decision, self._decision, orders)
+        if not await self._timed("record", self.memory.take(happened)):
+            orders = tuple(order for order in orders if order.after > order.before)
+        self._open, self._decision = (), decision
+        self._outcomes = await self._timed("act", self._acted(orders))
+        await self.memory.take_outcomes(now_s, self._outcomes)
+        await guarded("tell", self.told.tell(fleet, seen, targets, self._outcomes))
+        await guarded("keep", self.memory.keep(self.state, now_s))
+        self.learning.refit_when_due(self.state, float(fleet.history_s.max()))
+        return self._report(seen, decision, answers, view)
+
+    async def _answers(self) -> Sequence[Answer]:
+        at_s = self.parts.clock.now_s()
+        found = await guarded("ask the metrics source", self.collector.ask(at_s=at_s, deadline_s=self.pace.deadline_s))
+        if isinstance(found, Failure):
+            queries = self.collector.questions.queries
+            return tuple(Unanswered(query, Why.SOURCE_DOWN, found.error) for query in queries)
+        return found
+
+    async def _acted(self, orders: Sequence[ScaleOrder]) -> tuple[Outcome, ...]:
+        found = await guarded("act", self.hands.carry_out(orders))
+        outcomes = () if isinstance(found, Failure) else found
+        for outcome in outcomes:
+            if outcome.result == "rejected":
+                self._forbidden[outcome.order.uid] = outcome.at_s + FORBIDDEN_S
+            if outcome.result != "applied":
+                log.warning("not scaled", workload=outcome.order.uid, result=outcome.result, err=outcome.message)
+        return outcomes
+
+    def _with_forbidden(self, fleet: Fleet, hold: SmallArray, now_s: float) -> SmallArray:
+        """The holds, with those lanes whose last change the API server rejected."""
+        self._forbidden = {uid: until_s for uid, until_s in self._forbidden.items() if until_s > now_s}
+        for lane, uid in enumerate(fleet.uid if self._forbidden else ()):
+            if uid in self._forbidden and hold[lane] == Hold.NONE:
+                hold[lane] = Hold.FORBIDDEN
+        return hold
+
+    async def _set_apart(self, fleet: Fleet, state: EngineState, seen: Observation) -> None:
+        """Put the lanes for which deciding fails into quarantine, and go on without them."""
+        guilty = await guilty_lanes(fleet, state, seen)
+        until_s = self.parts.clock.now_s() + QUARANTINE_S
+        for uid, error in guilty.items():
+            log.error("workload in quarantine", workload=uid, err=error, until_s=until_s)
+            self.quarantined[uid] = (until_s, error)
+        if guilty:
+            await self._build_fleet()
+
+    def _report(
+        self, seen: Observation, decision: Decision, answers: Sequence[Answer], view: ClusterView
+    ) -> TickReport | None:
+        fleet = self.fleet
+        if fleet is None:
+            return None
+        targets = self.collector.questions.targets
+        return TickReport(
+            at_s=decision.at_s,
+            policies=self.policies,
+            fleet=fleet,
+            seen=seen,
+            decision=decision,
+            targets=targets,
+            owners=owners_of(fleet, targets, view),
+            outcomes=self._outcomes,
+            sources=(source_health(answers, self._phases_s["observe"]),),
+            phases_s={},
+            quarantined={uid: error for uid, (_, error) in self.quarantined.items()},
+            problems=(*self.policies.problems, *self.collector.problems(answers)),
+            killed=view.killed,
+        )
+
+    async def _timed(self, phase: str, work: Awaitable[T]) -> T:
+        began_s = self.parts.clock.elapsed_s()
+        try:
+            return await work
+        finally:
+            self._phases_s[phase] = self.parts.clock.elapsed_s() - began_s
+
+
+async def _sleep_or(stop: asyncio.Event, clock: Clock, seconds: float) -> None:
+    """Sleep, or return as soon as `stop` is set."""
+    sleeping = asyncio.ensure_future(clock.sleep(max(0.0, seconds)))
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((sleeping, stopping), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        sleeping.cancel()
+        stopping.cancel()
