@@ -14,7 +14,7 @@ from controller.adapters.kubernetes.owners import owner_of
 from controller.adapters.kubernetes.scale import ScaleReader
 from controller.adapters.kubernetes.scope import Scope, ScopeFinder
 from controller.adapters.kubernetes.tables import Tables
-from controller.clients.kubernetes import ApiFailure
+from controller.clients.kubernetes import WATCH_S, ApiFailure
 from controller.records import ClusterView, TargetView
 
 if TYPE_CHECKING:
@@ -32,10 +32,15 @@ REPLAN_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class ClusterSettings:
-    """Where the kill switch is, and from how many namespaces on the whole cluster is watched where that is allowed."""
+    """Where the kill switch is, and how watches are made.
+
+    Up to `few_namespaces` are watched one by one; beyond, the whole cluster is, where that is allowed. One watch
+    lasts `watch_s` seconds: as often an idle cluster is known to be unchanged.
+    """
 
     kill_switch: KillSwitchPlace = field(default_factory=KillSwitchPlace)
     few_namespaces: int = FEW_NAMESPACES
+    watch_s: float = WATCH_S
 
 
 class KubernetesCluster:
@@ -51,7 +56,7 @@ class KubernetesCluster:
         self._clock = clock
         self._reader = ScaleReader(session, clock, self._take_scale)
         self._tables = Tables(self._reader)
-        self._feeds = Feeds(session, clock)
+        self._feeds = Feeds(session, clock, watch_s=settings.watch_s)
         self._scopes = ScopeFinder(session, settings.few_namespaces)
         self._kill_switch = KillSwitch(settings.kill_switch)
         self._targets: frozenset[TargetRef] = frozenset()

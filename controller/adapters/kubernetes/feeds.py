@@ -41,11 +41,11 @@ class _Feed:
 class Feeds:
     """Runs one task for each watch."""
 
-    def __init__(self, session: KubernetesSession, clock: Clock, *, lag_s: float = LAG_S) -> None:
-        """Watch nothing yet."""
+    def __init__(self, session: KubernetesSession, clock: Clock, *, watch_s: float) -> None:
+        """Watch nothing yet; one watch is to last `watch_s` seconds."""
+        self._watch_s = watch_s
         self._session = session
         self._clock = clock
-        self._lag_s = lag_s
         self._feeds: dict[FeedKey, _Feed] = {}
 
     def __contains__(self, key: FeedKey) -> bool:
@@ -108,7 +108,7 @@ class Feeds:
         if not readable:
             return max((watch.refused_at for watch in watches), default=self._clock.now_s())
         newest = max(watch.fresh_as_of for watch in readable)
-        return min(watch.fresh_as_of for watch in readable if newest - watch.fresh_as_of <= self._lag_s)
+        return min(watch.fresh_as_of for watch in readable if newest - watch.fresh_as_of <= LAG_S)
 
     def _trouble(self, key: FeedKey, watch: ListWatch[Any], newest: float) -> str | None:
         why = f": {watch.failure}" if watch.failure else ""
@@ -116,13 +116,13 @@ class Feeds:
             return _denial(key, watch)
         if not watch.synced:
             return f"{key.where}: not read yet{why}"
-        if newest - watch.fresh_as_of > self._lag_s:
+        if newest - watch.fresh_as_of > LAG_S:
             seen_at = datetime.fromtimestamp(watch.fresh_as_of, UTC).isoformat(timespec="seconds")
             return f"{key.where}: not seen since {seen_at}{why}"
         return None
 
     def _started(self, subject: Subject[Any]) -> _Feed:
-        watch = ListWatch(self._session, subject, self._clock)
+        watch = ListWatch(self._session, subject, self._clock, watch_s=self._watch_s)
         return _Feed(watch, asyncio.create_task(watch.run(), name=f"watch {subject.path}"))
 
     async def _stop(self, feed: _Feed) -> None:

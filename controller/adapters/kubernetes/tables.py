@@ -122,7 +122,7 @@ class Tables:
                 case Gone(scaled):
                     self._remove(scaled.ref)
 
-        return Subject(resource.path(key.namespace), scaled_decoder(resource.api_version, kind), take, {})
+        return Subject(resource.path(key.namespace), scaled_decoder(resource.api_version, kind), take)
 
     def pods_subject(self, key: FeedKey, namespaces: frozenset[str]) -> Subject[Pod]:
         """What to watch of pods; those outside the namespaces are dropped before anything is kept of them."""
@@ -140,7 +140,7 @@ class Tables:
                 case Gone(pod):
                     self.pods.remove(pod.namespace, pod.view.name)
 
-        return Subject(key.resource.path(key.namespace), decode, take, {})
+        return Subject(key.resource.path(key.namespace), decode, take)
 
     def scaler_subject(self, key: FeedKey) -> Subject[Scaler]:
         """What to watch of autoscalers."""
@@ -157,7 +157,7 @@ class Tables:
                 case Gone(scaler):
                     self._touch(self._scalers.remove(scaler.key))
 
-        return Subject(key.resource.path(key.namespace), decode, take, {})
+        return Subject(key.resource.path(key.namespace), decode, take)
 
     def _touch(self, addresses: set[Address]) -> None:
         self.changed.update(ref for address in addresses for ref in self._by_address.get(address, ()))

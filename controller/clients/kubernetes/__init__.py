@@ -9,10 +9,11 @@ from controller.clients.kubernetes.session import (
     connect,
     translated,
 )
-from controller.clients.kubernetes.watch import Change, Gone, ListWatch, Put, Replaced, Subject
+from controller.clients.kubernetes.watch import WATCH_S, Change, Gone, ListWatch, Put, Replaced, Subject
 
 __all__ = [
     "MERGE_PATCH",
+    "WATCH_S",
     "ApiFailure",
     "Change",
     "Gone",

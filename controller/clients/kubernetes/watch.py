@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
@@ -62,8 +62,7 @@ class Subject(Generic[T]):
     path: str
     decode: Callable[[JsonObject], T | None]
     on_change: Callable[[Change[T]], None]
-    params: Mapping[str, str]
-    watch_s: float = WATCH_S
+    params: Mapping[str, str] = field(default_factory=dict)
 
 
 class ListWatch(Generic[T]):
@@ -74,8 +73,11 @@ class ListWatch(Generic[T]):
     the last contact ended with, None when well.
     """
 
-    def __init__(self, session: KubernetesSession, subject: Subject[T], clock: Clock) -> None:
-        """Watch nothing until `run`."""
+    def __init__(
+        self, session: KubernetesSession, subject: Subject[T], clock: Clock, *, watch_s: float = WATCH_S
+    ) -> None:
+        """Watch nothing until `run`; one watch lasts `watch_s` seconds at most."""
+        self._watch_s = watch_s
         self._session = session
         self._subject = subject
         self._clock = clock
@@ -140,7 +142,7 @@ class ListWatch(Generic[T]):
             raise ApiFailure(NO_ANSWER, f"list of {self._subject.path} cannot be read: {error!r}") from error
 
     async def _watch(self, version: str) -> None:
-        wait_s = self._subject.watch_s * random.uniform(0.8, 1.0)  # noqa: S311 - spreads reconnections
+        wait_s = self._watch_s * random.uniform(0.8, 1.0)  # noqa: S311 - spreads reconnections
         params = {
             **self._subject.params,
             "watch": "1",
