@@ -128,7 +128,7 @@ LOOP_LAST_SUCCESS = Gauge(
 )
 UNHANDLED_ERRORS = Counter("foresail_unhandled_errors_total", "Faults that nothing but the loop's supervisor caught.")
 SAFE_MODE = Gauge(
-    "foresail_safe_mode", "1 while no workload may be changed or lowered, for the reason named.", ("reason",)
+    "foresail_safe_mode", "1 while workloads may not be changed, or not be lowered, for the reason named.", ("reason",)
 )
 
 SOURCE_QUERIES = Counter("foresail_source_queries_total", "Queries asked of a source.", ("source", "result"))
@@ -189,7 +189,9 @@ REMOVAL_BUDGET = Gauge(
     "foresail_removal_budget_replicas", "Replicas that the fleet breaker still lets go in its present window."
 )
 
-POLICIES = Gauge("foresail_policies", "Policies that were read.", ("state",))
+POLICIES = Gauge(
+    "foresail_policies", "Policies in force (valid), and problems of those that were refused (invalid).", ("state",)
+)
 POLICY_RELOAD_FAILURES = Counter(
     "foresail_policy_reload_failures_total", "Readings of the policies that found a problem."
 )
@@ -202,7 +204,7 @@ JOURNAL_DROPPED = Counter(
 JOURNAL_LAST_WRITE = Gauge(
     "foresail_journal_last_write_timestamp_seconds", "When the journal was last written.", unit="seconds"
 )
-JOURNAL_PENDING = Gauge("foresail_journal_pending_ticks", "Ticks that wait to be written.")
+JOURNAL_PENDING = Gauge("foresail_journal_pending_writes", "Writes that wait for the journal's database.")
 
 BY_WORKLOAD: tuple[Gauge, ...] = (
     DESIRED_REPLICAS,

@@ -10,7 +10,19 @@ import numpy as np
 from policies.arrays import integers, small
 from policies.engine import decide
 from policies.fleet import fleet_of
-from policies.model import RULES, Action, Applied, Observation, Pods, PodSamples, Readings, ReplicaPlan, Starts, Why
+from policies.model import (
+    RULES,
+    Action,
+    Applied,
+    Hold,
+    Observation,
+    Pods,
+    PodSamples,
+    Readings,
+    ReplicaPlan,
+    Starts,
+    Why,
+)
 from policies.spec import policy_from
 from policies.state import EngineState
 
@@ -46,7 +58,7 @@ def policy(uid: str, mode: str = "active") -> WorkloadPolicy:
     return policy_from(document, source="test")
 
 
-def decided(*uids: str, load: Sequence[float] | None = None, replicas: int = 3) -> Decided:
+def decided(*uids: str, load: Sequence[float] | None = None, replicas: int = 3, hold: Hold = Hold.NONE) -> Decided:
     """A first tick of workloads with `replicas` each, all ready, under `load` per second."""
     fleet = fleet_of([policy(uid) for uid in uids])
     lanes = fleet.lanes
@@ -60,7 +72,7 @@ def decided(*uids: str, load: Sequence[float] | None = None, replicas: int = 3) 
         spec_replicas=integers(lanes, replicas),
         status_replicas=integers(lanes, replicas),
         pods_per_replica=integers(lanes, 1),
-        hold=small(lanes),
+        hold=small(lanes, hold),
         readings=readings,
         pods=Pods(
             lane=np.repeat(np.arange(lanes), replicas),

@@ -1,0 +1,125 @@
+"""The metrics of single workloads, rendered as text from the last tick's arrays when somebody scrapes.
+
+Ten thousand workloads have some hundred and fifty thousand series: setting each on each tick would cost more than
+deciding does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from policies import signals
+from policies.arrays import count_by
+from policies.candidates import capacity_per_replica
+from policies.model import RULES, UNKNOWN, Action, Kind, Phase, Status, TargetKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from controller.records import TickReport
+    from policies.arrays import BoolArray, FloatArray, IntArray
+    from policies.model import Fleet, Observation
+    from policies.signals import Gauge
+
+    Values = IntArray | FloatArray
+
+
+def workload_text(report: TickReport) -> str:
+    """The exposition of all metrics by workload, valid as Prometheus text and as OpenMetrics."""
+    labels = [_labels(uid) for uid in report.fleet.uid]
+    lines: list[str] = []
+    for gauge, known, values in (*_replicas(report), *_expectations(report)):
+        _add(lines, gauge, [f"{labels[lane]}}}" for lane in np.flatnonzero(known).tolist()], values[known])
+    for gauge, names, values in (_forecast(report, labels), _saturation(report, labels), _reasons(report, labels)):
+        _add(lines, gauge, names, values)
+    return "\n".join(lines) + "\n"
+
+
+def ready_replicas(seen: Observation) -> IntArray:
+    """Replicas whose pods are all ready, `[lane]`."""
+    pods = seen.pods
+    ready = (pods.ready == 1) & ~pods.deleted & (pods.phase == Phase.RUNNING)
+    return count_by(pods.lane, ready, seen.spec_replicas.size) // np.maximum(seen.pods_per_replica, 1)
+
+
+def _replicas(report: TickReport) -> Iterator[tuple[Gauge, BoolArray, Values]]:
+    seen, decision = report.seen, report.decision
+    every = np.ones(report.fleet.lanes, np.bool_)
+    yield signals.DESIRED_REPLICAS, seen.spec_replicas != UNKNOWN, seen.spec_replicas
+    yield signals.CURRENT_REPLICAS, seen.status_replicas != UNKNOWN, seen.status_replicas
+    yield signals.READY_REPLICAS, every, ready_replicas(seen)
+    yield signals.MIN_REPLICAS, every, decision.min_replicas
+    yield signals.MAX_REPLICAS, every, decision.max_replicas
+    yield signals.RECOMMENDED_REPLICAS, decision.replicas.action != Action.HOLD, decision.replicas.target
+
+
+def _expectations(report: TickReport) -> Iterator[tuple[Gauge, BoolArray, Values]]:
+    decision = report.decision
+    yield signals.LOAD, decision.demand_known, decision.demand
+    yield signals.FORECAST_TIME, decision.forecast.known, decision.at_s + decision.forecast.lead_s
+    yield signals.STARTUP, np.ones(report.fleet.lanes, np.bool_), decision.startup_s
+
+
+def _forecast(report: TickReport, labels: Sequence[str]) -> tuple[Gauge, list[str], Values]:
+    forecast, late = report.decision.forecast, report.fleet.late_ratio
+    known = np.flatnonzero(forecast.known)
+    names = [f'{labels[lane]},quantile="0.5"}}' for lane in known.tolist()]
+    names += [f'{labels[lane]},quantile="{1 - late[lane]:g}"}}' for lane in known.tolist()]
+    return signals.FORECAST, names, np.concatenate((forecast.median[known], forecast.upper[known]))
+
+
+def _saturation(report: TickReport, labels: Sequence[str]) -> tuple[Gauge, list[str], Values]:
+    ratio = _saturations(report.fleet, report)
+    known = np.flatnonzero(np.isfinite(ratio) & (report.decision.readings.status != Status.MISSING))
+    tracks = report.fleet.tracks
+    names = [
+        f'{labels[tracks.lane[track]]},signal="{_escaped(tracks.uid[track].rpartition("/")[2])}"}}'
+        for track in known.tolist()
+    ]
+    return signals.SATURATION, names, ratio[known]
+
+
+def _saturations(fleet: Fleet, report: TickReport) -> FloatArray:
+    """Demand over the capacity of what is ready, pressure over its target, `[track]`; NaN where nobody knows."""
+    tracks, value = fleet.tracks, report.decision.readings.value_milli / 1000.0
+    ready = ready_replicas(report.seen)[tracks.lane].astype(np.float64)
+    utilization = report.decision.conditions.utilization_percent
+    percent = np.where(utilization == UNKNOWN, np.nan, utilization)
+    target = tracks.target_milli / 1000.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        demand = value / (capacity_per_replica(fleet, report.seen) * ready)
+        average = value / (target * ready)
+        ratio = np.select(
+            [tracks.kind == Kind.DEMAND, tracks.target_kind == TargetKind.UTILIZATION, _per_replica(fleet)],
+            [demand, percent / tracks.target_milli, average],
+            value / target,
+        )
+    return np.asarray(ratio, np.float64)
+
+
+def _per_replica(fleet: Fleet) -> BoolArray:
+    average: BoolArray = fleet.tracks.target_kind == TargetKind.AVERAGE_VALUE
+    return average
+
+
+def _reasons(report: TickReport, labels: Sequence[str]) -> tuple[Gauge, list[str], Values]:
+    reasons = report.decision.replicas.reason.tolist()
+    names = [f'{label},reason="{RULES[reason]}"}}' for label, reason in zip(labels, reasons, strict=True)]
+    return signals.DECISION_REASON, names, np.ones(len(names), np.int64)
+
+
+def _add(lines: list[str], gauge: Gauge, names: Sequence[str], values: Values) -> None:
+    lines += [f"# HELP {gauge.name} {gauge.help}", f"# TYPE {gauge.name} gauge"]
+    shown: Callable[[float], str] = str if values.dtype.kind == "i" else repr
+    lines += [f"{gauge.name}{name} {shown(value)}" for name, value in zip(names, values.tolist(), strict=True)]
+
+
+def _labels(uid: str) -> str:
+    namespace, _, name = uid.partition("/")
+    return f'{{namespace="{_escaped(namespace)}",workload="{_escaped(name)}"'
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

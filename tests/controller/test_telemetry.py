@@ -1,0 +1,243 @@
+"""Telemetry: what a tick did, under the catalogue's names, in both formats, and gone with its workload."""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
+from prometheus_client.parser import text_string_to_metric_families as plain
+
+from controller.records import Outcome, PolicySet, ScaleOrder, SourceHealth, TargetRef, TickReport
+from controller.telemetry import About, Telemetry
+from policies.model import Forecast, Hold
+from policies.signals import BY_WORKLOAD, EXPORTED
+from tests.controller.decisions import decided, policy
+
+if TYPE_CHECKING:
+    from tests.controller.decisions import Decided
+
+OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
+REF = TargetRef("apps/v1", "Deployment", "shop", "chat")
+
+
+@dataclass(slots=True)
+class Clock:
+    at_s: float = 1_000.0
+
+    def now_s(self) -> float:
+        return self.at_s
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    pending: int = 0
+    dropped: int = 0
+    failures: int = 0
+    last_write_at_s: float | None = None
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def telemetry(clock: Clock) -> Telemetry:
+    return Telemetry(About("1.2.3", 900.0, stale_after_s=60.0), clock.now_s)
+
+
+def test_every_name_is_there_with_its_type_and_no_other(telemetry: Telemetry) -> None:
+    telemetry.show(report(decided("shop/chat", load=[20])))
+    text = telemetry.render(OPENMETRICS)[0].decode()
+    found = {family.name: family for family in openmetrics(text)}  # type: ignore[no-untyped-call]  # it has no types
+    assert set(found) == {metric.name.removesuffix("_total") for metric in EXPORTED}
+    for metric in EXPORTED:
+        family = found[metric.name.removesuffix("_total")]
+        assert family.type == type(metric).__name__.lower()
+        assert family.documentation == metric.help
+        assert all(sample.labels.keys() - {"le"} == set(metric.labels) for sample in family.samples)
+
+
+def test_known_label_sets_stand_at_zero_before_the_first_tick(telemetry: Telemetry) -> None:
+    values = samples(telemetry)
+    assert values['foresail_actuations_total{kind="scale",result="conflict"}'] == 0
+    assert values['foresail_decisions_total{action="lower",reason="forecast"}'] == 0
+    assert values['foresail_source_queries_total{result="failure",source="prometheus"}'] == 0
+    assert values['foresail_safe_mode{reason="kill_switch"}'] == 0
+    assert values["foresail_unhandled_errors_total"] == 0
+    assert values['foresail_build_info{python="' + python() + '",version="1.2.3"}'] == 1
+    assert not any(name.startswith("foresail_desired_replicas") for name in values)
+
+
+def test_shows_what_a_tick_saw_and_decided(telemetry: Telemetry) -> None:
+    # 50 per second at 10 per replica, aimed at 70 %: 8 replicas, of which the default behavior
+    # lets four come at once. At the serving limit they would be 50 / (10 * 0.8) = 6.25.
+    telemetry.show(report(decided("shop/chat", load=[50])))
+    values = samples(telemetry)
+    chat = 'namespace="shop",workload="chat"'
+    assert values[f"foresail_desired_replicas{{{chat}}}"] == 3
+    assert values[f"foresail_current_replicas{{{chat}}}"] == 3
+    assert values[f"foresail_ready_replicas{{{chat}}}"] == 3
+    assert values[f"foresail_min_replicas{{{chat}}}"] == 1
+    assert values[f"foresail_max_replicas{{{chat}}}"] == 9
+    assert values[f"foresail_recommended_replicas{{{chat}}}"] == 7
+    assert values[f"foresail_load_replicas{{{chat}}}"] == 6.25
+    # 50 over the 30 that three replicas serve.
+    assert values['foresail_saturation_ratio{namespace="shop",signal="rps",workload="chat"}'] == pytest.approx(5 / 3)
+    assert values['foresail_decision_reason{namespace="shop",reason="rate_limit",workload="chat"}'] == 1
+    assert values['foresail_decisions_total{action="raise",reason="rate_limit"}'] == 1
+    assert values['foresail_source_last_sample_timestamp_seconds{source="prometheus"}'] == 995.0
+    assert values['foresail_safe_mode{reason="no_fresh_data"}'] == 0
+
+
+def test_shows_forecasts_where_there_are_any(telemetry: Telemetry) -> None:
+    made = decided("shop/chat", "shop/search", load=[10, 10])
+    forecast = Forecast(
+        known=np.array([True, False]),
+        lead_s=np.array([75.0, 75.0]),
+        median=np.array([2.5, 0.0]),
+        upper=np.array([4.25, 0.0]),
+        replicas=np.array([5, 0]),
+    )
+    telemetry.show(report(replace(made, decision=replace(made.decision, forecast=forecast))))
+    values = samples(telemetry)
+    chat = 'namespace="shop",quantile="{}",workload="chat"'
+    assert values[f"foresail_forecast_replicas{{{chat.format(0.5)}}}"] == 2.5
+    assert values[f"foresail_forecast_replicas{{{chat.format(0.99)}}}"] == 4.25
+    assert values['foresail_forecast_timestamp_seconds{namespace="shop",workload="chat"}'] == 1_075.0
+    assert sum(name.startswith("foresail_forecast_") for name in values) == 3
+
+
+def test_recommends_nothing_while_a_workload_is_held(telemetry: Telemetry) -> None:
+    telemetry.show(report(decided("shop/chat", load=[50], hold=Hold.KILL_SWITCH)))
+    values = samples(telemetry)
+    assert not any(name.startswith("foresail_recommended_replicas") for name in values)
+    assert values['foresail_safe_mode{reason="kill_switch"}'] == 1
+
+
+def test_counts_and_times(telemetry: Telemetry) -> None:
+    made = decided("shop/chat")
+    order = ScaleOrder("shop/chat", REF, 3, 5, "17", "signals")
+    outcomes = tuple(Outcome(order, 1_000.0, result) for result in ("applied", "conflict"))
+    sources = (SourceHealth("prometheus", ok=False, queries=5, failed=2, elapsed_s=0.3),)
+    tick = replace(
+        report(made), outcomes=outcomes, sources=sources, phases_s={"decide": 0.02}, quarantined={"a/b": "x"}
+    )
+    telemetry.show(tick)
+    telemetry.show(tick)
+    telemetry.count_unhandled_error()
+    values = samples(telemetry)
+    assert values['foresail_actuations_total{kind="scale",result="applied"}'] == 2
+    assert values["foresail_conflicts_total"] == 2
+    assert values['foresail_source_queries_total{result="success",source="prometheus"}'] == 6
+    assert values['foresail_source_queries_total{result="failure",source="prometheus"}'] == 4
+    assert values['foresail_loop_duration_seconds_bucket{le="0.025",phase="decide"}'] == 2
+    assert values["foresail_quarantined_workloads"] == 1
+    assert values["foresail_loop_last_success_timestamp_seconds"] == 1_000.0
+    assert values["foresail_unhandled_errors_total"] == 1
+    assert values['foresail_safe_mode{reason="no_fresh_data"}'] == 1
+
+
+def test_a_bad_reload_is_counted_once(telemetry: Telemetry) -> None:
+    good = report(decided("shop/chat"))
+    bad = replace(good, policies=replace(good.policies, problems=("a.yaml: broken",), digest="other"))
+    for tick in (good, bad, bad, good, bad):
+        telemetry.show(tick)
+    values = samples(telemetry)
+    assert values["foresail_policy_reload_failures_total"] == 2
+    assert values['foresail_policies{state="valid"}'] == 1
+    assert values['foresail_policies{state="invalid"}'] == 1
+    assert [name for name in values if "config_hash" in name] == ['foresail_config_hash_info{hash="other"}']
+
+
+def test_the_journal_is_shown(telemetry: Telemetry) -> None:
+    telemetry.show_journal(Journal(pending=2, dropped=1, failures=3, last_write_at_s=990.0))
+    telemetry.show_journal(Journal(pending=0, dropped=1, failures=4, last_write_at_s=995.0))
+    values = samples(telemetry)
+    assert values["foresail_journal_pending_writes"] == 0
+    assert values["foresail_journal_dropped_ticks_total"] == 1
+    assert values["foresail_journal_write_failures_total"] == 4
+    assert values["foresail_journal_last_write_timestamp_seconds"] == 995.0
+
+
+def test_series_go_with_their_policy_and_with_the_ticks(telemetry: Telemetry, clock: Clock) -> None:
+    telemetry.show(report(decided("shop/chat", "shop/search")))
+    telemetry.show(report(decided("shop/chat")))
+    assert not any("search" in name for name in samples(telemetry))
+    assert any("chat" in name for name in samples(telemetry))
+    clock.at_s += 61.0
+    assert not any("chat" in name for name in samples(telemetry))
+
+
+def test_serves_the_format_that_is_asked_for(telemetry: Telemetry) -> None:
+    telemetry.show(report(decided("shop/chat")))
+    text, content_type = telemetry.render("")
+    assert content_type.startswith("text/plain; version=0.0.4")
+    assert b"# EOF" not in text
+    text, content_type = telemetry.render(OPENMETRICS)
+    assert content_type.startswith("application/openmetrics-text; version=1.0.0")
+    assert text.count(b"# EOF") == 1
+    assert text.endswith(b"# EOF\n")
+
+
+def test_two_registries_do_not_meet(clock: Clock) -> None:
+    about = About("1", 0.0, 60.0)
+    one, other = Telemetry(about, clock.now_s), Telemetry(about, clock.now_s)
+    one.count_unhandled_error()
+    assert samples(other)["foresail_unhandled_errors_total"] == 0
+
+
+@pytest.mark.bench
+def test_bench_ten_thousand_workloads(telemetry: Telemetry) -> None:
+    uids = [f"shop/workload-{i:05d}" for i in range(10_000)]
+    tick = report(decided(*uids, load=[20.0] * len(uids)))
+    start = time.perf_counter()
+    telemetry.show(tick)
+    shown = time.perf_counter()
+    text, _ = telemetry.render(OPENMETRICS)
+    rendered = time.perf_counter()
+    print(  # noqa: T201
+        f"10,000 workloads: show {1e3 * (shown - start):.1f} ms, "
+        f"scrape {1e3 * (rendered - shown):.0f} ms, {len(text) / 1e6:.1f} MB, {len(BY_WORKLOAD)} metrics by workload"
+    )
+
+
+def report(made: Decided) -> TickReport:
+    uids = made.fleet.uid
+    return TickReport(
+        at_s=made.decision.at_s,
+        policies=PolicySet(tuple(policy(uid) for uid in uids[:10]), (), "digest"),
+        fleet=made.fleet,
+        seen=made.seen,
+        decision=made.decision,
+        targets=(REF,) * len(uids),
+        owners={},
+        outcomes=(),
+        sources=(SourceHealth("prometheus", ok=True, queries=1, elapsed_s=0.1),),
+        phases_s={},
+        quarantined={},
+        problems=(),
+    )
+
+
+def samples(telemetry: Telemetry) -> dict[str, float]:
+    text, _ = telemetry.render("")
+    return {
+        _written(sample.name, sample.labels): sample.value
+        for family in plain(text.decode())
+        for sample in family.samples
+    }
+
+
+def _written(name: str, labels: dict[str, str]) -> str:
+    inside = ",".join(f'{label}="{value}"' for label, value in sorted(labels.items()))
+    return f"{name}{{{inside}}}" if inside else name
+
+
+def python() -> str:
+    return platform.python_version()
