@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 KEEP_ALIVE_S = 5.0
 CHUNK_BYTES = 256 * 1024
 HALF_A_SECOND = 0.5
+SHOWN_OF_AN_ERROR = 300
 
 
 class TooLarge(Unavailable):
@@ -122,7 +123,7 @@ class HttpClient:
                 return HttpAnswer(response.status, body, skew_s, response.headers.get("Location", ""))
         except TimeoutError:
             raise
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:  # UnicodeError: a host name no resolver takes
             raise Unavailable(_worded(error)) from error
 
     def _open(self) -> aiohttp.ClientSession:
@@ -193,9 +194,17 @@ def _secret(file: Path, what: str) -> str:
 
 
 def _worded(error: Exception) -> str:
+    """One line of bounded length; aiohttp quotes what it could not read, line by line."""
     if isinstance(error, UnicodeDecodeError):
         return "it is not text"
-    return str(error) or type(error).__name__
+    match error:
+        case aiohttp.ClientResponseError():
+            told = f"not an HTTP answer: {error.message}"
+        case aiohttp.ClientPayloadError():
+            told = f"a broken answer: {error}"
+        case _:
+            told = str(error)
+    return " ".join(told.split())[:SHOWN_OF_AN_ERROR] or type(error).__name__
 
 
 def _url_problems(url: str) -> list[str]:
@@ -206,6 +215,8 @@ def _url_problems(url: str) -> list[str]:
         return ["url: cannot be read; write it as https://host:port/path"]
     if parts.username is not None or parts.password is not None:
         return [f"url: must carry no credentials ({parts.hostname}); use a password file or a bearer token file"]
+    if not url.isprintable() or " " in url:
+        return ["url: must have no blanks"]
     if parts.query or parts.fragment:
         return [f"url: must have no ?query and no #fragment ({parts.hostname}); use headers"]
     return [] if known else [f"url: {url!r} is not of the form https://host:port/path"]

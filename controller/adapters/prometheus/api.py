@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from controller.adapters.prometheus.decode import Failed, refusal
@@ -35,6 +35,14 @@ class PrometheusApi:
         self, path: str, form: Mapping[str, str], decode: Callable[[bytes], Decoded | Failed], *, within_s: float
     ) -> Decoded | Failed:
         """Post one query and decode its answer, off the event loop when it is large. Never raises."""
+        answer = await self._call(path, form, decode, within_s=within_s)
+        if isinstance(answer, Failed) and answer.why is not Why.BAD_QUERY:
+            return replace(answer, message=f"{self.client.access.url}: {answer.message}")
+        return answer
+
+    async def _call(
+        self, path: str, form: Mapping[str, str], decode: Callable[[bytes], Decoded | Failed], *, within_s: float
+    ) -> Decoded | Failed:
         timeout_s = max(SHORTEST_TIMEOUT_S, min(within_s, self.client.access.timeout_s))
         whole = {**form, "timeout": f"{timeout_s:.3f}"}
         try:

@@ -151,6 +151,7 @@ async def test_a_server_that_is_not_there_is_down(server: Server) -> None:
 
     assert isinstance(answer, Unanswered)
     assert answer.why is Why.SOURCE_DOWN
+    assert answer.message.startswith("http://127.0.0.1:1: Cannot connect")
     assert server.forms == []
 
 

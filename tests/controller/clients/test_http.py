@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import subprocess
 from base64 import b64encode
@@ -59,6 +60,7 @@ async def post(access: HttpAccess, form: dict[str, str] | None = None, *, timeou
         pytest.param({"url": "http://prom?token=secret"}, "no ?query", id="secret-in-the-query"),
         pytest.param({"url": "prom:9090"}, "is not of the form https://host:port/path", id="no-scheme"),
         pytest.param({"url": "ftp://prom"}, "is not of the form", id="another-scheme"),
+        pytest.param({"url": "http://my prom"}, "no blanks", id="blank"),
         pytest.param({"url": "http://prom:none"}, "cannot be read", id="port-is-no-number"),
         pytest.param({"url": "http://p", "user": "me"}, "user and password file belong together", id="no-password"),
         pytest.param({"url": "http://p", "headers": {"A": "b\r\nc"}}, "not printable", id="header-of-two-lines"),
@@ -137,6 +139,33 @@ async def test_a_refused_connection_is_unavailable() -> None:
 
     with pytest.raises(Unavailable, match="Cannot connect to host"):
         await post(HttpAccess(gone))
+
+
+async def test_a_host_that_cannot_be_a_name_is_unavailable() -> None:
+    with pytest.raises(Unavailable, match="label empty or too long"):
+        await post(HttpAccess("http://prom..example"))
+
+
+@pytest.mark.parametrize(
+    "served",
+    [
+        pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n\r\n", id="another-protocol"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", id="wrong-chunk"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc", id="not-gzip"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n", id="wrong-length"),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+async def test_what_is_not_http_is_told_in_one_line(served: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(served)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        with pytest.raises(Unavailable, match=r"\A(not an HTTP answer: .*|a broken answer: .*|Server disconnected)\Z"):
+            await post(HttpAccess(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
 
 
 async def test_an_answer_beyond_the_limit_is_not_read_to_its_end() -> None:
