@@ -41,9 +41,9 @@ def load_policies(path: Path) -> tuple[WorkloadPolicy, ...]:
     policies: list[WorkloadPolicy] = []
     sources: list[str] = []
     problems: list[Problem] = []
-    for file in _files(path):
+    for file in policy_files(path):
         try:
-            found = parse_policies(_text(file), source=str(file))
+            found = parse_policies(file_text(file), source=str(file))
         except PolicyError as error:
             problems += error.problems
             continue
@@ -55,7 +55,8 @@ def load_policies(path: Path) -> tuple[WorkloadPolicy, ...]:
     return tuple(policies)
 
 
-def _files(path: Path) -> list[Path]:
+def policy_files(path: Path) -> list[Path]:
+    """The file itself, or the policy files of a folder by name. Raises OSError for a folder that cannot be read."""
     if not path.is_dir():
         return [path]
     return sorted(
@@ -63,7 +64,8 @@ def _files(path: Path) -> list[Path]:
     )
 
 
-def _text(file: Path) -> str:
+def file_text(file: Path) -> str:
+    """The text of a file. Raises PolicyError, with the mend, when it cannot be read."""
     try:
         return file.read_text(encoding="utf-8")
     except OSError as error:

@@ -11,6 +11,7 @@ import structlog
 from controller.actuate import Hands, orders_of
 from controller.collect import Collector
 from controller.collect.collector import News
+from controller.collect.questions import target_of
 from controller.loop.learning import Learning
 from controller.loop.memory import Happened, Memory
 from controller.loop.recall import Recall, recalled, resolved
@@ -146,7 +147,8 @@ class Loop:
         accepted = replace(self.policies, policies=policies)
         fleet = fleet_of(policies, replace(self.pace.limits, tick_s=self.pace.interval_s))
         self.collector.prepare(accepted)
-        await guarded("follow the targets", self.parts.cluster.follow(self.collector.questions.targets))
+        every = [target_of(policy) for policy in self.policies.policies]
+        await guarded("follow the targets", self.parts.cluster.follow(every))
         await self.memory.take_fleet(fleet, accepted, self.parts.clock.now_s())
         before = self.state
         self.state = EngineState.fresh(fleet) if before is None else before.aligned_to(fleet)

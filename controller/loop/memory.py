@@ -15,6 +15,8 @@ from policies.packing import pack
 from policies.snapshot import snapshot_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from controller.journal import Journal, Restored
     from controller.records import Outcome, PolicySet, ScaleOrder
     from policies.model import Decision, Fleet, Observation

@@ -55,7 +55,10 @@ def recalled(restored: Restored) -> Recall | None:
 
 
 def resolved(intents: Sequence[Intent], view: ClusterView) -> tuple[Outcome, ...]:
-    """How orders ended that no recorded tick took note of: carried out if the cluster, or a later order, stands on them."""
+    """How orders ended that no recorded tick took note of.
+
+    They were carried out if the cluster shows their count, or a later order started from it.
+    """
     outcomes = []
     for index, intent in enumerate(intents):
         order = intent.order

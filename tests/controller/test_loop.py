@@ -1,0 +1,251 @@
+"""The loop on virtual time: what it does when load moves, and when the outside fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from controller.errors import Unavailable
+from controller.journal import Journal
+from controller.loop import supervisor
+from controller.records import PastSeries
+from policies.engine import decide
+from policies.model import Action, Hold, Limits, Status, Why
+from simulations.cluster import Faults, Workload
+from tests.integration.servers.process import eventually_async
+from tests.rig import START_S, ListedPolicies, Rig, policy
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from policies.model import Decision, Fleet, Observation
+    from policies.state import EngineState
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
+    journal = await Journal.open(f"sqlite+aiosqlite:///{tmp_path / 'journal.db'}")
+    yield journal
+    await journal.close()
+
+
+def rig(*policies: object, **settings: object) -> Rig:
+    return Rig(ListedPolicies(list(policies) or [policy()]), **settings)  # type: ignore[arg-type] # by the tests' own calls
+
+
+async def test_replicas_follow_the_load_up_at_once_and_down_after_the_window() -> None:
+    world = rig()
+    world.source.load = {"web": 35.0}
+    await world.ticks(1)
+    assert world.scale_of() == 5  # 35 / 7
+    world.source.load = {"web": 14.0}
+    await world.ticks(19)  # 285 s: the recommendation of 5 is still in the 300 s window
+    assert world.scale_of() == 5
+    await world.ticks(2)
+    assert world.scale_of() == 2
+
+
+async def test_the_first_tick_reports_what_it_saw_and_did() -> None:
+    world = rig()
+    world.source.load = {"web": 35.0}
+    await world.ticks(1)
+    report = world.last()
+    assert report.decision.replicas.action[0] == Action.RAISE
+    assert [(outcome.order.before, outcome.order.after, outcome.result) for outcome in report.outcomes] == [
+        (2, 5, "applied")
+    ]
+    assert {"observe", "decide", "record", "act", "tick"} <= report.phases_s.keys()
+    assert [event.reason for event in world.events.events] == ["ScaledUp"]
+
+
+async def test_a_source_that_is_down_shrinks_nothing() -> None:
+    world = rig()
+    world.source.load = {"web": 35.0}
+    await world.ticks(1)
+    world.source.load = None
+    await world.ticks(60)
+    assert world.scale_of() == 5
+    assert world.last().decision.readings.why[0] == Why.SOURCE_DOWN
+    assert not world.last().sources[0].ok
+
+
+async def test_a_stale_sample_may_raise_and_never_lowers() -> None:
+    world = rig()
+    world.source.age_s = 200.0
+    world.source.load = {"web": 35.0}
+    await world.ticks(1)
+    assert world.scale_of() == 5
+    world.source.load = {"web": 7.0}
+    await world.ticks(60)
+    assert world.scale_of() == 5
+    assert world.last().decision.readings.status[0] == Status.STALE
+
+
+async def test_shadow_decides_and_writes_nothing() -> None:
+    world = rig(policy(mode="shadow"))
+    world.source.load = {"web": 35.0}
+    await world.ticks(3)
+    assert world.scale_of() == 2
+    assert world.last().decision.replicas.target[0] == 5
+    assert world.last().outcomes == ()
+
+
+async def test_an_owner_holds_an_active_workload_and_is_told_once() -> None:
+    world = rig()
+    world.source.load = {"web": 35.0}
+    world.cluster.change(Workload(world.ref("web"), 2, owner="HorizontalPodAutoscaler shop/web scales this object"))
+    await world.ticks(3)
+    assert world.scale_of() == 2
+    assert world.last().seen.hold[0] == Hold.OWNED
+    assert world.last().owners["shop/web"].startswith("HorizontalPodAutoscaler shop/web")
+    assert [event.reason for event in world.events.events] == ["ScalingHeld"]
+
+
+async def test_the_kill_switch_stops_every_write() -> None:
+    world = rig()
+    world.cluster.inject(Faults(killed="ConfigMap foresail/foresail-kill-switch"))
+    world.source.load = {"web": 35.0}
+    await world.ticks(2)
+    assert world.scale_of() == 2
+    assert world.last().killed == "ConfigMap foresail/foresail-kill-switch"
+
+
+async def test_a_rejected_change_is_held_for_five_minutes_and_then_tried_again() -> None:
+    world = rig()
+    world.cluster.inject(Faults(forbidden=frozenset({world.ref("web")})))
+    world.source.load = {"web": 35.0}
+    await world.ticks(2)
+    assert world.reports[0].outcomes[0].result == "rejected"
+    assert world.last().seen.hold[0] == Hold.FORBIDDEN
+    world.cluster.inject(Faults())
+    await world.ticks(18)
+    assert world.scale_of() == 2
+    await world.ticks(2)
+    assert world.scale_of() == 5
+
+
+async def test_a_changed_policy_is_taken_up_and_the_windows_stay() -> None:
+    world = rig()
+    world.source.load = {"web": 35.0}
+    await world.ticks(1)
+    world.source.load = {"web": 7.0}
+    world.policies.policies = [policy(replicas={"min": 2, "max": 50})]
+    world.policies.version += 1
+    await world.ticks(10)
+    assert world.scale_of() == 5
+    await world.ticks(11)
+    assert world.scale_of() == 2
+
+
+async def test_a_restart_forgets_neither_windows_nor_history(journal: Journal) -> None:
+    world = rig(journal=journal)
+    world.source.load = {"web": 35.0}
+    await world.ticks(1)
+    world.source.load = {"web": 7.0}
+    await world.ticks(5)
+    before = world.loop.state
+    world.restart()
+    await world.loop.start()
+    after = world.loop.state
+    assert before is not None
+    assert after is not None
+    np.testing.assert_array_equal(after.advice.value, before.advice.value)
+    np.testing.assert_array_equal(after.history.hours[-1].value, before.history.hours[-1].value)
+    await world.ticks(14)  # 300 s after the peak is 20 ticks after it
+    assert world.scale_of() == 5
+    await world.ticks(2)
+    assert world.scale_of() == 1
+
+
+async def test_a_change_made_just_before_a_kill_counts_in_the_rates_after_it(journal: Journal) -> None:
+    slow = {"scaleUp": {"policies": [{"type": "Pods", "value": 3, "periodSeconds": 120}]}}
+    world = rig(policy(behavior=slow), journal=journal)
+    world.source.load = {"web": 100.0}
+    await world.ticks(1)
+    assert world.scale_of() == 5
+    world.restart()  # killed after the write; no later tick recorded it
+    await world.loop.start()
+    await world.ticks(6)
+    assert world.scale_of() == 5  # 3 in 120 s are used up
+    await world.ticks(2)
+    assert world.scale_of() == 8
+
+
+async def test_a_journal_that_is_down_holds_up_falls_and_no_rise(
+    monkeypatch: pytest.MonkeyPatch, journal: Journal
+) -> None:
+    world = rig(journal=journal)
+    world.source.load = {"web": 70.0}
+    await world.ticks(3)
+
+    async def refuse(*_: object) -> None:
+        raise Unavailable("the journal's database failed: disk I/O error")
+
+    monkeypatch.setattr(journal, "record_tick", refuse)
+    world.source.load = {"web": 14.0}
+    await world.ticks(25)
+    assert world.scale_of() == 10
+    world.source.load = {"web": 140.0}
+    await world.ticks(1)
+    assert world.scale_of() == 20
+
+
+async def test_a_lane_at_fault_is_set_apart_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = rig(policy("bad"), policy("good"), policy("other"))
+
+    def failing(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineState, Decision]:
+        if "shop/bad" in fleet.uid:
+            raise ZeroDivisionError("a fault in one lane")
+        return decide(fleet, state, seen)
+
+    monkeypatch.setattr(supervisor, "decide", failing)
+    world.source.load = {"bad": 35.0, "good": 35.0, "other": 14.0}
+    await world.ticks(1)
+    assert (world.scale_of("bad"), world.scale_of("good"), world.scale_of("other")) == (2, 5, 2)
+    assert world.last().quarantined == {"shop/bad": "ZeroDivisionError: a fault in one lane"}
+    monkeypatch.setattr(supervisor, "decide", decide)
+    await world.ticks(42)
+    assert world.last().quarantined == {}
+    assert world.scale_of("bad") == 5
+
+
+async def test_the_fleet_breaker_bounds_what_goes_in_ten_minutes() -> None:
+    world = rig(policy("one"), policy("two"), replicas=20, limits=Limits())
+    world.source.load = {"one": 7.0, "two": 7.0}
+    await world.ticks(22)  # past the stabilisation window
+    assert world.scale_of("one") + world.scale_of("two") == 36  # 10 % of 40
+    await world.ticks(30)
+    assert world.scale_of("one") + world.scale_of("two") == 36
+    await world.ticks(15)
+    assert world.scale_of("one") + world.scale_of("two") == 33  # 10 % of 36, rounded down
+
+
+async def test_history_is_read_from_the_source_and_a_forecast_raises_ahead() -> None:
+    world = rig()
+    at_s = [START_S - 4 * 86_400 + 60.0 * minute for minute in range(4 * 1440)]
+    # 10 at rest; every day 400 from half a minute before the hour of the start on
+    load = [
+        400.0 if (moment - START_S) % 86_400 > 86_400 - 30 or (moment - START_S) % 86_400 < 7200 else 10.0
+        for moment in at_s
+    ]
+    world.source.past_series = [PastSeries(("web",), at_s, load)]
+    world.source.load = {"web": 10.0}
+
+    async def forecast_is_known() -> bool:
+        await world.ticks(1)  # the refit runs in a thread of the real world
+        return bool(world.last().decision.forecast.known[0])
+
+    await eventually_async(forecast_is_known, 60.0)
+    report = world.last()
+    assert report.decision.kubernetes[0] == 2
+    assert world.scale_of() > report.decision.kubernetes[0]
+
+
+async def test_nothing_to_decide_is_no_tick() -> None:
+    world = rig()
+    world.policies.policies, world.policies.version = [], 1
+    assert await world.loop.tick() is None
+    assert world.reports == []
