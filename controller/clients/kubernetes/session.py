@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
+import yaml
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
@@ -82,7 +83,7 @@ async def connect(
             config.load_incluster_config(configuration)
         else:
             await _load_kubeconfig(configuration, kubeconfig, context)
-    except (config.ConfigException, OSError, ValueError, TypeError) as error:
+    except (config.ConfigException, OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise Rejected(f"no way to the Kubernetes API server: {error}") from error
     configuration.connection_pool_maxsize = 0  # a watch holds a connection for as long as it lives
     return KubernetesSession(ApiClient(configuration), request_timeout_s=request_timeout_s)
@@ -181,7 +182,7 @@ class KubernetesSession:
                 body=request.body,
                 auth_settings=["BearerToken"],
             )
-        except (config.ConfigException, ValueError) as error:
+        except (config.ConfigException, OSError, ValueError) as error:
             raise ApiFailure(NO_ANSWER, f"the credentials cannot be read again: {error}") from error
         sent = await self._client.call_api(method, url, headers, body, None, deadline)
         answer: aiohttp.ClientResponse = sent.response
