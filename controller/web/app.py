@@ -1,0 +1,115 @@
+"""The web application and its server: what it shows comes from small callables, so that it knows no loop."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from controller.errors import Unavailable
+from controller.web import api
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from controller.records import TickReport
+    from controller.settings.values import Listen
+    from controller.web.documents import Document
+
+_INTERVALS = 4
+_LEAST_S = 30.0
+_CLOSING_S = 2.0
+_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that a probe looks at."""
+
+    name: str
+    ok: bool
+    message: str = ""
+
+    def __str__(self) -> str:
+        told = f"[+]{self.name} ok" if self.ok else f"[-]{self.name} failed"
+        return f"{told}: {self.message}" if self.message else told
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What is shown: the last report, the metrics by Accept header (called in a thread), and the checks of the probes.
+
+    `live` fails only when a restart would help; `ready` once policies are loaded and the API server was reached.
+    """
+
+    report: Callable[[], TickReport | None]
+    metrics: Callable[[str], tuple[bytes, str]]
+    live: Callable[[], Sequence[Check]]
+    ready: Callable[[], Sequence[Check]]
+    version: Document
+
+
+def heartbeat(age_s: float, interval_s: float) -> Check:
+    """The loop is alive unless it has not come round for four intervals, and for half a minute at least."""
+    limit_s = max(_INTERVALS * interval_s, _LEAST_S)
+    return Check("loop", age_s <= limit_s, f"came round {age_s:.0f} s ago, {limit_s:.0f} s are tolerated")
+
+
+def web_app(views: Views) -> web.Application:
+    """The application with all its routes."""
+    app = web.Application(middlewares=[api.problems])
+    app.on_response_prepare.append(_with_headers)
+    app.add_routes(
+        [
+            web.get("/metrics", _metrics(views.metrics)),
+            web.get("/livez", _probe(views.live)),
+            web.get("/readyz", _probe(views.ready)),
+            web.get("/healthz", _probe(views.live)),
+            *api.routes(views.report, views.version),
+        ]
+    )
+    return app
+
+
+@asynccontextmanager
+async def serving(app: web.Application, listen: Listen) -> AsyncIterator[str]:
+    """Serve until the block ends; yields the URL. Raises Unavailable when the address cannot be had."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSING_S)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, listen.host, listen.port).start()
+        except OSError as error:
+            raise Unavailable(f"cannot listen on {listen}: {error.strerror}; choose another with --listen") from error
+        port = runner.addresses[0][1]
+        yield f"http://{type(listen)(listen.host, port)}"
+    finally:
+        await runner.cleanup()
+
+
+def _metrics(render: Callable[[str], tuple[bytes, str]]) -> api.Handler:
+    async def metrics(request: web.Request) -> web.Response:
+        body, content_type = await asyncio.to_thread(render, request.headers.get("Accept", ""))
+        response = web.Response(body=body, headers={"Content-Type": content_type})
+        response.enable_compression()
+        return response
+
+    return metrics
+
+
+def _probe(checks: Callable[[], Sequence[Check]]) -> api.Handler:
+    async def probe(request: web.Request) -> web.Response:
+        found = checks()
+        ok = all(check.ok for check in found)
+        verbose = not ok or "verbose" in request.query
+        lines = [str(check) for check in found] if verbose else []
+        return web.Response(text="\n".join([*lines, "ok" if ok else "failed"]) + "\n", status=200 if ok else 503)
+
+    return probe
+
+
+async def _with_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(_HEADERS)

@@ -1,0 +1,122 @@
+"""What the API says, made field by field from the report of the last tick. Names are camelCase, as in Kubernetes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from controller.telemetry import ready_replicas
+from policies.explain import sentences, steps_of
+from policies.model import RULES, UNKNOWN, Action, Hold, Mode, Status, Why
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from controller.records import TickReport
+
+API_VERSION = "foresail.dev/v1alpha1"
+
+Document = dict[str, Any]
+
+
+def workload_list(report: TickReport, lanes: Sequence[int], more: str) -> Document:
+    """A page of workloads. `more` is where the next page begins; empty on the last one."""
+    ready = ready_replicas(report.seen)
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "WorkloadStatusList",
+        "metadata": {"continue": more, "at": time_text(report.at_s), "total": report.fleet.lanes},
+        "items": [_summary(report, lane, int(ready[lane])) for lane in lanes],
+        "quarantined": dict(report.quarantined),
+        "problems": list(report.problems),
+    }
+
+
+def workload(report: TickReport, lane: int) -> Document:
+    """One workload: its last decision, how it came about, and what was read."""
+    decision = report.decision
+    ready = int(ready_replicas(report.seen)[lane])
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "WorkloadStatus",
+        **_summary(report, lane, ready),
+        "startupSeconds": float(decision.startup_s[lane]),
+        "kubernetesReplicas": int(decision.kubernetes[lane]),
+        "steps": [{"rule": rule, "before": before, "after": after} for rule, before, after in steps_of(decision, lane)],
+        "explanation": list(sentences(report.fleet, report.seen, decision, lane)),
+        "signals": [_signal(report, track) for track in np.flatnonzero(report.fleet.tracks.lane == lane).tolist()],
+    }
+
+
+def problem(status: int, title: str, detail: str, path: str) -> Document:
+    """An error as RFC 9457 has it."""
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": path}
+
+
+def time_text(at_s: float) -> str:
+    """A wall time as RFC 3339 in UTC."""
+    return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _summary(report: TickReport, lane: int, ready: int) -> Document:
+    decision, target, uid = report.decision, report.targets[lane], report.fleet.uid[lane]
+    namespace, _, name = uid.partition("/")
+    hold = Hold(int(report.seen.hold[lane]))
+    return {
+        "namespace": namespace,
+        "name": name,
+        "target": {"apiVersion": target.api_version, "kind": target.kind, "name": target.name},
+        "mode": Mode(int(report.fleet.mode[lane])).name.lower(),
+        "at": time_text(decision.at_s),
+        "action": Action(int(decision.replicas.action[lane])).name.lower(),
+        "reason": RULES[int(decision.replicas.reason[lane])],
+        "hold": None if hold is Hold.NONE else hold.name.lower(),
+        "owner": report.owners.get(uid),
+        "replicas": _replicas(report, lane, ready),
+        "load": float(decision.demand[lane]) if decision.demand_known[lane] else None,
+        "forecast": _forecast(report, lane),
+    }
+
+
+def _replicas(report: TickReport, lane: int, ready: int) -> Document:
+    decision, seen = report.decision, report.seen
+    return {
+        "desired": _known(int(seen.spec_replicas[lane])),
+        "current": _known(int(seen.status_replicas[lane])),
+        "ready": ready,
+        "min": int(decision.min_replicas[lane]),
+        "max": int(decision.max_replicas[lane]),
+        "recommended": _known(int(decision.replicas.target[lane])),
+    }
+
+
+def _forecast(report: TickReport, lane: int) -> Document | None:
+    forecast = report.decision.forecast
+    if not forecast.known[lane]:
+        return None
+    return {
+        "at": time_text(report.decision.at_s + float(forecast.lead_s[lane])),
+        "median": float(forecast.median[lane]),
+        "upper": float(forecast.upper[lane]),
+        "replicas": int(forecast.replicas[lane]),
+    }
+
+
+def _signal(report: TickReport, track: int) -> Document:
+    readings = report.decision.readings
+    status = Status(int(readings.status[track]))
+    there = status is not Status.MISSING
+    return {
+        "name": report.fleet.tracks.uid[track].rpartition("/")[2],
+        "status": status.name.lower(),
+        "why": Why(int(readings.why[track])).name.lower(),
+        "value": float(readings.value_milli[track]) / 1000.0 if there else None,
+        "ageSeconds": float(readings.age_s[track]) if there else None,
+        "proposed": _known(int(report.decision.proposed[track])),
+    }
+
+
+def _known(count: int) -> int | None:
+    return None if count == UNKNOWN else count
