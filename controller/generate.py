@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, assert_never
 
+from alerts import rules
+from dashboards import fleet
 from policies.signals import EXPORTED, Counter, Gauge, Histogram, Metric
 from policies.spec import WorkloadPolicy
 
@@ -80,6 +82,8 @@ def metrics_reference() -> str:
 GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/policy.md": policy_reference,
     "docs/reference/metrics.md": metrics_reference,
+    "alerts/foresail.rules.yaml": rules.render,
+    "dashboards/foresail-fleet.json": fleet.render,
 }
 
 

@@ -1,0 +1,196 @@
+"""The Prometheus alert rules about Foresail itself and the workloads it watches, rendered from the signal catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import yaml
+
+from dashboards.fleet import UID as FLEET_UID
+from policies import signals
+
+# Twenty ticks of the usual 15 s; three scrapes of a source that is scraped every minute.
+STALLED_S = 300
+STALE_SOURCE_S = 180
+
+_HEAD = """\
+# Rendered by `make generate` from alerts/rules.py.
+# Foresail's own labels `namespace` and `workload` must survive the scrape: set `honor_labels: true` (a ServiceMonitor's
+# `honorLabels: true`). Where one Prometheus holds several clusters, the label `cluster` tells them apart.
+"""
+
+
+class Severity(StrEnum):
+    """How soon somebody must look: CRITICAL wakes, WARNING waits for the working day, NONE is for machines."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where annotations point: the folder or address of the runbooks, and Grafana's address (empty: a path on it)."""
+
+    runbooks: str = "docs/runbooks"
+    grafana: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One rule. `description` is a template of Prometheus; `labels` are those that its series keep."""
+
+    name: str
+    expr: str
+    severity: Severity
+    summary: str
+    description: str
+    wait: str = ""
+    labels: tuple[str, ...] = ("cluster",)
+
+    @property
+    def runbook(self) -> str:
+        """File name of the alert's page, by the convention of kubernetes-mixin: its name in lower case."""
+        return f"{self.name.lower()}.md"
+
+
+def _largest(metric: signals.Gauge, *labels: str) -> str:
+    """Over all instances of the daemon: a standby's older value is no news."""
+    return f"max by ({', '.join(('cluster', *labels))}) ({metric.value()})"
+
+
+def _total(increase: str, *labels: str) -> str:
+    return f"sum by ({', '.join(('cluster', *labels))}) ({increase})"
+
+
+_WORKLOAD = ("namespace", "workload")
+_FAILED = " or ".join(signals.ACTUATIONS.increase("10m", result=result) for result in ("rejected", "unavailable"))
+_AT_MAX = f"{_largest(signals.DESIRED_REPLICAS, *_WORKLOAD)} == {_largest(signals.MAX_REPLICAS, *_WORKLOAD)}"
+_NOT_FIXED = f"{_largest(signals.MAX_REPLICAS, *_WORKLOAD)} != {_largest(signals.MIN_REPLICAS, *_WORKLOAD)}"
+
+ALERTS: tuple[Alert, ...] = (
+    Alert(
+        name="ForesailAbsent",
+        expr=f"absent({signals.BUILD.value()})",
+        severity=Severity.CRITICAL,
+        summary="Foresail is not running or is not scraped.",
+        description="No instance of Foresail has been seen for 5 minutes: no workload is scaled by it."
+        " First see whether its pod runs, then whether Prometheus scrapes it.",
+        wait="5m",
+        labels=(),
+    ),
+    Alert(
+        name="ForesailLoopStalled",
+        expr=f"{_largest(signals.LOOP_LAST_SUCCESS)} < time() - {STALLED_S}",
+        severity=Severity.CRITICAL,
+        summary="Foresail runs but its loop does not come to an end.",
+        description="The last tick ended at {{ $value | humanizeTimestamp }} (1970: none has since the start), over"
+        f" {STALLED_S} s ago: workloads keep the replicas they have. First read the log for the phase that hangs.",
+        wait="2m",
+    ),
+    Alert(
+        name="ForesailSourceStale",
+        expr=f"{_largest(signals.SOURCE_LAST_SAMPLE, 'source')} < time() - {STALE_SOURCE_S}",
+        severity=Severity.CRITICAL,
+        summary="A source of metrics serves old samples only.",
+        description="The newest sample from {{ $labels.source }} was measured at {{ $value | humanizeTimestamp }}, over"
+        f" {STALE_SOURCE_S} s ago: nothing is lowered, and no rise in load is seen. First query the source by hand.",
+        wait="5m",
+        labels=("cluster", "source"),
+    ),
+    Alert(
+        name="ForesailActuationFailing",
+        expr=f"{_total(_FAILED, 'kind')} > 0",
+        severity=Severity.CRITICAL,
+        summary="Changes that Foresail decides on are not carried out.",
+        description='About {{ $value | printf "%.0f" }} changes of kind {{ $labels.kind }} were rejected or found no'
+        " API server in 10 minutes. First read the daemon's log for the message of the API server.",
+        wait="10m",
+        labels=("cluster", "kind"),
+    ),
+    Alert(
+        name="ForesailSafeModeActive",
+        expr=f"{_largest(signals.SAFE_MODE, 'reason')} == 1",
+        severity=Severity.WARNING,
+        summary="Foresail is in safe mode.",
+        description="Workloads are held for 5 minutes now: {{ $labels.reason }} (kill_switch: somebody set it;"
+        " cluster_down: the API server is out of sight; no_fresh_data: no reading is fresh)."
+        " First see whether somebody meant it.",
+        wait="5m",
+        labels=("cluster", "reason"),
+    ),
+    Alert(
+        name="ForesailMaxedOut",
+        expr=f"({_AT_MAX})\nand\n({_NOT_FIXED})",
+        severity=Severity.WARNING,
+        summary="A workload has been at its upper bound for 15 minutes.",
+        description="{{ $labels.namespace }}/{{ $labels.workload }} asks for {{ $value }} replicas, all that its policy"
+        " allows. First compare its load with what these replicas serve; raise the bound if load needs more.",
+        wait="15m",
+        labels=("cluster", *_WORKLOAD),
+    ),
+    Alert(
+        name="ForesailJournalFailing",
+        expr=f"{_total(signals.JOURNAL_WRITE_FAILURES.increase('5m'))}"
+        f" + {_total(signals.JOURNAL_DROPPED.increase('5m'))} > 0",
+        severity=Severity.WARNING,
+        summary="Foresail cannot write its journal.",
+        description='About {{ $value | printf "%.0f" }} writes failed or ticks were given up in 5 minutes: scaling goes'
+        " on, but a restart now forgets what was not written. First look at the database's disk and connection.",
+        wait="10m",
+    ),
+    Alert(
+        name="ForesailWatchdog",
+        expr="vector(1)",
+        severity=Severity.NONE,
+        summary="Always fires, to show that alerts arrive.",
+        description="Route it to a service that calls when it stops coming.",
+        labels=(),
+    ),
+)
+
+
+def render(links: Links | None = None) -> str:
+    """YAML of all rules as one group, the same bytes for the same links."""
+    links = links or Links()
+    rules = [_rule(alert, links) for alert in ALERTS]
+    document = {"groups": [{"name": "foresail", "rules": rules}]}
+    return _HEAD + yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=10_000)
+
+
+def _rule(alert: Alert, links: Links) -> dict[str, Any]:
+    return {
+        "alert": alert.name,
+        "expr": alert.expr,
+        **({"for": alert.wait} if alert.wait else {}),
+        "labels": {"severity": str(alert.severity)},
+        "annotations": {
+            "summary": alert.summary,
+            "description": alert.description,
+            "runbook_url": f"{links.runbooks.rstrip('/')}/{alert.runbook}",
+            "dashboard_url": f"{links.grafana.rstrip('/')}/d/{FLEET_UID}{_variables(alert)}",
+        },
+    }
+
+
+def _variables(alert: Alert) -> str:
+    """Set the dashboard's variables to the alert's own labels."""
+    chosen = [label for label in alert.labels if label in ("cluster", *_WORKLOAD)]
+    query = "&".join(f"var-{label}={{{{ $labels.{label} | urlquery }}}}" for label in chosen)
+    return f"?{query}" if query else ""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Indents lists below their key and writes texts of several lines as blocks."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - PyYAML's
+        super().increase_indent(flow, indentless=False)
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
