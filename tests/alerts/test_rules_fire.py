@@ -10,7 +10,7 @@ import yaml
 from alerts.rules import ALERTS, render
 from tests.alerts.promtool import promtool
 
-pytestmark = pytest.mark.server("prometheus")
+on_promtool = pytest.mark.server("prometheus")
 
 RULES = {rule["alert"]: rule for rule in yaml.safe_load(render())["groups"][0]["rules"]}
 CLUSTER = "?var-cluster=a"
@@ -210,6 +210,7 @@ SILENT = [
 ]
 
 
+@on_promtool
 def test_the_rules_are_valid(tmp_path: Path) -> None:
     path = tmp_path / "foresail.rules.yaml"
     path.write_text(render(), encoding="utf-8")
@@ -218,6 +219,7 @@ def test_the_rules_are_valid(tmp_path: Path) -> None:
     assert "8 rules found" in output
 
 
+@on_promtool
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.alert) for case in FIRING])
 def test_an_alert_fires_and_says_what_is_wrong(case: Case, tmp_path: Path) -> None:
     rule = RULES[case.alert]
@@ -231,6 +233,7 @@ def test_an_alert_fires_and_says_what_is_wrong(case: Case, tmp_path: Path) -> No
     _judge(case, [{"exp_labels": labels, "exp_annotations": annotations}], tmp_path)
 
 
+@on_promtool
 @pytest.mark.parametrize("case", SILENT)
 def test_an_alert_stays_silent(case: Case, tmp_path: Path) -> None:
     _judge(case, [], tmp_path)
