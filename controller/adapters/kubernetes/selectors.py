@@ -14,6 +14,8 @@ Labels = tuple[tuple[str, str], ...]  # sorted
 
 K = TypeVar("K")
 
+_REMEMBERED = 100_000  # distinct label sets; pods of a StatefulSet have one each
+
 _SET = re.compile(r"\s*(?P<key>[^\s,!=()]+)\s+(?P<op>in|notin)\s*\((?P<values>[^)]*)\)\s*(?:,|$)")
 _EQUAL = re.compile(r"\s*(?P<key>[^\s,!=()]+)\s*(?P<op>!=|==|=)\s*(?P<values>[^\s,!=()]*)\s*(?:,|$)")
 _PRESENT = re.compile(r"\s*(?P<op>!?)\s*(?P<key>[^\s,!=()]+)\s*(?:,|$)")
@@ -123,11 +125,16 @@ class SelectorIndex(Generic[K]):
         """Whose selectors match these labels."""
         known = self._known.get(labels)
         if known is None:
-            near = [key for pair in labels for key in self._filed.get(pair, ())]
             by_key = dict(labels)
-            known = tuple(key for key in (*near, *self._general) if self.selectors[key].matches(by_key))
+            known = tuple(key for key in self.candidates(labels) if self.selectors[key].matches(by_key))
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
             self._known[labels] = known
         return known
+
+    def candidates(self, labels: Labels) -> list[K]:
+        """Whose selectors are compared with these labels."""
+        return [key for pair in labels for key in self._filed.get(pair, ())] + self._general
 
 
 def _choices(selector: Selector) -> list[list[tuple[str, str]]]:
