@@ -15,7 +15,7 @@ from controller.collect.questions import target_of
 from controller.loop.learning import Learning
 from controller.loop.memory import Happened, Memory
 from controller.loop.recall import Recall, recalled, resolved
-from controller.loop.supervisor import Failure, decided, guarded, guilty_lanes
+from controller.loop.supervisor import Failure, Supervisor
 from controller.loop.told import Told, owners_of, source_health
 from controller.records import PolicySet, TickReport, Unanswered
 from policies.fleet import fleet_of
@@ -77,11 +77,12 @@ class Loop:
         self.learning = Learning(parts.source, parts.clock, parts.executor)
         self.memory = Memory(parts.journal, pace.snapshot_every_s, pace.retention_s)
         self.told = Told(parts.events)
+        self.supervisor = Supervisor()
         self.policies = PolicySet(())
         self.fleet: Fleet | None = None
         self.state: EngineState | None = None
         self.quarantined: dict[str, tuple[float, str]] = {}  # uid -> until wall time, why
-        self.last_success_s: float | None = None  # monotonic
+        self.round_at_s = parts.clock.elapsed_s()  # monotonic: when the loop last came round
         self._decision: Decision | None = None
         self._outcomes: tuple[Outcome, ...] = ()
         self._open: tuple[Intent, ...] = ()
@@ -93,7 +94,7 @@ class Loop:
         restored = await self.memory.restored()
         if restored is None:
             return
-        recall = await guarded("recall the state", asyncio.to_thread(recalled, restored))
+        recall = await self.supervisor.guarded("recall the state", asyncio.to_thread(recalled, restored))
         if isinstance(recall, Recall):
             self.state, self._open = recall.state, restored.intents
             log.info("state recalled", at_s=recall.at_s, ticks=len(restored.ticks), lanes=len(recall.state.uid))
@@ -104,7 +105,8 @@ class Loop:
         await self.start()
         due_s = clock.elapsed_s()
         while not stop.is_set():
-            await guarded("tick", self.tick())
+            self.round_at_s = clock.elapsed_s()
+            await self.supervisor.guarded("tick", self.tick())
             missed = max(0, int((clock.elapsed_s() - due_s) // self.pace.interval_s))
             due_s += (missed + 1) * self.pace.interval_s
             await _sleep_or(stop, clock, due_s - clock.elapsed_s())
@@ -122,14 +124,13 @@ class Loop:
         if report is None:
             return None
         self._phases_s["tick"] = self.parts.clock.elapsed_s() - began_s
-        self.last_success_s = self.parts.clock.elapsed_s()
         report = replace(report, phases_s=dict(self._phases_s))
         self.show(report)
         return report
 
     async def _take_policies(self) -> None:
         """Read the policies; rebuild the fleet when they changed or a quarantine ended."""
-        found = await guarded("read the policies", self.parts.policies.read())
+        found = await self.supervisor.guarded("read the policies", self.parts.policies.read())
         if isinstance(found, Failure):
             return
         now_s = self.parts.clock.now_s()
@@ -148,7 +149,7 @@ class Loop:
         fleet = fleet_of(policies, replace(self.pace.limits, tick_s=self.pace.interval_s))
         self.collector.prepare(accepted)
         every = [target_of(policy) for policy in self.policies.policies]
-        await guarded("follow the targets", self.parts.cluster.follow(every))
+        await self.supervisor.guarded("follow the targets", self.parts.cluster.follow(every))
         await self.memory.take_fleet(fleet, accepted, self.parts.clock.now_s())
         before = self.state
         self.state = EngineState.fresh(fleet) if before is None else before.aligned_to(fleet)
@@ -166,7 +167,7 @@ class Loop:
         news = News(outcomes, self.learning.next_fit(), self.learning.next_day(state.rows))
         seen = self.collector.observation(fleet, answers, view, now_s, news)
         seen = replace(seen, hold=self._with_forbidden(fleet, seen.hold, now_s))
-        result = await self._timed("decide", decided(fleet, state, seen))
+        result = await self._timed("decide", self.supervisor.decided(fleet, state, seen))
         if isinstance(result, Failure):
             await self._set_apart(fleet, state, seen)
             return None
@@ -179,21 +180,23 @@ class Loop:
         self._open, self._decision = (), decision
         self._outcomes = await self._timed("act", self._acted(orders))
         await self.memory.take_outcomes(now_s, self._outcomes)
-        await guarded("tell", self.told.tell(fleet, seen, targets, self._outcomes))
-        await guarded("keep", self.memory.keep(self.state, now_s))
+        await self.supervisor.guarded("tell", self.told.tell(fleet, seen, targets, self._outcomes))
+        await self.supervisor.guarded("keep", self.memory.keep(self.state, now_s))
         self.learning.refit_when_due(self.state, float(fleet.history_s.max()))
         return self._report(seen, decision, answers, view)
 
     async def _answers(self) -> Sequence[Answer]:
         at_s = self.parts.clock.now_s()
-        found = await guarded("ask the metrics source", self.collector.ask(at_s=at_s, deadline_s=self.pace.deadline_s))
+        found = await self.supervisor.guarded(
+            "ask the metrics source", self.collector.ask(at_s=at_s, deadline_s=self.pace.deadline_s)
+        )
         if isinstance(found, Failure):
             queries = self.collector.questions.queries
             return tuple(Unanswered(query, Why.SOURCE_DOWN, found.error) for query in queries)
         return found
 
     async def _acted(self, orders: Sequence[ScaleOrder]) -> tuple[Outcome, ...]:
-        found = await guarded("act", self.hands.carry_out(orders))
+        found = await self.supervisor.guarded("act", self.hands.carry_out(orders))
         outcomes = () if isinstance(found, Failure) else found
         for outcome in outcomes:
             if outcome.result == "rejected":
@@ -212,7 +215,7 @@ class Loop:
 
     async def _set_apart(self, fleet: Fleet, state: EngineState, seen: Observation) -> None:
         """Put the lanes for which deciding fails into quarantine, and go on without them."""
-        guilty = await guilty_lanes(fleet, state, seen)
+        guilty = await self.supervisor.guilty_lanes(fleet, state, seen)
         until_s = self.parts.clock.now_s() + QUARANTINE_S
         for uid, error in guilty.items():
             log.error("workload in quarantine", workload=uid, err=error, until_s=until_s)

@@ -1,0 +1,203 @@
+"""The daemon's composition root: settings become adapters, adapters become the loop's parts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+import structlog
+
+from controller.adapters.kubernetes import (
+    ClusterSettings,
+    KillSwitchPlace,
+    KubernetesActuator,
+    KubernetesCluster,
+    KubernetesEvents,
+)
+from controller.adapters.policy_files import PolicyFiles
+from controller.adapters.prometheus import Allowance, PrometheusSource
+from controller.clients.http import HttpAccess
+from controller.clients.kubernetes import connect
+from controller.clock import SystemClock
+from controller.journal import Journal
+from controller.loop import Loop, Pace, Parts
+from controller.telemetry import About, Telemetry
+from controller.web import Check, Views, heartbeat, serving, web_app
+from policies.model import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from controller.ports import Actuator, Clock, Cluster, Events
+    from controller.records import TickReport
+    from controller.settings import Settings
+
+log = structlog.get_logger("foresail.app")
+
+STALE_TICKS = 4  # after so many intervals without a tick, its figures are no longer shown as the present ones
+FIRST_VIEW_S = 30.0  # how long the first tick waits for the watches
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The scaled world: Kubernetes, or a simulated cluster."""
+
+    cluster: Cluster
+    actuator: Actuator
+    events: Events
+    reached: Callable[[], bool] = lambda: True  # whether it has ever answered
+
+
+async def run_daemon(
+    settings: Settings,
+    *,
+    outside: Outside | None = None,
+    on_tick: Callable[[TickReport], None] | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Run until `stop` is set, or SIGTERM or SIGINT where none is given.
+
+    Raises ForesailError when the start is impossible: no way to the API server, an address in use, a journal of a
+    newer version.
+    """
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        source = await stack.enter_async_context(PrometheusSource(_access(settings), _allowance(settings)))
+        world = outside if outside is not None else await stack.enter_async_context(_kubernetes(settings, clock))
+        journal = await Journal.open(settings.journal_url)
+        stack.push_async_callback(journal.close)
+        executor = _worker(stack)
+        parts = Parts(
+            clock=clock,
+            policies=PolicyFiles(settings.policies),
+            source=source,
+            cluster=world.cluster,
+            actuator=world.actuator,
+            events=world.events,
+            journal=journal,
+            executor=executor,
+        )
+        daemon = _Daemon(settings, clock, journal, world.reached, on_tick)
+        loop = Loop(parts, _pace(settings), daemon.show)
+        url = await stack.enter_async_context(serving(web_app(daemon.views(loop)), settings.listen))
+        log.info("started", url=url, policies=[str(path) for path in settings.policies])
+        await loop.run(stop or _stop_on_signals())
+        log.info("stopped")
+
+
+@dataclass(slots=True)
+class _Daemon:
+    """What the web and the telemetry show of the loop."""
+
+    settings: Settings
+    clock: Clock
+    journal: Journal
+    reached: Callable[[], bool]
+    on_tick: Callable[[TickReport], None] | None
+    report: TickReport | None = None
+    telemetry: Telemetry | None = None
+
+    def show(self, report: TickReport) -> None:
+        """Take the report of a tick."""
+        self.report = report
+        if self.telemetry is not None:
+            self.telemetry.show(report)
+            self.telemetry.show_journal(self.journal.health)
+        if self.on_tick is not None:
+            self.on_tick(report)
+
+    def views(self, loop: Loop) -> Views:
+        """What the web application may ask for."""
+        interval_s, clock = self.settings.interval_s, self.clock
+        about = About(version("foresail"), clock.now_s(), STALE_TICKS * interval_s)
+        self.telemetry = telemetry = Telemetry(about, clock.now_s)
+        loop.supervisor.on_fault = telemetry.count_unhandled_error
+
+        def live() -> Sequence[Check]:
+            return (heartbeat(clock.elapsed_s() - loop.round_at_s, interval_s),)
+
+        def ready() -> Sequence[Check]:
+            loaded, problems = loop.fleet is not None, len(loop.policies.problems)
+            return (
+                Check("policies", loaded, f"{problems} problems" if problems else ""),
+                Check("cluster", self.reached(), "" if self.reached() else "the API server has not answered yet"),
+            )
+
+        return Views(
+            report=lambda: self.report,
+            metrics=telemetry.render,
+            live=live,
+            ready=ready,
+            version={"version": version("foresail")},
+        )
+
+
+@asynccontextmanager
+async def _kubernetes(settings: Settings, clock: Clock) -> AsyncIterator[Outside]:
+    session = await connect(kubeconfig=settings.kubeconfig, context=settings.context)
+    place = KillSwitchPlace(settings.namespace, settings.kill_switch_configmap, settings.kill_switch_file)
+    async with session, KubernetesCluster(session, clock, ClusterSettings(kill_switch=place)) as cluster:
+        yield Outside(
+            cluster=cluster,
+            actuator=KubernetesActuator(session, cluster.discovery, cluster.wrote),
+            events=KubernetesEvents(session, clock, cluster.uid_of),
+            reached=lambda: cluster.view().seen_at_s > 0,
+        )
+
+
+def _access(settings: Settings) -> HttpAccess:
+    tenant = {"X-Scope-OrgID": settings.prometheus_tenant} if settings.prometheus_tenant else {}
+    return HttpAccess(
+        url=settings.prometheus_url,
+        timeout_s=settings.prometheus_timeout_s,
+        bearer_file=settings.prometheus_bearer_token_file,
+        user=settings.prometheus_username,
+        password_file=settings.prometheus_password_file,
+        ca_file=settings.prometheus_ca_file,
+        cert_file=settings.prometheus_client_cert_file,
+        key_file=settings.prometheus_client_key_file,
+        headers=tenant,
+        verify=not settings.prometheus_insecure_skip_verify,
+    )
+
+
+def _allowance(settings: Settings) -> Allowance:
+    return Allowance(concurrency=settings.prometheus_concurrency, requests_per_tick=settings.prometheus_query_budget)
+
+
+def _pace(settings: Settings) -> Pace:
+    limits = Limits(removal_ratio=settings.removal_ratio, removal_window_s=settings.removal_window_s)
+    return Pace(
+        interval_s=settings.interval_s,
+        deadline_s=settings.tick_deadline_s,
+        retention_s=settings.journal_retention_s,
+        limits=limits,
+    )
+
+
+def _worker(stack: AsyncExitStack) -> ProcessPoolExecutor:
+    """One process for refits, started when the first is due."""
+    executor = ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"), initializer=_yield_to_the_loop)
+    stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+    return executor
+
+
+def _yield_to_the_loop() -> None:
+    """A refit is never more urgent than a tick, and Ctrl-C is the daemon's to handle."""
+    os.nice(10)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
