@@ -134,7 +134,7 @@ class Journal:
     async def record_tick(self, at_s: float, observation: bytes, decisions: Sequence[DecisionRow]) -> None:
         """Record what a tick saw, packed, and what `decision_rows` made of it. Raises Unavailable or Rejected."""
         tick = {"at_s": at_s, "fleet_digest": self._fleet.digest, "observation": observation}
-        rows = [asdict(row) | {"steps": _steps_text(row.steps)} for row in decisions]
+        rows = [_decision(row) for row in decisions]
         await self._writer.write(Write([(DECISIONS, rows)], [(TICKS, [tick])]), self._timeout_s)
 
     async def write_intents(self, at_s: float, orders: Sequence[ScaleOrder]) -> None:
@@ -200,8 +200,17 @@ class Journal:
             raise Unavailable(f"the journal did not answer within {_READING_S:g} s") from error
 
 
-def _steps_text(steps: tuple[StepRow, ...]) -> str:
-    return json.dumps([[step.rule, step.before, step.after] for step in steps], separators=(",", ":"))
+def _decision(row: DecisionRow) -> dict[str, Any]:
+    return {
+        "uid": row.uid,
+        "at_s": row.at_s,
+        "action": row.action,
+        "mode": row.mode,
+        "before": row.before,
+        "target": row.target,
+        "reason": row.reason,
+        "steps": json.dumps([[step.rule, step.before, step.after] for step in row.steps]),
+    }
 
 
 def _intent(at_s: float, order: ScaleOrder) -> dict[str, Any]:

@@ -23,13 +23,15 @@ _BATCH = 64
 class Write:
     """Rows that belong into one transaction. `observation` holds those that may be given up first.
 
-    `settled` is set when the write has been tried or given up; `done` says whether it is safe.
+    `settled` is set when the write has been tried or given up; `done` says whether it is safe, and `refusal` why the
+    database will never take it.
     """
 
     rows: list[Rows]
     observation: list[Rows] = field(default_factory=list)
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     done: bool = False
+    refusal: str = ""
 
     @property
     def every(self) -> list[Rows]:
@@ -74,7 +76,7 @@ class Buffer:
         for write in writes:
             if self._writes and self._writes[0] is write:  # it may have been given up meanwhile
                 self._size -= self._writes.popleft().size
-            write.done = True
+            write.done = not write.refusal
             write.settled.set()
 
     def failed(self) -> None:

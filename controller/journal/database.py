@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from controller.errors import Unavailable
+from controller.errors import Rejected, Unavailable
 from controller.journal.schema import check, migrate
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ _BUSY_MS = 1500
 _CONNECT_S = 5.0
 _STATEMENT_S = 30.0
 _WRITES = "foresail_writes"
+_VALUE_STATES = ("22", "23")  # classes of SQLSTATE: data exception, integrity constraint violation
 
 
 @dataclass(slots=True)
@@ -116,9 +117,14 @@ class Database:
 async def _translated() -> AsyncIterator[None]:
     try:
         yield
+    except (UnicodeEncodeError, OverflowError) as error:  # of SQLite's driver
+        raise Rejected(f"the journal's database cannot hold a value: {error}") from error
     except (SQLAlchemyError, OSError, TimeoutError) as error:
-        first = str(getattr(error, "orig", error)).partition("\n")[0].rpartition(">: ")[2]
-        raise Unavailable(f"the journal's database failed: {first or type(error).__name__}") from error
+        words = str(getattr(error, "orig", error)).partition("\n")[0].rpartition(">: ")[2] or type(error).__name__
+        state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+        if state[:2] in _VALUE_STATES:
+            raise Rejected(f"the journal's database cannot hold a value: {words}") from error
+        raise Unavailable(f"the journal's database failed: {words}") from error
 
 
 def _prepared(file: Path) -> None:

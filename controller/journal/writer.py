@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from controller.journal.buffer import Buffer, Write
     from controller.journal.database import Database
+
+log = structlog.get_logger("foresail.journal")
 
 _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 5.0
@@ -77,6 +80,8 @@ class Writer:
         except TimeoutError as error:
             self._problem = Unavailable(f"the journal's database did not write within {timeout_s:g} s")
             raise self._refusal() from error
+        if write.refusal:
+            raise Rejected(write.refusal)
         if not write.done:
             raise self._refusal()
 
@@ -126,13 +131,32 @@ class Writer:
 
     async def _flush(self) -> None:
         async with self.lock:
-            first = () if self.database.connected else self.on_connect()
+            first: Sequence[Write] = ()
+            if not self.database.connected:
+                await self.database.connect()
+                first = self.on_connect()
             batch = self.buffer.head()
-            async with self.database.writing() as connection:
-                for write in (*first, *batch):
-                    await _insert(connection, write)
+            try:
+                await self._insert((*first, *batch))
+            except Rejected:
+                await self._one_by_one((*first, *batch))
         self.buffer.written(batch)
         self._last_write_at_s = self.now_s()
+
+    async def _one_by_one(self, writes: Sequence[Write]) -> None:
+        """Write what can be, and give up what holds a value that the database never takes."""
+        for write in writes:
+            try:
+                await self._insert((write,))
+            except Rejected as problem:
+                self._failures += 1
+                write.refusal = str(problem)
+                log.warning("journal write given up", err=write.refusal)
+
+    async def _insert(self, writes: Sequence[Write]) -> None:
+        async with self.database.writing() as connection:
+            for write in writes:
+                await _insert(connection, write)
 
 
 async def _insert(connection: AsyncConnection, write: Write) -> None:

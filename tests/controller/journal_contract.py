@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -147,6 +149,21 @@ async def stores_a_block_once_for_all_its_snapshots(url: str) -> None:
     assert await scalar(url, "SELECT count(*) FROM history_blocks") == 3
 
 
+async def gives_up_a_value_that_the_database_cannot_hold_and_goes_on(url: str) -> None:
+    async with opened(url) as journal:
+        await journal.record_fleet(1.0, b"fleet", {})
+        bad, good = replace(order("shop/bad"), before=2**70), order()
+        ends = await asyncio.gather(
+            journal.write_intents(10.0, [bad]), journal.write_intents(10.0, [good]), return_exceptions=True
+        )
+        assert isinstance(ends[0], Rejected)
+        assert "cannot hold a value" in str(ends[0])
+        assert ends[1] is None
+        restored = await journal.restore()
+        assert [intent.order for intent in restored.intents] == [good]
+        assert (journal.health.problem, journal.health.failures, journal.health.pending) == ("", 1, 0)
+
+
 async def refuses_a_newer_schema(url: str) -> None:
     async with opened(url) as journal:
         await journal.record_fleet(1.0, b"fleet", {})
@@ -164,6 +181,7 @@ CONTRACT = (
     explains_the_decision_that_stood,
     keeps_when_pruned_what_a_restart_needs,
     stores_a_block_once_for_all_its_snapshots,
+    gives_up_a_value_that_the_database_cannot_hold_and_goes_on,
     refuses_a_newer_schema,
 )
 

@@ -214,6 +214,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("seconds", [0.0, 0.013, 0.029])
 async def test_a_kill_in_the_midst_of_writing_loses_nothing_that_was_told_safe(url: str, seconds: float) -> None:
     writer = subprocess.Popen([sys.executable, "-c", WRITER, url], stdout=subprocess.PIPE, text=True, cwd=ROOT)
