@@ -53,14 +53,16 @@ class Settings:
     prometheus_client_key_file: Path | None = _setting(None, values.path, "the key of that certificate")
     prometheus_tenant: str | None = _setting(None, values.text, "sent as X-Scope-OrgID")
     prometheus_timeout_s: float = _setting(8.0, values.duration_s, "longest wait for one answer")
-    prometheus_concurrency: int = _setting(8, values.positive, "queries under way at once")
-    prometheus_query_budget: int = _setting(200, values.positive, "queries in one tick at most")
+    prometheus_concurrency: int = _setting(8, values.positive, "requests under way at once")
+    prometheus_query_budget: int = _setting(200, values.positive, "requests to it in one tick at most")
     prometheus_insecure_skip_verify: bool = _setting(default=False, parse=values.truth, meaning="trust any certificate")
     kubeconfig: Path | None = _setting(None, values.path, "instead of KUBECONFIG, ~/.kube/config or the pod's account")
     context: str | None = _setting(None, values.text, "of the kubeconfig; its current one unless set")
     namespace: str = _setting("foresail", values.text, "where Foresail itself lives")
     kill_switch_file: Path | None = _setting(None, values.path, "while it exists, nothing is changed")
-    kill_switch_configmap: str = _setting("foresail-kill-switch", values.text, "while it exists, nothing is changed")
+    kill_switch_configmap: str = _setting(
+        "foresail-kill-switch", values.text, "in Foresail's namespace; while its enabled is true, nothing is changed"
+    )
     journal_url: str = _setting(
         "", values.journal_url, "SQLite or PostgreSQL; foresail.db in the state folder unless set"
     )
