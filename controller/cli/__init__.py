@@ -1,0 +1,113 @@
+"""The `foresail` command: its subcommands by name, imported when they are used, and how errors end it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from controller.cli.exits import INTERRUPTED, RUNTIME
+from controller.errors import ForesailError
+
+if TYPE_CHECKING:
+    # Typer carries its own copy of click, whose types its methods name.
+    from typer._click import Command, Context
+
+
+@dataclass(frozen=True, slots=True)
+class Lazy:
+    """A subcommand that is not imported yet: ``module:name`` of a function or a typer app, and its line of help."""
+
+    place: str
+    help: str
+
+    def load(self, name: str) -> Command:
+        """Import it."""
+        module, _, attribute = self.place.partition(":")
+        found = getattr(import_module(module), attribute)
+        if not isinstance(found, typer.Typer):
+            app = typer.Typer(add_completion=False)
+            app.command(name)(found)
+            found = app
+        command = get_command(found)
+        command.name = name
+        return command
+
+
+SUBCOMMANDS = {
+    "run": Lazy("controller.cli.run:run", "Run the daemon: observe, decide, act and record, every interval."),
+    "policy": Lazy("controller.cli.policy:app", "Write and check policies, and hand recommendations to an autoscaler."),
+    "status": Lazy("controller.cli.status:status", "Show the workloads of a running daemon and what it decided."),
+    "explain": Lazy("controller.cli.explain:explain", "Tell why a workload has the replicas it has, now or at a time."),
+    "history": Lazy("controller.cli.history:app", "Read past load from Prometheus."),
+    "replay": Lazy("controller.cli.replay:replay", "Replay a policy on a load file: same decisions, virtual time."),
+    "demo": Lazy("controller.cli.demo:demo", "See Foresail scale simulated model servers on this machine."),
+    "version": Lazy("controller.cli.version:version", "Print the version."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """Knows its subcommands by name and help; imports one when it is called."""
+
+    def __init__(self, **attrs: Any) -> None:  # noqa: ANN401 - whatever typer passes on
+        super().__init__(**attrs)
+        self.commands = {name: TyperCommand(name, help=lazy.help) for name, lazy in SUBCOMMANDS.items()}
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
+        """The subcommand itself in place of its line of help."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, SUBCOMMANDS[name].load(name) if name in SUBCOMMANDS else command, rest
+
+    def invoke(self, ctx: Context) -> object:
+        """Run the subcommand; what it has to say to the user becomes one line on stderr and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except ForesailError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(RUNTIME) from error
+        except KeyboardInterrupt as error:
+            raise typer.Exit(INTERRUPTED) from error
+
+
+def _without_color(value: bool) -> bool:
+    if value:
+        os.environ["NO_COLOR"] = "1"
+    return value
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    name="foresail",
+    help="Foresail scales AI-serving workloads on Kubernetes before the load arrives.",
+    epilog="Exit codes: 0 done, 1 error, 2 usage, 3 validation failed, 4 partial data, 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Log more; twice for all.")] = 0,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Log errors only.")] = False,
+    no_color: Annotated[
+        bool,
+        typer.Option("--no-color", is_eager=True, callback=_without_color, help="Plain text, as with NO_COLOR set."),
+    ] = False,
+) -> None:
+    """Options of every subcommand."""
+    levels = ("warning", "info", "debug")
+    del no_color
+    context.obj = "error" if quiet else levels[min(verbose, 2)] if verbose else None
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    sys.exit(app(prog_name="foresail"))
