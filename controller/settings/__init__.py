@@ -54,7 +54,7 @@ class Settings:
     prometheus_tenant: str | None = _setting(None, values.text, "sent as X-Scope-OrgID")
     prometheus_timeout_s: float = _setting(8.0, values.duration_s, "longest wait for one answer")
     prometheus_concurrency: int = _setting(8, values.positive, "requests under way at once")
-    prometheus_query_budget: int = _setting(200, values.positive, "requests to it in one tick at most")
+    prometheus_query_budget: int = _setting(2000, values.positive, "requests to it in one tick at most")
     prometheus_insecure_skip_verify: bool = _setting(default=False, parse=values.truth, meaning="trust any certificate")
     kubeconfig: Path | None = _setting(None, values.path, "instead of KUBECONFIG, ~/.kube/config or the pod's account")
     context: str | None = _setting(None, values.text, "of the kubeconfig; its current one unless set")
