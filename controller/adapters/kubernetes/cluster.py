@@ -197,11 +197,10 @@ class KubernetesCluster:
         async with self._planning:
             targets = self._targets
             self._tables.follow(targets)
-            for api_version, kind in {(ref.api_version, ref.kind) for ref in targets}:
-                self._resources[api_version, kind] = await self._find(api_version, kind)
-            await self._find_scalers()
-            wanted = self._resources.keys() & {(ref.api_version, ref.kind) for ref in targets}
-            self._resources = {each: self._resources[each] for each in wanted}
+            kinds = {(ref.api_version, ref.kind) for ref in targets}
+            finding = asyncio.gather(*(self._find(*kind) for kind in kinds))
+            found, _ = await asyncio.gather(finding, self._find_scalers())
+            self._resources = dict(zip(kinds, found, strict=True))
             namespaces = frozenset(ref.namespace for ref in targets if isinstance(self._resource(ref), Resource))
             self._scope = await self._scopes.scope(namespaces, self._watched())
             await self._watch(targets)

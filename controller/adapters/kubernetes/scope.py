@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,9 @@ class ScopeFinder:
         """How each resource is to be watched. Never raises: without an answer it stays as it was, at first wide."""
         if len(namespaces) <= self._few:
             return Scope(namespaces)
-        return Scope(namespaces, frozenset([each for each in set(resources) if await self._may_list_all(each)]))
+        asked = set(resources)
+        allowed = await asyncio.gather(*(self._may_list_all(each) for each in asked))
+        return Scope(namespaces, frozenset(each for each, may in zip(asked, allowed, strict=True) if may))
 
     async def _may_list_all(self, resource: Resource) -> bool:
         try:

@@ -191,8 +191,8 @@ async def test_an_order_without_a_version_is_never_sent(server: ApiServer) -> No
 )
 async def test_a_scale_that_cannot_be_read_is_a_problem_until_it_can(
     server: ApiServer,
-    answer: Any,
-    problem: str,  # noqa: ANN401 - a column
+    answer: Any,  # noqa: ANN401 - a column
+    problem: str,
 ) -> None:
     server.on(SCALE, answer)
     async with following(server) as seen:
