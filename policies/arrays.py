@@ -10,6 +10,9 @@ SmallArray = NDArray[np.int8]
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
+INT64_MAX = 2**63 - 1
+_SUMS_BELOW = 9.2e18  # a sum in floats below this has not overflown in int64
+
 
 def integers(count: int, value: int = 0) -> IntArray:
     """`count` equal int64 values."""
@@ -51,7 +54,8 @@ def max_by(group: IntArray, values: IntArray, count: int, *, empty: int) -> IntA
 
 
 def sum_by(group: IntArray, values: IntArray, count: int) -> IntArray:
-    """The exact int64 sum of each group, `[group]`."""
+    """The exact int64 sum of each group of values from 0 on, `[group]`; the largest int64 where it would overflow."""
     total = integers(count)
     np.add.at(total, group, values)
-    return total
+    about = np.bincount(group, weights=values, minlength=count)[:count]
+    return np.where(about < _SUMS_BELOW, total, INT64_MAX)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ from policies.arrays import any_by, booleans, integers, max_by, small
 from policies.forecast import seasonal
 from policies.hpa import behavior as hpa
 from policies.hpa.metrics import Fault, propose
-from policies.model import UNKNOWN, Conditions, Forecast, Proposal, Source, Status
+from policies.model import UNKNOWN, Conditions, Forecast, Hold, Proposal, Source, Status
 from policies.state import demand_tracks
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ class _Ruling:
 def kubernetes_rule(fleet: Fleet, state: EngineState, seen: Observation, bounds: hpa.Bounds) -> KubernetesAdvice:
     """HPA v2: the largest proposal of the tracks, stabilised, limited by rates and bounds, `[lane]`."""
     current = seen.spec_replicas
-    log = state.advice.noted(seen.now_s, current, ~state.seen, hpa.log_window(fleet.behavior, fleet.limits))
+    first = ~state.seen & (seen.hold != Hold.NO_TARGET)
+    log = state.advice.noted(seen.now_s, current, first, hpa.log_window(fleet.behavior, fleet.limits))
     tracks = propose(fleet, seen)
     best = _largest(fleet, seen, tracks)
     disabled = (current == 0) & ~(state.zeroed & fleet.limits.scale_to_zero)
@@ -178,7 +180,8 @@ def capacity_per_replica(fleet: Fleet, seen: Observation) -> FloatArray:
 def look_ahead(fleet: Fleet, state: EngineState, seen: Observation) -> Forecast:
     """Replicas that the demand one start-up ahead needs at the objective's quantile, `[lane]`.
 
-    The lead is the learned start-up time, the age of the reading and one tick.
+    The lead is the learned start-up time, the age of the reading and one tick. A censored value counts where it
+    raises the forecast.
     """
     tracks, lanes = demand_tracks(fleet), fleet.lanes
     lane = fleet.tracks.lane[tracks]
@@ -188,16 +191,19 @@ def look_ahead(fleet: Fleet, state: EngineState, seen: Observation) -> Forecast:
     if state.fit is None or not fleet.forecast.any():
         return Forecast(booleans(lanes), lead_s, nothing, nothing, integers(lanes))
     reading = seen.readings
-    fresh = reading.status[tracks] == Status.FRESH
-    row_lead_s = lead_s[lane] + np.where(fresh, reading.age_s[tracks], 0.0)
-    known, median, upper = seasonal.predict(
+    fresh, censored = (reading.status[tracks] == status for status in (Status.FRESH, Status.CENSORED))
+    predict = partial(
+        seasonal.predict,
         state.fit,
         at_s=seen.now_s,
         value=reading.value_milli[tracks] / 1000.0,
-        known=fresh,
-        lead_s=row_lead_s,
+        lead_s=lead_s[lane] + np.where(fresh | censored, reading.age_s[tracks], 0.0),
         quantile=1.0 - fleet.late_ratio[lane],
     )
+    known, median, upper = predict(known=fresh)
+    if censored.any():  # a lower bound may raise what is forecast without it
+        _, least_median, least_upper = predict(known=fresh | censored)
+        median, upper = np.maximum(median, least_median), np.maximum(upper, least_upper)
     known = known & (serving > 0) & fleet.forecast[lane]
     return _in_replicas(known, lane, (median, upper, serving), lead_s)
 

@@ -26,7 +26,7 @@ def with_censored(fleet: Fleet, seen: Observation) -> Observation:
     ready replicas can serve at all. A censored reading may raise and never lowers, and no model learns from it.
     """
     demand = fleet.tracks.kind == Kind.DEMAND
-    if not demand.any() or seen.pods.lane.size == 0:
+    if not demand.any() or (seen.pods.lane.size == 0 and demand.all()):
         return seen
     pressed = any_by(fleet.tracks.lane, _above_target(fleet, seen), fleet.lanes)[fleet.tracks.lane]
     reading = seen.readings
@@ -39,10 +39,14 @@ def with_censored(fleet: Fleet, seen: Observation) -> Observation:
 
 
 def _above_target(fleet: Fleet, seen: Observation) -> BoolArray:
-    """Pressure tracks whose value is above what the target allows for the replicas there are, `[track]`."""
+    """Pressure tracks whose value is above what the target allows for the replicas there are, `[track]`.
+
+    A value that is read by pod has its target per pod, of which a replica may have several.
+    """
     tracks, reading = fleet.tracks, seen.readings
     per_replica = tracks.target_kind == TargetKind.AVERAGE_VALUE
-    share = np.where(per_replica, np.maximum(seen.status_replicas[tracks.lane], 1), 1)
+    parts = np.where(tracks.source == Source.PODS, seen.pods_per_replica[tracks.lane], 1)
+    share = np.where(per_replica, np.maximum(seen.status_replicas[tracks.lane], 1) * parts, 1)
     above: BoolArray = reading.value_milli > tracks.target_milli.astype(np.float64) * share
     counted = (tracks.kind == Kind.PRESSURE) & (tracks.target_kind != TargetKind.UTILIZATION)
     found: BoolArray = counted & above & (reading.status != Status.MISSING)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.arrays import any_by, booleans, floats, small
+from policies.arrays import any_by, booleans, floats, small, sum_by
 from policies.candidates import capacity_per_replica, forecast_rule, kubernetes_rule, look_ahead
 from policies.censoring import with_censored
 from policies.guardrails import HOLD_RULES, fleet_breaker, held, holds_of, removal_budget
@@ -18,6 +18,7 @@ from policies.state import Removals, demand_tracks
 
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray
+    from policies.log import Log
     from policies.model import Fleet, Observation, Proposal, Step
     from policies.state import EngineState
 
@@ -32,7 +33,7 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     recommended; what was carried out comes back with the next observation's `applied`.
     """
     seen = with_censored(fleet, seen)
-    state = remembered(state.aligned_to(fleet), fleet, seen)
+    state = remembered(state.aligned_to(fleet).until(seen.now_s), fleet, seen)
     low, high = bounds_at(fleet.schedules, fleet.min_replicas, fleet.max_replicas, now_s=seen.now_s)
     bounds, current = Bounds(low, high), seen.spec_replicas
     kubernetes = kubernetes_rule(fleet, state, seen, bounds)
@@ -71,15 +72,11 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
 
 def remembered(state: EngineState, fleet: Fleet, seen: Observation) -> EngineState:
     """`state` with what this observation tells: changes carried out, start-ups, history, a fit that came in."""
-    applied, lanes = seen.applied, fleet.lanes
     rises, falls, removals = state.rises, state.falls, state.removals
-    if applied.lane.size:
-        change, at_s = np.zeros(lanes, np.int64), np.full(lanes, seen.now_s)
-        change[applied.lane] = applied.after - applied.before
-        at_s[applied.lane] = applied.at_s
-        given = fleet.behavior.given
-        rises = rises.noted(at_s, change, given & (change > 0), longest_period(fleet.behavior.up))
-        falls = falls.noted(at_s, -change, given & (change < 0), longest_period(fleet.behavior.down))
+    if seen.applied.lane.size:
+        change = seen.applied.after - seen.applied.before
+        rises = _noted(rises, fleet, seen, change, longest_period(fleet.behavior.up))
+        falls = _noted(falls, fleet, seen, -change, longest_period(fleet.behavior.down))
         removals = _with_removals(removals, fleet, seen)
     history = state.history if seen.backfill is None else state.history.filled_with(seen.backfill)
     tracks = demand_tracks(fleet)
@@ -93,12 +90,21 @@ def remembered(state: EngineState, fleet: Fleet, seen: Observation) -> EngineSta
     return replace(state, rises=rises, falls=falls, removals=removals, history=history, fit=fit, starts=starts)
 
 
+def _noted(log: Log, fleet: Fleet, seen: Observation, change: IntArray, keep_s: FloatArray) -> Log:
+    """`log` with the changes above 0 of each lane, several of a lane as one, at the time of the last."""
+    applied, lanes = seen.applied, fleet.lanes
+    total = sum_by(applied.lane, np.maximum(change, 0), lanes)
+    at_s = floats(lanes, -np.inf)
+    np.maximum.at(at_s, applied.lane, np.minimum(applied.at_s, seen.now_s))
+    return log.noted(at_s, total, fleet.behavior.given & (total > 0), keep_s)
+
+
 def _with_removals(removals: Removals, fleet: Fleet, seen: Observation) -> Removals:
     applied = seen.applied
     falls = applied.after < applied.before
     recent = removals.at_s > seen.now_s - fleet.limits.removal_window_s
     return Removals(
-        np.concatenate([removals.at_s[recent], applied.at_s[falls]]),
+        np.concatenate([removals.at_s[recent], np.minimum(applied.at_s[falls], seen.now_s)]),
         np.concatenate([removals.count[recent], (applied.before - applied.after)[falls]]),
     )
 

@@ -63,6 +63,15 @@ class Log:
         total: IntArray = np.where(young, self.value[lane], 0).sum(axis=1)
         return total
 
+    def until(self, now_s: float) -> Log:
+        """Entries from the future, as a clock that was set back leaves them, count as of `now_s`.
+
+        Else windows and rates would hold until the old time comes again, and the log would grow meanwhile.
+        """
+        if self.at_s.size == 0 or self.at_s.max() <= now_s:
+            return self
+        return Log(np.minimum(self.at_s, now_s), self.value, self.used)
+
     def aligned(self, source: IntArray) -> Log:
         """Lane i takes the entries of lane `source[i]`; -1 = none."""
         found = source >= 0

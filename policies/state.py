@@ -32,6 +32,10 @@ class Removals:
         """Nothing was removed."""
         return cls(np.zeros(0), np.zeros(0, np.int64))
 
+    def until(self, now_s: float) -> Removals:
+        """Removals from the future, as a clock that was set back leaves them, count as of `now_s`."""
+        return self if (self.at_s <= now_s).all() else Removals(np.minimum(self.at_s, now_s), self.count)
+
     def since(self, at_s: float) -> int:
         """How many replicas were removed after `at_s`."""
         return int(self.count[self.at_s > at_s].sum())
@@ -74,6 +78,17 @@ class EngineState:
             history=History.empty(0),
         )
         return nothing.aligned_to(fleet)
+
+    def until(self, now_s: float) -> EngineState:
+        """This state where nothing was noted after `now_s`, whatever the clock said before it was set back."""
+        return replace(
+            self,
+            advice=self.advice.until(now_s),
+            ahead=self.ahead.until(now_s),
+            rises=self.rises.until(now_s),
+            falls=self.falls.until(now_s),
+            removals=self.removals.until(now_s),
+        )
 
     def aligned_to(self, fleet: Fleet) -> EngineState:
         """This state in the order of `fleet`: lanes that went are forgotten, new ones start fresh."""

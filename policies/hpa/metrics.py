@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.arrays import booleans, integers, small, sum_by
+from policies.arrays import INT64_MAX, booleans, integers, small, sum_by
 from policies.hpa.pods import Group, listed_pods, pod_groups, ready_pods
 from policies.model import UNKNOWN, Source, Status, TargetKind
 
@@ -164,7 +164,8 @@ def _refill(fleet: Fleet, seen: Observation, rows: BoolArray) -> IntArray:
     """What a missing pod is taken to use on the way down, per row: its whole request, or the target."""
     tracks, samples = fleet.tracks, seen.samples
     target = tracks.target_milli[samples.track]
-    whole = np.maximum(samples.request_milli, 0) * np.maximum(100, target) // 100
+    share = np.maximum(100, target)
+    whole = np.minimum(np.maximum(samples.request_milli, 0), INT64_MAX // share) * share // 100
     of_request = tracks.target_kind[samples.track] == TargetKind.UTILIZATION
     return np.where(rows, np.where(of_request, whole, target), 0)
 
@@ -180,11 +181,19 @@ def _usage(fleet: Fleet, seen: Observation, rows: BoolArray, value: IntArray) ->
     number = np.bincount(samples.track[counted], minlength=count)[:count].astype(np.int64)
     request = sum_by(samples.track[counted], samples.request_milli[counted], count)
     mean = total // np.maximum(number, 1)
-    percent = np.where(request > 0, total * 100 // np.maximum(request, 1), 0)
+    percent = np.where(request > 0, _percent(total, np.maximum(request, 1)), 0)
     target = np.maximum(tracks.target_milli, 1).astype(np.float64)
     ratio = np.where(of_request, percent / target, mean / target)
     everything = np.bincount(samples.track[rows], minlength=count)[:count].astype(np.int64)
     return _Usage(ratio, percent, mean, everything, np.where(of_request, request > 0, number > 0))
+
+
+def _percent(part: IntArray, whole: IntArray) -> IntArray:
+    """`part` in per cent of `whole`, truncated. Where a hundredfold would overflow, of numbers 100 times coarser."""
+    fits = part <= INT64_MAX // 100
+    exact = np.where(fits, part, 0) * 100 // whole
+    coarse: IntArray = part // np.maximum(whole // 100, 1)
+    return np.where(fits, exact, coarse)
 
 
 def _dampened(fleet: Fleet, seen: Observation, first: _Usage, second: _Usage) -> IntArray:
