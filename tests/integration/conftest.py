@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.integration.daemon import Servers, Stage, staged
 from tests.integration.servers.bad_prometheus import BadPrometheus
 from tests.integration.servers.exporter import Exporter
 from tests.integration.servers.kubernetes import KubeApi, clear_namespace, create_namespace
@@ -21,6 +22,7 @@ T = TypeVar("T")
 # Fixture to the servers that it starts, by the names of the closing account.
 SERVERS_OF = {
     "prometheus": ("prometheus",),
+    "scraped": ("prometheus",),
     "kube_api": ("kube-apiserver", "etcd"),
     "postgresql": ("postgresql",),
 }
@@ -112,6 +114,34 @@ async def namespace(kube_api: KubeApi) -> AsyncIterator[str]:
     yield name
     kube_api.process.restore()
     await clear_namespace(kube_api, name)
+
+
+@pytest.fixture(scope="session")
+def _scraped_of_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Prometheus, Exporter]]:
+    folder = tmp_path_factory.mktemp("scraped")
+    with Exporter() as exporter, _or_skip(lambda: Prometheus(folder)) as server:
+        server.scrape(exporter.address)
+        yield server, exporter
+
+
+@pytest.fixture
+def scraped(_scraped_of_session: tuple[Prometheus, Exporter]) -> Iterator[tuple[Prometheus, Exporter]]:
+    """The session's Prometheus, which scrapes the session's exporter every second; both up whatever a test did."""
+    server, exporter = _scraped_of_session
+    server.process.restore()
+    exporter.revive()
+    yield server, exporter
+    server.process.restore()
+    exporter.revive()
+
+
+@pytest.fixture
+async def stage(
+    kube_api: KubeApi, namespace: str, scraped: tuple[Prometheus, Exporter], tmp_path: Path
+) -> AsyncIterator[Stage]:
+    """A Deployment of two replicas under a load of 14, and a daemon with the rights it needs, ready to be started."""
+    async with staged(Servers(kube_api, namespace, *scraped), tmp_path) as found:
+        yield found
 
 
 def _programs(config: pytest.Config) -> KubernetesPrograms:
