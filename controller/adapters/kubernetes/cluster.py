@@ -178,7 +178,10 @@ class KubernetesCluster:
 
     def _seen_at_s(self) -> float:
         resources = {each for each in self._resources.values() if isinstance(each, Resource)} | {PODS}
-        return self._feeds.seen_at_s([key for key in self._feeds if key.resource in resources])
+        keys = [key for key in self._feeds if key.resource in resources]
+        if not keys and isinstance(self._autoscalers, str):
+            return 0.0  # the API server has never answered
+        return self._feeds.seen_at_s(keys)
 
     def _scaler_keys(self) -> set[FeedKey]:
         known = [each for each in (self._autoscalers, self._scaled_objects) if isinstance(each, Resource)]

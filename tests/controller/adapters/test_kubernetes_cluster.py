@@ -215,8 +215,11 @@ async def test_an_unknown_kind_is_told_with_what_there_is(server: ApiServer, kin
 
 async def test_a_server_that_is_down_at_first_is_followed_when_it_comes(server: ApiServer) -> None:
     server.on(f"GET {ROOT}", refusal(HTTPStatus.SERVICE_UNAVAILABLE, "starting"))
+    server.on("GET /apis/autoscaling", refusal(HTTPStatus.SERVICE_UNAVAILABLE, "starting"))
     async with following(server) as seen:
+        assert seen.cluster.view().seen_at_s == 0
         assert seen.target.problem == "the API server cannot be asked for Fleet: starting (HTTP 503)"
+        server.on("GET /apis/autoscaling", document({"versions": [{"version": "v2"}]}))
         server.on(f"GET {ROOT}", document({"resources": KINDS}))
         await seen.until(lambda: seen.target.problem is None)
 
