@@ -4,9 +4,9 @@
 #   ensure-servers.sh [--require] [PACKAGE ...]
 #
 # Without packages: prometheus (with promtool), prometheus-alertmanager, etcd-server, postgresql, and what the build of
-# kube-apiserver needs: rsync, dpkg-dev, openssl. No service is started or left enabled. Where a package is missing afterwards, a message
-# says what to install; the exit status is 0 even so (tests say what they skip, the demo has embedded sources), and 1
-# with --require.
+# kube-apiserver needs: rsync, dpkg-dev, openssl. No service is started or left enabled. Where a package is missing
+# afterwards, a message says what to install; the exit status is 0 even so (tests say what they skip, the demo has
+# embedded sources), and 1 with --require.
 set -euo pipefail
 
 found() { # PACKAGE: whether what we use of it is there, however it was installed
