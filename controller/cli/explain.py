@@ -1,0 +1,72 @@
+"""`foresail explain`: why a workload has the replicas it has, from the daemon now, or from the journal at any time."""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from controller.cli.flags import loaded
+from controller.cli.output import Output, OutputOption, emit, note
+from controller.cli.status import DEFAULT_URL, UrlOption, daemon
+from controller.cli.times import moment_s, moment_text
+from controller.errors import Unavailable
+
+if TYPE_CHECKING:
+    from controller.cli.past import Moment
+
+
+def explain(
+    workload: Annotated[str, typer.Argument(metavar="[NAMESPACE/]NAME", help="The policy to explain.")],
+    namespace: Annotated[str, typer.Option("-n", "--namespace", help="Namespace, where NAME has none.")] = "default",
+    at: Annotated[
+        str | None, typer.Option(help="A moment instead of now: RFC 3339, or so long ago, such as -2h.", metavar="TIME")
+    ] = None,
+    url: UrlOption = DEFAULT_URL,
+    journal: Annotated[
+        str | None,
+        typer.Option(
+            help="The daemon's journal, for past moments and while the daemon is down; as the daemon's unless set.",
+            metavar="URL",
+        ),
+    ] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Tell why a workload has the replicas it has, now or at a time.
+
+    Past moments are decided again from what the journal recorded, so they can be told as fully as the present one.
+    """
+    uid = workload if "/" in workload else f"{namespace}/{workload}"
+    found = _now(uid, url, journal) if at is None else _then(uid, moment_s(at, "--at"), journal)
+    emit("WorkloadStatus", found, output, lambda: _story(found))
+
+
+def _now(uid: str, url: str, journal: str | None) -> dict[str, Any]:
+    """From the daemon; the last recorded tick when it is down and a journal is named."""
+    try:
+        return daemon(url).workload(*uid.split("/", 1))
+    except Unavailable as error:
+        if journal is None:
+            raise Unavailable(f"{error}. With --journal URL the last recorded tick is explained") from error
+        note(f"{error}; this is the last tick that the journal holds")
+    moment = _moment(uid, time.time(), journal)
+    return moment.document()
+
+
+def _then(uid: str, at_s: float, journal: str | None) -> dict[str, Any]:
+    moment = _moment(uid, at_s, journal)
+    if moment.at_s < at_s - moment.reach_s:
+        raise Unavailable(f"nothing is recorded for {moment_text(at_s)}: {moment.neighbours}")
+    return moment.document()
+
+
+def _moment(uid: str, at_s: float, journal: str | None) -> "Moment":
+    from controller.cli.past import moment_of
+
+    settings = loaded({"journal_url": journal}).settings
+    return asyncio.run(moment_of(settings.journal_url, uid, at_s))
+
+
+def _story(found: dict[str, Any]) -> str:
+    head = f"{found['namespace']}/{found['name']} at {found['at']}, mode {found['mode']}"
+    return "\n".join([head, *(f"  {sentence}" for sentence in found["explanation"])])

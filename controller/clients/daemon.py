@@ -1,0 +1,67 @@
+"""The API of a running daemon, as the command line reads it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote
+from urllib.request import OpenerDirector, ProxyHandler, build_opener
+
+from controller.errors import ForesailError, Rejected, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TIMEOUT_S = 10.0
+_PAGE = 1000
+_UNAVAILABLE = 500  # from here on the server is at fault
+
+Document = dict[str, Any]
+
+
+class DaemonApi:
+    """The daemon at an http or https URL. Blocks; no proxy stands between."""
+
+    def __init__(self, url: str) -> None:
+        """Nothing is asked yet."""
+        self.url = url.rstrip("/")
+        self._opener: OpenerDirector = build_opener(ProxyHandler({}))
+
+    def workload_pages(self) -> Iterator[Document]:
+        """The workloads, page by page. Raises Unavailable when no daemon answers, and Rejected."""
+        more = ""
+        while True:
+            page = self._get(f"/api/v1/workloads?limit={_PAGE}&continue={quote(more, safe='')}")
+            yield page
+            more = page["metadata"]["continue"]
+            if not more:
+                return
+
+    def workload(self, namespace: str, name: str) -> Document:
+        """One workload with its last decision. Raises Unavailable, and Rejected when there is no such workload."""
+        return self._get(f"/api/v1/workloads/{quote(namespace, safe='')}/{quote(name, safe='')}")
+
+    def _get(self, path: str) -> Document:
+        try:
+            with self._opener.open(f"{self.url}{path}", timeout=TIMEOUT_S) as answer:
+                document = json.load(answer)
+        except HTTPError as error:
+            raise self._refusal(error) from error
+        except (URLError, OSError) as error:
+            reason = getattr(error, "reason", None) or error
+            raise Unavailable(f"no daemon answers at {self.url} ({reason}); start one or name it with --url") from error
+        except ValueError as error:
+            raise Unavailable(f"what answers at {self.url} is not Foresail: {error}") from error
+        if not isinstance(document, dict) or "kind" not in document:
+            raise Unavailable(f"what answers at {self.url} is not Foresail")
+        return document
+
+    def _refusal(self, error: HTTPError) -> ForesailError:
+        """The problem document's words, where there is one."""
+        with error:
+            try:
+                detail = json.load(error)["detail"]
+            except (ValueError, LookupError, TypeError):
+                return Unavailable(f"what answers at {self.url} is not Foresail: HTTP status {error.code}")
+        return Unavailable(detail) if error.code >= _UNAVAILABLE else Rejected(detail)
