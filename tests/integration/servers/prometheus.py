@@ -48,6 +48,7 @@ class Prometheus:
         self._config = folder / "prometheus.yml"
         self._data = folder / "data"
         self._data.mkdir(parents=True, exist_ok=True)
+        self._alerting: dict[str, Any] = {}
         self._write_config((), interval_s=1)
         self.process = ServerProcess(self._launch(find_program("prometheus", package=PACKAGE)))
 
@@ -90,6 +91,12 @@ class Prometheus:
         self._write_config(addresses, interval_s=interval_s)
         if self.process.running:
             self.reload()
+
+    def alert(self, rules: Path, alertmanager: str) -> None:
+        """Evaluate a file of rules from now on, and send what fires to an Alertmanager at `host:port`."""
+        receivers = [{"static_configs": [{"targets": [alertmanager]}]}]
+        self._alerting = {"rule_files": [str(rules)], "alerting": {"alertmanagers": receivers}}
+        self.scrape()
 
     def reload(self) -> None:
         """Make the server read its configuration again."""
@@ -134,6 +141,7 @@ class Prometheus:
             "--storage.tsdb.retention.time=10y",
             f"--web.listen-address=127.0.0.1:{self.port}",
             "--web.enable-lifecycle",
+            "--rules.alert.resend-delay=2s",  # an Alertmanager is found 5 s after the first alert was sent to nobody
         ]
         return Launch("prometheus", argv, self.folder, ready=lambda: http_ok(f"{self.url}/-/ready"))
 
@@ -141,7 +149,7 @@ class Prometheus:
         interval = f"{round(interval_s * 1000)}ms"
         job = {"job_name": "test", "static_configs": [{"targets": list(addresses)}]}
         timing = {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval}
-        self._config.write_text(yaml.safe_dump({"global": timing, "scrape_configs": [job]}))
+        self._config.write_text(yaml.safe_dump({"global": timing, "scrape_configs": [job], **self._alerting}))
 
 
 def openmetrics(series: Iterable[Series]) -> str:
