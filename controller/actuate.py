@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from controller.ports import Actuator, Clock, Cluster
-    from controller.records import ClusterView, TargetRef
+    from controller.records import ClusterView, TargetRef, TargetView
     from policies.model import Decision, Fleet, Observation
 
 CONCURRENCY = 16
@@ -35,8 +35,8 @@ def orders_of(
     rises_first = lanes[np.argsort(plan.action[lanes] == Action.LOWER, kind="stable")]
     orders = []
     for lane in rises_first:
-        target = view.targets.get(targets[lane])
-        if target is not None and target.spec_replicas == seen.spec_replicas[lane]:
+        target = _free(view, targets[lane], int(seen.spec_replicas[lane]))
+        if target is not None:
             orders.append(
                 ScaleOrder(
                     uid=fleet.uid[lane],
@@ -48,6 +48,14 @@ def orders_of(
                 )
             )
     return tuple(orders)
+
+
+def _free(view: ClusterView, ref: TargetRef, replicas: int) -> TargetView | None:
+    """The target, if it still has the count that was decided on and nobody has said meanwhile to leave it alone."""
+    target = view.targets.get(ref)
+    if target is None or target.spec_replicas != replicas or target.problem is not None:
+        return None
+    return None if view.killed is not None or target.paused or target.owner is not None else target
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +94,11 @@ class Hands:
         return self._ended(order, "conflict", f"{TRIES} tries met a conflict")
 
     async def _reread(self, order: ScaleOrder) -> ScaleOrder | None:
-        """The order on the newer version of the object; None when the count is no longer what was decided on."""
+        """The order on the newer version of the object; None when it must no longer be carried out."""
         deadline_s = self.clock.elapsed_s() + REREAD_S
         while self.clock.elapsed_s() < deadline_s:
-            target = self.cluster.view().targets.get(order.ref)
-            if target is None or target.spec_replicas != order.before:
+            target = _free(self.cluster.view(), order.ref, order.before)
+            if target is None:
                 return None
             if target.resource_version != order.resource_version:
                 return replace(order, resource_version=target.resource_version)

@@ -114,7 +114,7 @@ def kubernetes_rule(fleet: Fleet, state: EngineState, seen: Observation, bounds:
     proposal = proposal.limited_to(np.where(ruled, stable, proposal.target), rule="stabilization")
     moves = hpa.Moves(state.rises, state.falls)
     limited, code = hpa.limited(moment, moves, stable, bounds)
-    by_rate = np.isin(code, (hpa.Limited.SCALE_UP_LIMIT, hpa.Limited.SCALE_DOWN_LIMIT))
+    by_rate = (code == hpa.Limited.SCALE_UP_LIMIT) | (code == hpa.Limited.SCALE_DOWN_LIMIT)
     proposal = proposal.limited_to(np.where(ruled & by_rate, limited, proposal.target), rule="rate_limit")
     proposal = proposal.limited_to(np.where(ruled, limited, proposal.target), rule="bounds")
     inside = np.clip(current, bounds.low, bounds.high)

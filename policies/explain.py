@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from policies.model import Action, Status, Why
 
 if TYPE_CHECKING:
@@ -60,11 +62,8 @@ def steps_of(decision: Decision, lane: int) -> tuple[tuple[str, int, int], ...]:
 
 
 def _seen(fleet: Fleet, decision: Decision, lane: int) -> tuple[str, ...]:
-    told = []
-    for track, its_lane in enumerate(fleet.tracks.lane):
-        if its_lane == lane:
-            told.append(_reading(fleet, decision, track))
-    return tuple(told)
+    first, end = np.searchsorted(fleet.tracks.lane, [lane, lane + 1])
+    return tuple(_reading(fleet, decision, track) for track in range(first, end))
 
 
 def _reading(fleet: Fleet, decision: Decision, track: int) -> str:

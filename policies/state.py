@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -115,10 +117,14 @@ class EngineState:
 
 
 def demand_rows(fleet: Fleet) -> tuple[str, ...]:
-    """The uids of the demand tracks, in order."""
-    if (fleet.tracks.kind == Kind.DEMAND).all():
-        return fleet.tracks.uid
-    return tuple(fleet.tracks.uid[track] for track in demand_tracks(fleet))
+    """The uids of the demand tracks, in order; the same object for the same fleet, so that comparing is quick."""
+    demand = fleet.tracks.kind == Kind.DEMAND
+    return fleet.tracks.uid if demand.all() else _chosen(fleet.tracks.uid, demand.tobytes())
+
+
+@lru_cache(maxsize=4)
+def _chosen(uid: tuple[str, ...], rows: bytes) -> tuple[str, ...]:
+    return tuple(compress(uid, rows))
 
 
 def demand_tracks(fleet: Fleet) -> IntArray:

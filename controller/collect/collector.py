@@ -72,7 +72,7 @@ class Collector:
             now_s=now_s,
             spec_replicas=spec,
             status_replicas=status,
-            pods_per_replica=self.workloads.pods_per_replica(targets, columns, status),
+            pods_per_replica=self.workloads.pods_per_replica(targets, columns, (spec, status)),
             hold=holds(targets, view, fleet.mode, now_s),
             readings=readings,
             pods=pods,

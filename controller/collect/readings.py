@@ -63,20 +63,38 @@ class Values:
         return values
 
 
+@dataclass(frozen=True, slots=True)
+class _Most:
+    """The largest number seen lately, and when it was last seen."""
+
+    at_s: float
+    count: int
+
+    def or_now(self, count: int, now_s: float, keep_s: float) -> _Most:
+        """This one, or `count` now where that is no smaller or this one is too old."""
+        return _Most(now_s, count) if count >= self.count or now_s - self.at_s > keep_s else self
+
+
 class Coverage:
-    """How many scrape targets each series lately rested on, to notice when some are gone."""
+    """How many scrape targets each series lately rested on, to notice when some are gone.
+
+    Targets may be the workload's own pods or those of a gateway before it. So their number is compared with
+    what it lately was, less the share by which the workload's ready pods became fewer.
+    """
 
     def __init__(self) -> None:
-        self._most: dict[tuple[int, Key], tuple[float, int]] = {}
+        self._most: dict[tuple[int, Key], tuple[_Most, _Most]] = {}
 
     def lacks(self, place: Place, targets: int, ready: int, now_s: float) -> bool:
-        """Whether fewer targets than lately, and fewer than there are ready pods, hold a sample."""
-        at_s, most = self._most.get((place.query, place.key), (now_s, targets))
-        if targets >= most or now_s - at_s > REMEMBERED_S:
-            self._most[place.query, place.key] = (now_s, targets)
-            return False
-        self._most[place.query, place.key] = (at_s, most)
-        return targets < min(most, ready) if ready > 0 else targets < most
+        """Whether targets are gone that the fall in ready pods does not explain."""
+        nothing = _Most(now_s, 0), _Most(now_s, 0)
+        most, most_ready = self._most.get((place.query, place.key), nothing)
+        most = most.or_now(targets, now_s, REMEMBERED_S)
+        most_ready = most_ready.or_now(ready, now_s, REMEMBERED_S + MAX_AGE_S)  # a scrape follows its pod
+        self._most[place.query, place.key] = most, most_ready
+        if ready == 0:
+            return targets < most.count
+        return targets * most_ready.count < most.count * ready
 
     def forget(self) -> None:
         """Start anew, as the questions have changed."""

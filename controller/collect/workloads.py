@@ -87,15 +87,19 @@ class Workloads:
         )
 
     def pods_per_replica(
-        self, targets: Sequence[TargetRef], columns: Sequence[PodColumns], status_replicas: IntArray
+        self, targets: Sequence[TargetRef], columns: Sequence[PodColumns], replicas: tuple[IntArray, IntArray]
     ) -> IntArray:
-        """How many pods make one replica, `[lane]`; learned while nothing starts or goes, else as last known."""
+        """How many pods make one replica, `[lane]`; learned while nothing starts or goes, else as last known.
+
+        `replicas` are the wanted and the reported counts. While they differ, pods and counts may tell of different
+        moments, and too many pods to a replica would be too few replicas.
+        """
         found = integers(len(targets), 1)
         for lane, (target, pods) in enumerate(zip(targets, columns, strict=True)):
-            replicas = int(status_replicas[lane])
-            settled = replicas > 0 and len(pods.names) >= replicas and bool((pods.ready == 1).all())
-            if settled and not pods.deleted.any():
-                self._pods_per_replica[target] = max(1, round(len(pods.names) / replicas))
+            wanted, reported, listed = int(replicas[0][lane]), int(replicas[1][lane]), len(pods.names)
+            settled = 0 < wanted == reported <= listed and bool((pods.ready == 1).all())
+            if settled and listed % reported == 0 and not pods.deleted.any():
+                self._pods_per_replica[target] = listed // reported
             found[lane] = self._pods_per_replica.get(target, 1)
         return found
 
