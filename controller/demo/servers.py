@@ -1,0 +1,168 @@
+"""The simulated model servers: a fluid queue per workload, filled by its load and emptied by its ready replicas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from controller.demo.load import NAMESPACE, SERVING_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from controller.demo.load import Load, Workload
+    from controller.ports import Clock
+    from simulations.cluster import SimulatedCluster
+
+QUEUE_S = 6.0  # a queue that would take longer than this to serve turns requests away
+
+
+@dataclass(slots=True)
+class FluidQueue:
+    """Requests as a fluid: what has arrived, was served, waits, was turned away, and was late."""
+
+    capacity: float  # requests/s of one replica
+    arrived: float = 0.0
+    served: float = 0.0
+    waiting: float = 0.0
+    rejected: float = 0.0
+    late: float = 0.0  # arrived while the ready replicas were above the serving limit
+
+    def step(self, arrivals: float, *, ready: int, seconds: float) -> None:
+        """Let `arrivals` come within `seconds` upon `ready` replicas: 10 replicas of 6/s serve 60 in a second."""
+        able = ready * self.capacity * seconds
+        there = self.waiting + arrivals
+        served = min(there, able)
+        kept = min(there - served, ready * self.capacity * QUEUE_S)
+        self.arrived += arrivals
+        self.served += served
+        self.rejected += there - served - kept
+        self.late += arrivals if arrivals > able * SERVING_LIMIT else 0.0
+        self.waiting = kept
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """What one pod exports. `requests_total` and `waiting` are its share of its workload's."""
+
+    name: str
+    app: str
+    ready: bool
+    served_total: float
+    waiting: float
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """All that is exported, as of one wall time. `arrived` and `waiting` are requests by workload."""
+
+    at_s: float
+    arrived: Mapping[str, float]
+    rejected: Mapping[str, float]
+    waiting: Mapping[str, float]
+    pods: Mapping[str, Pod] = field(default_factory=dict)  # by name
+
+
+@dataclass(slots=True)
+class Usage:
+    """Replicas over time: what was paid for, and the most that the load needed at once."""
+
+    replica_s: float = 0.0
+    needed: int = 0
+
+
+class ModelServers:
+    """Every workload's queue and pods, moved on by `step`."""
+
+    def __init__(
+        self, cluster: SimulatedCluster, clock: Clock, workloads: Sequence[Workload], loads: Mapping[str, Load]
+    ) -> None:
+        """Begin with empty queues; `loads` has every workload's load by its name."""
+        self.cluster, self.clock, self.workloads, self.loads = cluster, clock, tuple(workloads), loads
+        self.queues = {each.name: FluidQueue(each.capacity) for each in workloads}
+        self.usage = {each.name: Usage() for each in workloads}
+        self.last: Moment | None = None
+        self._served: dict[str, float] = {}  # by pod
+        self._at_s = clock.now_s()
+
+    def step(self) -> Moment:
+        """Move on to the present, and what is exported there."""
+        now_s = self.clock.now_s()
+        pods: dict[str, Pod] = {}
+        for workload in self.workloads:
+            pods |= self._moved(workload, now_s)
+        self._served = {name: self._served[name] for name in pods}
+        self._at_s = now_s
+        moment = Moment(
+            now_s,
+            arrived={name: load.arrived(now_s) for name, load in self.loads.items()},
+            rejected={name: queue.rejected for name, queue in self.queues.items()},
+            waiting={name: queue.waiting for name, queue in self.queues.items()},
+            pods=pods,
+        )
+        self.last = moment
+        return moment
+
+    @property
+    def late_ratio(self) -> float:
+        """Share of all requests so far that were late."""
+        arrived = sum(queue.arrived for queue in self.queues.values())
+        return sum(queue.late for queue in self.queues.values()) / arrived if arrived else 0.0
+
+    def late_ratio_of(self, name: str) -> float:
+        """Share of a workload's requests so far that were late."""
+        queue = self.queues[name]
+        return queue.late / queue.arrived if queue.arrived else 0.0
+
+    def _moved(self, workload: Workload, now_s: float) -> dict[str, Pod]:
+        """Move one workload on, and its pods."""
+        name, queue, load = workload.name, self.queues[workload.name], self.loads[workload.name]
+        seconds, ready = now_s - self._at_s, self.cluster.ready(workload.ref)
+        arrivals, served = load.arrived(now_s) - load.arrived(self._at_s), queue.served
+        if seconds > 0:
+            queue.step(arrivals, ready=ready, seconds=seconds)
+        views = [pod for pod in self.cluster.view().pods.get(workload.ref, ()) if pod.phase == "Running"]
+        self._account(workload, len(views), arrivals, seconds)
+        share = 1 / max(1, ready)
+        return {
+            pod.name: self._pod(name, pod.name, share if pod.ready else 0.0, served=queue.served - served)
+            for pod in views
+        }
+
+    def _pod(self, app: str, name: str, share: float, *, served: float) -> Pod:
+        self._served[name] = self._served.get(name, 0.0) + share * served
+        return Pod(name, app, share > 0, self._served[name], share * self.queues[app].waiting)
+
+    def _account(self, workload: Workload, replicas: int, arrivals: float, seconds: float) -> None:
+        usage = self.usage[workload.name]
+        usage.replica_s += replicas * seconds
+        if seconds > 0:
+            needed = arrivals / seconds / (workload.capacity * SERVING_LIMIT)
+            usage.needed = max(usage.needed, workload.replicas[0], -int(-needed // 1))
+
+
+def gateway_text(moment: Moment) -> str:
+    """What the gateway in front of all workloads exports, in the text format, stamped with the simulated time."""
+    stamp = round(moment.at_s * 1000)
+    lines = ["# HELP demo_requests_total Requests that arrived, turned away ones included.",
+             "# TYPE demo_requests_total counter"]  # fmt: skip
+    lines += [f"demo_requests_total{_labels(app)} {value!r} {stamp}" for app, value in moment.arrived.items()]
+    lines += ["# HELP demo_requests_rejected_total Requests turned away, as the queue was full.",
+              "# TYPE demo_requests_rejected_total counter"]  # fmt: skip
+    lines += [f"demo_requests_rejected_total{_labels(app)} {value!r} {stamp}" for app, value in moment.rejected.items()]
+    return "\n".join([*lines, ""])
+
+
+def pod_text(pod: Pod, at_s: float) -> str:
+    """What one pod exports, in the text format; its labels come with its scrape target."""
+    stamp = round(at_s * 1000)
+    return (
+        "# HELP demo_requests_served_total Requests served.\n# TYPE demo_requests_served_total counter\n"
+        f"demo_requests_served_total {pod.served_total!r} {stamp}\n"
+        "# HELP demo_requests_waiting Requests that wait.\n# TYPE demo_requests_waiting gauge\n"
+        f"demo_requests_waiting {pod.waiting!r} {stamp}\n"
+    )
+
+
+def _labels(app: str) -> str:
+    return f'{{namespace="{NAMESPACE}",app="{app}"}}'
