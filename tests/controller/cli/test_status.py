@@ -1,0 +1,148 @@
+"""`foresail status` and `foresail explain` against the daemon's own web application on a loopback socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import yaml
+from aiohttp import web
+
+from controller.records import PolicySet, TargetRef, TickReport
+from controller.settings.values import Listen
+from controller.web import Views, serving, web_app
+from policies.model import Hold
+from tests.controller.cli.shared import run
+from tests.controller.decisions import decided
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from typer.testing import Result
+
+    from tests.controller.decisions import Decided
+
+
+def _report(tick: Decided, *, age_s: float = 0.0, owners: dict[str, str] | None = None) -> TickReport:
+    at_s = time.time() - age_s
+    targets = tuple(TargetRef("apps/v1", "Deployment", *uid.split("/")) for uid in tick.fleet.uid)
+    return TickReport(
+        at_s=at_s,
+        policies=PolicySet(()),
+        fleet=tick.fleet,
+        seen=tick.seen,
+        decision=replace(tick.decision, at_s=at_s),
+        targets=targets,
+        owners=owners or {},
+        outcomes=(),
+        sources=(),
+        phases_s={},
+        quarantined={"web/odd": "ZeroDivisionError"},
+        problems=("a.yaml: spec.mode: must be shadow",),
+    )
+
+
+@asynccontextmanager
+async def _daemon(report: TickReport | None) -> AsyncIterator[str]:
+    views = Views(lambda: report, lambda _: (b"", "text/plain"), lambda: (), lambda: (), {"version": "0"})
+    async with serving(web_app(views), Listen("127.0.0.1", 0)) as url:
+        yield url
+
+
+async def _run(*arguments: str) -> Result:
+    return await asyncio.to_thread(run, *arguments)
+
+
+async def test_workloads_as_a_table() -> None:
+    tick = decided("api/search", "web/shop", load=[30.0, 70.0])
+    async with _daemon(_report(tick)) as url:
+        done = await _run("status", "--url", url)
+    assert done.exit_code == 0, done.output
+    header, search, shop = (line.split() for line in done.stdout.splitlines())
+    assert header == ["NAMESPACE", "NAME", "MODE", "READY", "NOW", "WANTED", "MIN", "MAX", "LOAD", "FORECAST", "REASON"]
+    assert (search[:8], search[-1]) == (["api", "search", "active", "3", "3", "5", "1", "9"], "signals")
+    # 70 / s on replicas that serve 10 / s up to 80 % of it: 8.75 replicas.
+    assert (shop[7], shop[8]) == ("9", "8.8")
+    assert "problem: a.yaml: spec.mode: must be shadow" in done.stderr
+    assert "problem: web/odd is in quarantine: ZeroDivisionError" in done.stderr
+
+
+async def test_the_owner_is_named() -> None:
+    tick = decided("web/shop", load=[70.0], hold=Hold.OWNED)
+    async with _daemon(_report(tick, owners={"web/shop": "HPA shop scales it; delete it"})) as url:
+        done = await _run("status", "--url", url)
+    assert done.stdout.splitlines()[1].endswith("owned: HPA shop scales it; delete it")
+
+
+async def test_one_namespace_as_json_and_yaml() -> None:
+    tick = decided("api/search", "web/shop", load=[30.0, 70.0])
+    async with _daemon(_report(tick)) as url:
+        done = await _run("status", "--url", url, "-n", "web", "-o", "json")
+        also = await _run("status", "--url", url, "-n", "web", "-o", "yaml")
+    document = json.loads(done.stdout)
+    assert (document["apiVersion"], document["kind"]) == ("foresail.dev/v1alpha1", "WorkloadStatusList")
+    assert [item["name"] for item in document["items"]] == ["shop"]
+    assert yaml.safe_load(also.stdout) == document
+
+
+async def test_all_pages_are_read() -> None:
+    tick = decided(*(f"web/w{number:04}" for number in range(1203)))
+    async with _daemon(_report(tick)) as url:
+        done = await _run("status", "--url", url, "-o", "json")
+    assert [item["name"] for item in json.loads(done.stdout)["items"]] == [f"w{number:04}" for number in range(1203)]
+
+
+async def test_an_old_tick_is_noted() -> None:
+    async with _daemon(_report(decided("web/shop"), age_s=300)) as url:
+        done = await _run("status", "--url", url)
+    assert done.exit_code == 0
+    assert "the last tick was 300 s ago" in done.stderr
+
+
+async def test_a_daemon_before_its_first_tick_says_so() -> None:
+    async with _daemon(None) as url:
+        done = await _run("status", "--url", url)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "no tick has come to a decision yet" in done.stderr
+
+
+async def test_no_daemon_is_a_clear_error() -> None:
+    async with _daemon(None) as url:
+        pass
+    done = await _run("status", "--url", url)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert f"error: no daemon answers at {url}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def test_something_else_that_answers_is_told_apart() -> None:
+    app = web.Application()
+    async with serving(app, Listen("127.0.0.1", 0)) as url:
+        done = await _run("status", "--url", url)
+    assert (done.exit_code, done.stderr) == (1, f"error: what answers at {url} is not Foresail: HTTP status 404\n")
+
+
+def test_a_url_that_is_none_is_a_usage_error() -> None:
+    assert run("status", "--url", "localhost:9870").exit_code == 2
+
+
+async def test_the_present_decision_is_explained() -> None:
+    async with _daemon(_report(decided("web/shop", load=[70.0]))) as url:
+        done = await _run("explain", "web/shop", "--url", url)
+        short = await _run("explain", "-n", "web", "shop", "--url", url, "-o", "json")
+    assert done.exit_code == 0
+    assert done.stdout.startswith("web/shop at ")
+    assert "  Signal rps is 70, 5 s old (the workload was saturated, so it is a lower bound).\n" in done.stdout
+    # The API's default rates allow four more in one step.
+    assert done.stdout.endswith("  Decision: raise from 3 to 7.\n")
+    assert json.loads(short.stdout)["replicas"]["recommended"] == 7
+
+
+async def test_a_workload_that_is_not_there() -> None:
+    async with _daemon(_report(decided("web/shop"))) as url:
+        done = await _run("explain", "web/till", "--url", url)
+    assert (done.exit_code, done.stderr) == (1, "error: no policy is in force for web/till\n")
