@@ -35,7 +35,7 @@ from policies.model import Limits
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from controller.ports import Actuator, Clock, Cluster, Events
+    from controller.ports import Actuator, Clock, Cluster, Events, MetricsSource
     from controller.records import TickReport
     from controller.settings import Settings
 
@@ -47,12 +47,14 @@ FIRST_VIEW_S = 30.0  # how long the first tick waits for the watches
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """The scaled world: Kubernetes, or a simulated cluster."""
+    """The world: Kubernetes, or a simulated cluster that may bring its own time and its own source of signals."""
 
     cluster: Cluster
     actuator: Actuator
     events: Events
     reached: Callable[[], bool] = lambda: True  # whether it has ever answered
+    clock: Clock = SystemClock()
+    source: MetricsSource | None = None  # None: Prometheus, as the settings say
 
 
 async def run_daemon(
@@ -67,10 +69,11 @@ async def run_daemon(
     Raises ForesailError when the start is impossible: no way to the API server, an address in use, a journal of a
     newer version.
     """
-    clock = SystemClock()
     async with AsyncExitStack() as stack:
-        source = await stack.enter_async_context(PrometheusSource(_access(settings), _allowance(settings)))
-        world = outside if outside is not None else await stack.enter_async_context(_kubernetes(settings, clock))
+        world = outside if outside is not None else await stack.enter_async_context(_kubernetes(settings))
+        clock, source = world.clock, world.source
+        if source is None:
+            source = await stack.enter_async_context(PrometheusSource(_access(settings), _allowance(settings)))
         journal = await Journal.open(settings.journal_url)
         stack.push_async_callback(journal.close)
         executor = _worker(stack)
@@ -140,7 +143,8 @@ class _Daemon:
 
 
 @asynccontextmanager
-async def _kubernetes(settings: Settings, clock: Clock) -> AsyncIterator[Outside]:
+async def _kubernetes(settings: Settings) -> AsyncIterator[Outside]:
+    clock = SystemClock()
     session = await connect(kubeconfig=settings.kubeconfig, context=settings.context)
     place = KillSwitchPlace(settings.namespace, settings.kill_switch_configmap, settings.kill_switch_file)
     async with session, KubernetesCluster(session, clock, ClusterSettings(kill_switch=place)) as cluster:
