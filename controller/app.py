@@ -7,7 +7,7 @@ import os
 import signal
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
@@ -53,7 +53,7 @@ class Outside:
     actuator: Actuator
     events: Events
     reached: Callable[[], bool] = lambda: True  # whether it has ever answered
-    clock: Clock = SystemClock()
+    clock: Clock = field(default_factory=SystemClock)
     source: MetricsSource | None = None  # None: Prometheus, as the settings say
 
 

@@ -93,7 +93,7 @@ class Learning:
         rows = [track for track in range(fleet.tracks.lane.size) if fleet.tracks.kind[track] == Kind.DEMAND]
         uids = tuple(fleet.tracks.uid[track] for track in rows)
         end_s = self.clock.now_s()
-        while end_s > since_s:
+        while end_s - since_s > STEP_S:
             start_s = max(since_s, end_s - DAY_S)
             try:
                 day = await self._day(rows, questions, start_s, end_s)
