@@ -22,12 +22,13 @@ def demo(
     plain: Annotated[bool, typer.Option(help="One line per change instead of a table; as without a terminal.")] = False,
 ) -> None:
     """See Foresail scale simulated model servers on this machine: real Prometheus, real daemon, nothing to prepare."""
+    for_s = _duration_s(for_)
     from rich.console import Console
 
     from controller.demo.run import Play, run
 
     console = Console()
-    play = Play(_duration_s(for_), seed, speed, plain or not console.is_terminal)
+    play = Play(for_s, seed, speed, plain or not console.is_terminal)
     asyncio.run(run(play, console))
 
 

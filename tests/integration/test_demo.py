@@ -32,7 +32,7 @@ def _start(folder: Path, *options: str, **environment: str) -> subprocess.Popen[
 
 def _environment(folder: Path, more: Mapping[str, str]) -> dict[str, str]:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("FORESAIL_")}
-    return ours | {"TMPDIR": str(folder)} | more
+    return {**ours, "TMPDIR": str(folder), **more}
 
 
 def _left_behind(folder: Path) -> list[str]:
