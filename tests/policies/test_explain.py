@@ -1,0 +1,175 @@
+"""The sentences that tell how a decision came about, word for word."""
+
+import numpy as np
+import pytest
+
+from policies.engine import decide
+from policies.explain import RULE_SENTENCES, WHY_WORDS, sentences, steps_of
+from policies.fleet import fleet_of
+from policies.guardrails import HOLD_RULES
+from policies.model import RULES, Hold, Limits, Status, Why
+from policies.state import EngineState
+from tests.builders import Document, Ticks, demand, level_fit, one, policy, pressure, readings, seen
+
+QUICK = {"scaleDown": {"stabilizationWindowSeconds": 0}}
+OK = "Signal load is 70, 12 s old (fresh)."
+
+
+def told(fleet_spec: Document, replicas: int, value: float, **more: object) -> tuple[str, ...]:
+    """The story of a first decision; `more` are status, why, level (a forecast) and hold."""
+    fleet = one(**fleet_spec)
+    read = readings([value], more.get("status", Status.FRESH), more.get("why", Why.OK), age_s=12)
+    fit = level_fit(fleet, float(str(more["level"]))) if "level" in more else None
+    hold = np.array([more.get("hold", Hold.NONE)], np.int8)
+    observation = seen([replicas], read, fit=fit, hold=hold)
+    return sentences(fleet, observation, decide(fleet, EngineState.fresh(fleet), observation)[1], 0)
+
+
+@pytest.mark.parametrize(
+    ("spec", "replicas", "value", "more", "expected"),
+    [
+        pytest.param({}, 10, 70, {}, (OK, "Decision: keep 10."), id="steady"),
+        pytest.param(
+            {},
+            6,
+            70,
+            {},
+            (OK, "The signals ask for 10 (Kubernetes' rule; it was 6).", "Decision: raise from 6 to 10."),
+            id="signals",
+        ),
+        pytest.param(
+            {"behavior": QUICK},
+            20,
+            70,
+            {},
+            (OK, "The signals ask for 10 (Kubernetes' rule; it was 20).", "Decision: lower from 20 to 10."),
+            id="lower",
+        ),
+        pytest.param(
+            {},
+            20,
+            70,
+            {"status": Status.STALE, "why": Why.TOO_OLD},
+            (
+                "Signal load is 70, 12 s old (the newest sample is too old).",
+                "The signals ask for 10 (Kubernetes' rule; it was 20).",
+                "Some data is not fresh, and only fresh data may lower: 20 instead of 10.",
+                "Decision: keep 20.",
+            ),
+            id="missing-data",
+        ),
+        pytest.param(
+            {},
+            20,
+            0,
+            {"status": Status.MISSING, "why": Why.DEADLINE},
+            ("Signal load is missing: no answer within the deadline.", "Decision: keep 20."),
+            id="a-hole",
+        ),
+        pytest.param(
+            {},
+            20,
+            70,
+            {},
+            (
+                OK,
+                "The signals ask for 10 (Kubernetes' rule; it was 20).",
+                "A stabilisation window keeps 20 instead of 10.",
+                "Decision: keep 20.",
+            ),
+            id="stabilisation",
+        ),
+        pytest.param(
+            {},
+            2,
+            70,
+            {},
+            (
+                OK,
+                "The signals ask for 10 (Kubernetes' rule; it was 2).",
+                "The behavior's rate policies allow 6 instead of 10.",
+                "Decision: raise from 2 to 6.",
+            ),
+            id="rate-limit",
+        ),
+        pytest.param(
+            {"low": 3, "high": 8},
+            6,
+            70,
+            {},
+            (
+                OK,
+                "The signals ask for 10 (Kubernetes' rule; it was 6).",
+                "The bounds in force (3 to 8) make it 8 instead of 10.",
+                "Decision: raise from 6 to 8.",
+            ),
+            id="bounds",
+        ),
+        pytest.param(
+            {},
+            10,
+            70,
+            {"level": 156},
+            (
+                OK,
+                "In 135 s demand is forecast to need 19.5 replicas, and 19.5 at the objective's quantile.",
+                "The forecast needs 20 once replicas started now are ready, instead of 10.",
+                "Decision: raise from 10 to 20.",
+            ),
+            id="forecast",
+        ),
+        *(
+            pytest.param(
+                {},
+                6,
+                70,
+                {"hold": hold},
+                (OK, "The signals ask for 10 (Kubernetes' rule; it was 6).", sentence, "Decision: hold at 6."),
+                id=HOLD_RULES[hold],
+            )
+            for hold, sentence in (
+                (Hold.PAUSED, "The policy's mode is paused: 6 stays, where 10 was decided."),
+                (Hold.ANNOTATION, "The annotation foresail.dev/paused holds 6, where 10 was decided."),
+                (Hold.KILL_SWITCH, "The kill switch holds 6, where 10 was decided."),
+                (Hold.OWNED, "Another controller scales this object: 6 stays, where 10 was decided."),
+                (Hold.NO_TARGET, "The target cannot be read: 6 stays, where 10 was decided."),
+                (Hold.CLUSTER_DOWN, "What is known of the cluster is too old: 6 stays, where 10 was decided."),
+                (Hold.QUARANTINED, "Deciding for this workload failed: 6 stays, where 10 was decided."),
+                (Hold.FORBIDDEN, "The API server refuses the change: 6 stays, where 10 was decided."),
+            )
+        ),
+    ],
+)
+def test_the_story(spec: Document, replicas: int, value: float, more: Document, expected: tuple[str, ...]) -> None:
+    assert told(spec, replicas, value, **more) == expected
+
+
+def test_the_fleet_breaker_speaks() -> None:
+    world = Ticks(one(behavior=QUICK, limits=Limits(removal_ratio=0.1)), [20])
+    observation = seen([20], readings([70]))
+    decision = world.tick(observation.readings)
+
+    assert sentences(world.fleet, observation, decision, 0)[-2:] == (
+        "The fleet breaker lets no more replicas go for now: 18 instead of 10.",
+        "Decision: lower from 20 to 18.",
+    )
+    assert steps_of(decision, 0) == (("signals", 20, 10), ("fleet_breaker", 10, 18))
+
+
+def test_a_lane_tells_its_own_signals_and_steps() -> None:
+    fleet = fleet_of([policy("a"), policy("b", demand(), pressure(average=5)), policy("c")])
+    observation = seen([10, 4, 10], readings([70, 7, 40, 70]))
+    decision = decide(fleet, EngineState.fresh(fleet), observation)[1]
+
+    assert sentences(fleet, observation, decision, 1) == (
+        "Signal load is 7, 0 s old (the workload was saturated, so it is a lower bound).",
+        "Signal queue is 40, 0 s old (fresh).",
+        "The signals ask for 8 (Kubernetes' rule; it was 4).",
+        "Decision: raise from 4 to 8.",
+    )
+    assert steps_of(decision, 0) == steps_of(decision, 2) == ()
+
+
+def test_every_rule_and_every_reason_has_its_words() -> None:
+    assert set(RULE_SENTENCES) == set(RULES) - {"steady"}
+    assert set(WHY_WORDS) == set(Why)
