@@ -42,7 +42,7 @@ class Lazy:
 
 SUBCOMMANDS = {
     "run": Lazy("controller.cli.run:run", "Run the daemon: observe, decide, act and record, every interval."),
-    "policy": Lazy("controller.cli.policy:app", "Write and check policies, and hand recommendations to an autoscaler."),
+    "policy": Lazy("controller.cli.policy:app", "Write and check policies; make an autoscaler follow one."),
     "status": Lazy("controller.cli.status:status", "Show the workloads of a running daemon and what it decided."),
     "explain": Lazy("controller.cli.explain:explain", "Tell why a workload has the replicas it has, now or at a time."),
     "history": Lazy("controller.cli.history:app", "Read past load from Prometheus."),
@@ -87,6 +87,7 @@ app = typer.Typer(
     help="Foresail scales AI-serving workloads on Kubernetes before the load arrives.",
     epilog="Exit codes: 0 done, 1 error, 2 usage, 3 validation failed, 4 partial data, 130 interrupted.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # Plain help takes half the time, and errors stay one line.
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

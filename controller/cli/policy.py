@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="Write and check policies, and hand recommendations to an autoscaler.",
+    help="Write and check policies; make an autoscaler follow one.",
 )
 
 STDIN = Path("-")
