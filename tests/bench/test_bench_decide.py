@@ -1,0 +1,77 @@
+"""What one tick of the decision core costs: 10,000 lanes with their pods and forecasts, and a single lane."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from policies.arrays import booleans
+from policies.engine import decide
+from policies.fleet import fleet_of
+from policies.model import Limits, Pods
+from policies.state import EngineState
+from tests.builders import NOW_S, TICK_S, demand, level_fit, policy, pressure, readings, ready_pods, seen
+
+if TYPE_CHECKING:
+    from policies.model import Fleet
+
+pytestmark = pytest.mark.bench
+
+LANES, PODS = 10_000, 6
+WARM_UP, TIMED = 25, 60  # after 21 ticks the windows are full
+ONE_LANE_TICKS = 4000
+
+
+def fleet_with(lanes: int, *, two_signals: bool) -> Fleet:
+    """Lanes with a demand; every second one with a pressure besides, where asked."""
+    signals = [[demand()], [demand(), pressure(average=50)] if two_signals else [demand()]]
+    return fleet_of([policy(f"lane-{lane:05d}", *signals[lane % 2]) for lane in range(lanes)], Limits())
+
+
+def ticks_ms(fleet: Fleet, pods: Pods, count: int, *, forecast: bool = True) -> np.ndarray:
+    """Milliseconds of each tick, with fresh random values around the replicas' target."""
+    random = np.random.default_rng(0)
+    rows = int((fleet.tracks.kind == 0).sum())
+    fit = level_fit(fleet, *random.uniform(20, 60, rows))
+    fit.coefficient[:, 1:] = random.normal(0, 1, fit.coefficient[:, 1:].shape)
+    fit.rho[:] = 0.5
+    fleet = fleet if forecast else replace(fleet, forecast=booleans(fleet.lanes))
+    state, took, replicas = EngineState.fresh(fleet), [], [PODS] * fleet.lanes
+    for tick in range(count):
+        read = readings(random.uniform(20, 55, fleet.tracks.lane.size).tolist(), age_s=10)
+        given = seen(replicas, read, NOW_S + tick * TICK_S, pods=pods, fit=fit if tick == 0 else None)
+        began_s = time.perf_counter()
+        state, _ = decide(fleet, state, given)
+        took.append(1e3 * (time.perf_counter() - began_s))
+    return np.array(took)
+
+
+def tell(what: str, took: np.ndarray) -> None:
+    threads = os.environ.get("OPENBLAS_NUM_THREADS", "all")
+    print(  # noqa: T201 - a benchmark shows its figures
+        f"\n{what}: median {np.median(took):.2f} ms, p95 {np.quantile(took, 0.95):.2f} ms, fastest {took.min():.2f} ms "
+        f"[{platform.machine()}, {os.cpu_count()} cores, BLAS threads: {threads}, Python {platform.python_version()}]"
+    )
+
+
+@pytest.mark.parametrize("forecast", [pytest.param(True, id="forecast"), pytest.param(False, id="no-forecast")])
+def test_ten_thousand_lanes(forecast: bool) -> None:  # noqa: FBT001 - a column of the table
+    fleet = fleet_with(LANES, two_signals=True)
+    took = ticks_ms(fleet, ready_pods(*[PODS] * LANES), WARM_UP + TIMED, forecast=forecast)[WARM_UP:]
+    tracks = fleet.tracks.lane.size
+    tell(f"decide, {LANES} lanes, {tracks} tracks, {PODS * LANES} pods, forecast {'on' if forecast else 'off'}", took)
+
+    assert np.median(took) < 200  # the aim is 20 ms; this guards against losing the arrays
+
+
+def test_one_lane() -> None:
+    took = ticks_ms(fleet_with(1, two_signals=False), Pods.none(), ONE_LANE_TICKS)[WARM_UP:]
+    tell("decide, one lane, as a replay makes it", took)
+
+    assert np.median(took) < 20
