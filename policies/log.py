@@ -31,11 +31,11 @@ class Log:
         rows = np.flatnonzero(lane)
         if rows.size == 0:
             return self
-        now = np.broadcast_to(np.asarray(now_s, np.float64), lane.shape)
-        slot = self._slot(rows, now[rows], keep_s[rows])
+        at = now_s[rows] if isinstance(now_s, np.ndarray) else np.full(rows.size, now_s, np.float64)
+        slot = self._slot(rows, at, keep_s[rows])
         wider = self._widened(int(slot.max()) + 1)
         at_s, values, used = wider.at_s.copy(), wider.value.copy(), wider.used.copy()
-        at_s[rows, slot], values[rows, slot] = now[rows], value[rows]
+        at_s[rows, slot], values[rows, slot] = at, value[rows]
         used[rows] = np.maximum(used[rows], slot + 1)
         return Log(at_s, values, used)
 

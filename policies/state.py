@@ -83,6 +83,9 @@ class EngineState:
 
     def until(self, now_s: float) -> EngineState:
         """This state where nothing was noted after `now_s`, whatever the clock said before it was set back."""
+        noted = (self.advice, self.ahead, self.rises, self.falls, self.removals)
+        if not any(table.at_s.size and table.at_s.max() > now_s for table in noted):
+            return self
         return replace(
             self,
             advice=self.advice.until(now_s),
