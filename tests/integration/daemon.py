@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 READ = ("get", "list", "watch")
 KILL_SWITCH = "foresail-kill-switch"
-PATIENCE_S = 20.0
+PATIENCE_S = 30.0
+START_S = 90.0  # on a machine with other work: the libraries alone take seconds to load
 LOAD = "e2e_load"
 REQUESTS = "e2e_requests_total"
 
@@ -64,7 +65,7 @@ class Daemon:
         given = {"state_dir": folder / "state", "listen": f"127.0.0.1:{port}", "log_format": "json", **settings}
         flags = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
         argv = [str(Path(sys.executable).with_name("foresail")), "run", *flags]
-        self.process = ServerProcess(Launch("foresail", argv, folder, ready=lambda: http_ok(f"{self.url}/livez")))
+        self.process = ServerProcess(Launch("foresail", argv, folder, self._lives, timeout_s=START_S))
 
     def __enter__(self) -> Self:
         """Start."""
@@ -74,6 +75,9 @@ class Daemon:
     def __exit__(self, *_: object) -> None:
         """Stop."""
         self.process.stop()
+
+    def _lives(self) -> bool:
+        return http_ok(f"{self.url}/livez")
 
     def stop(self) -> int:
         """End it as Kubernetes would (SIGTERM), and return its exit status."""
@@ -149,9 +153,9 @@ class Stage:
         """Put the workload under this load; Prometheus knows within a second."""
         self.exporter.set(LOAD, value, namespace=self.namespace, app="web")
 
-    def policy(self, **spec: object) -> None:
+    def policy(self, query: str = LOAD, **spec: object) -> None:
         """Write the policy: one replica serves 10, so that the Kubernetes rule aims at 7; falls wait 3 s."""
-        query = {"name": "load", "kind": "demand", "query": LOAD, "capacityPerReplica": 10}
+        signal = {"name": "load", "kind": "demand", "query": query, "capacityPerReplica": 10}
         document = {
             "apiVersion": "foresail.dev/v1alpha1",
             "kind": "WorkloadPolicy",
@@ -160,7 +164,7 @@ class Stage:
                 "target": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
                 "mode": "active",
                 "replicas": {"min": 1, "max": 30},
-                "signals": [{**query, "match": {"namespace": "$namespace", "app": "$name"}}],
+                "signals": [{**signal, "match": {"namespace": "$namespace", "app": "$name"}}],
                 "behavior": {"scaleDown": {"stabilizationWindowSeconds": 3}},
                 "forecast": {"enabled": False},
                 **spec,
