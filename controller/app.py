@@ -23,7 +23,7 @@ from controller.adapters.kubernetes import (
 )
 from controller.adapters.policy_files import PolicyFiles
 from controller.adapters.prometheus import Allowance, PrometheusSource
-from controller.clients.http import HttpAccess
+from controller.clients.access import prometheus_access
 from controller.clients.kubernetes import connect
 from controller.clock import SystemClock
 from controller.journal import Journal
@@ -73,7 +73,9 @@ async def run_daemon(
         world = outside if outside is not None else await stack.enter_async_context(_kubernetes(settings))
         clock, source = world.clock, world.source
         if source is None:
-            source = await stack.enter_async_context(PrometheusSource(_access(settings), _allowance(settings)))
+            source = await stack.enter_async_context(
+                PrometheusSource(prometheus_access(settings), _allowance(settings))
+            )
         journal = await Journal.open(settings.journal_url)
         stack.push_async_callback(journal.close)
         executor = _worker(stack)
@@ -154,22 +156,6 @@ async def _kubernetes(settings: Settings) -> AsyncIterator[Outside]:
             events=KubernetesEvents(session, clock, cluster.uid_of),
             reached=lambda: cluster.view().seen_at_s > 0,
         )
-
-
-def _access(settings: Settings) -> HttpAccess:
-    tenant = {"X-Scope-OrgID": settings.prometheus_tenant} if settings.prometheus_tenant else {}
-    return HttpAccess(
-        url=settings.prometheus_url,
-        timeout_s=settings.prometheus_timeout_s,
-        bearer_file=settings.prometheus_bearer_token_file,
-        user=settings.prometheus_username,
-        password_file=settings.prometheus_password_file,
-        ca_file=settings.prometheus_ca_file,
-        cert_file=settings.prometheus_client_cert_file,
-        key_file=settings.prometheus_client_key_file,
-        headers=tenant,
-        verify=not settings.prometheus_insecure_skip_verify,
-    )
 
 
 def _allowance(settings: Settings) -> Allowance:

@@ -74,10 +74,10 @@ async def moment_of(journal_url: str, uid: str, at_s: float) -> Moment:
     """The tick that speaks for `at_s`. Raises Unavailable when there is none so early, and Rejected."""
     journal = await Journal.reader(journal_url)
     try:
-        restored = await journal.restore(before_s=at_s)
+        restored = await journal.restore(before_s=at_s, until_s=at_s)
         if restored.snapshot is not None and not _until(restored, at_s):
             # The tick that is wanted is the snapshot's own, so the state before it is needed.
-            restored = await journal.restore(before_s=restored.snapshot.at_s)
+            restored = await journal.restore(before_s=restored.snapshot.at_s, until_s=at_s)
     finally:
         await journal.close()
     return _decided_again(restored, uid, at_s)

@@ -160,13 +160,13 @@ class Journal:
         await self._writer.write(self._snapshot, self._timeout_s)
         self._snapshot = None
 
-    async def restore(self, *, before_s: float = _NEVER_S) -> Restored:
-        """The newest snapshot earlier than `before_s`, all ticks after it, and the orders of the last one.
+    async def restore(self, *, before_s: float = _NEVER_S, until_s: float = _NEVER_S) -> Restored:
+        """The newest snapshot earlier than `before_s`, the ticks after it, and the orders of the last one.
 
-        Raises Unavailable or Rejected.
+        Of the ticks after `until_s` only the first is read. Raises Unavailable or Rejected.
         """
         async with self._reading() as connection:
-            return await queries.restored(connection, before_s)
+            return await queries.restored(connection, before_s, until_s)
 
     async def explain(self, uid: str, at_s: float) -> Explained | None:
         """The decision on a workload that stood at `at_s`; None when none is known. Raises Unavailable or Rejected."""

@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 _NEIGHBOURS = 5
 
 
-async def restored(connection: AsyncConnection, before_s: float) -> Restored:
-    """The newest snapshot earlier than `before_s`, and all ticks after it."""
+async def restored(connection: AsyncConnection, before_s: float, until_s: float) -> Restored:
+    """The newest snapshot earlier than `before_s`, the ticks after it up to `until_s`, and the first later one."""
     snapshot = await _snapshot(connection, before_s)
     since_s = float("-inf") if snapshot is None else snapshot.at_s
-    found = await connection.execute(select(TICKS).where(TICKS.c.at_s > since_s).order_by(TICKS.c.at_s))
+    next_s = await connection.scalar(select(func.min(TICKS.c.at_s)).where(TICKS.c.at_s > until_s))
+    wanted_ticks = TICKS.c.at_s.between(since_s, until_s if next_s is None else next_s) & (TICKS.c.at_s > since_s)
+    found = await connection.execute(select(TICKS).where(wanted_ticks).order_by(TICKS.c.at_s))
     ticks = tuple(TickRow(row.at_s, row.fleet_digest, row.observation) for row in found)
     wanted = {tick.fleet_digest for tick in ticks} | ({snapshot.fleet_digest} if snapshot else set())
     fleets = (await connection.execute(select(FLEETS).where(FLEETS.c.digest.in_(wanted)))).all()
