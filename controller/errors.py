@@ -7,13 +7,13 @@ class ForesailError(Exception):
     """An error whose message is meant for the user: place, value and mend."""
 
 
-class Unavailable(ForesailError):  # noqa: N818 - named by what to do next, as in DESIGN.md
+class Unavailable(ForesailError):
     """A server did not answer, or answered nonsense. Retry at the next tick."""
 
 
-class Conflict(ForesailError):  # noqa: N818
+class Conflict(ForesailError):
     """Somebody else changed the object. Read it again and retry now."""
 
 
-class Rejected(ForesailError):  # noqa: N818
+class Rejected(ForesailError):
     """The server understood and refused. Do not retry; tell somebody."""
