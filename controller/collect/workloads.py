@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_VIEW_AGE_S = 120.0  # watches that were silent for longer are not believed
 LONGEST_FIRST_START_S = 1800.0  # a pod first seen ready tells its start-up time when it took no longer than this
+NEVER_READY_S = 30.0  # a pod that turned unready later than this after its start has been ready (as Kubernetes has it)
 
 _PHASES = {"Pending": Phase.PENDING, "Running": Phase.RUNNING, "Succeeded": Phase.SUCCEEDED, "Failed": Phase.FAILED}
 
@@ -49,12 +50,21 @@ class PodColumns:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What the last look at a target's pods told: those that have been ready, and those on their way there."""
+
+    pods: PodColumns | None  # None: none before
+    served: frozenset[str]
+    starting: frozenset[str]
+
+
 class Workloads:
     """Remembers the columns of targets whose pods did not change, and which pods were seen starting."""
 
     def __init__(self) -> None:
         self._columns: dict[TargetRef, tuple[Sequence[PodView], PodColumns]] = {}
-        self._starting: dict[TargetRef, frozenset[str] | None] = {}
+        self._looked: dict[TargetRef, _Looked] = {}
         self._pods_per_replica: dict[TargetRef, int] = {}
 
     def pods(self, targets: Sequence[TargetRef], view: ClusterView) -> tuple[PodColumns, ...]:
@@ -70,15 +80,19 @@ class Workloads:
         return tuple(found)
 
     def starts(self, targets: Sequence[TargetRef], columns: Sequence[PodColumns], now_s: float) -> Starts:
-        """Start-ups that finished since the last call, and those under way."""
+        """Start-ups that finished since the last call, and those under way.
+
+        A pod starts once: one that was ready and is not any more is no start-up, however old it is.
+        """
         rows: list[tuple[int, float, bool]] = []
         for lane, (target, pods) in enumerate(zip(targets, columns, strict=True)):
-            before = self._starting.get(target)
-            alive = ~pods.deleted & (pods.phase <= Phase.RUNNING)
-            starting = frozenset(pods.names[row] for row in np.flatnonzero(alive & (pods.ready != 1)))
-            if before is not None and not before and not starting:
+            before = self._looked.get(target) or _Looked(None, _fallen(pods), frozenset())
+            if before.pods is pods and not before.starting:
                 continue
-            self._starting[target] = starting
+            ready = frozenset(pods.names[row] for row in np.flatnonzero(pods.ready == 1))
+            waiting = ~pods.deleted & (pods.phase <= Phase.RUNNING) & (pods.ready != 1)
+            starting = frozenset(pods.names[row] for row in np.flatnonzero(waiting)) - before.served
+            self._looked[target] = _Looked(pods, (before.served | ready) & frozenset(pods.names), starting)
             rows += [(lane, *start) for start in _starts(pods, before, starting, now_s)]
         return Starts(
             lane=np.array([lane for lane, *_ in rows], np.int64),
@@ -106,23 +120,27 @@ class Workloads:
     def forget_all_but(self, targets: Sequence[TargetRef]) -> None:
         """Drop what is remembered of targets that no policy names any more."""
         keep = set(targets)
-        for memory in (self._columns, self._starting, self._pods_per_replica):
+        for memory in (self._columns, self._looked, self._pods_per_replica):
             for gone in memory.keys() - keep:
                 del memory[gone]
 
 
-def _starts(
-    pods: PodColumns, before: frozenset[str] | None, starting: frozenset[str], now_s: float
-) -> list[tuple[float, bool]]:
-    """Durations of one target's start-ups and whether they finished; at first sight, those of all ready pods."""
+def _fallen(pods: PodColumns) -> frozenset[str]:
+    """At first sight: pods that are not ready, but changed so late that they must have been."""
+    late = pods.transition_at_s - np.maximum(pods.started_at_s, pods.created_at_s) > NEVER_READY_S
+    return frozenset(pods.names[row] for row in np.flatnonzero((pods.ready == 0) & late))
+
+
+def _starts(pods: PodColumns, before: _Looked, starting: frozenset[str], now_s: float) -> list[tuple[float, bool]]:
+    """Durations of one target's start-ups and whether they finished; those not seen starting when they are short."""
     rows = []
     for row, name in enumerate(pods.names):
         created, ready_at = float(pods.created_at_s[row]), float(pods.transition_at_s[row])
         if name in starting:
             rows.append((max(0.0, now_s - created), False))
-        elif pods.ready[row] == 1 and ready_at != UNKNOWN and ready_at >= created:
+        elif pods.ready[row] == 1 and name not in before.served and ready_at != UNKNOWN and ready_at >= created:
             took_s = ready_at - created
-            if (before is None and took_s <= LONGEST_FIRST_START_S) or (before is not None and name in before):
+            if name in before.starting or took_s <= LONGEST_FIRST_START_S:
                 rows.append((took_s, True))
     return rows
 

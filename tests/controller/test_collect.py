@@ -149,6 +149,28 @@ def test_start_ups_are_learned_at_first_sight_and_when_a_pod_becomes_ready() -> 
     assert third.lane.size == 0
 
 
+def test_a_pod_that_started_between_two_looks_is_learned() -> None:
+    rows = [policy()]
+    world = World(rows)
+    world.look(view_of(rows))
+    quick = pod("quick", created_at_s=NOW_S + 2, transition_at_s=NOW_S + 9)
+    found = world.look(view_of(rows, quick), NOW_S + 15).starts
+
+    assert (found.duration_s.tolist(), found.finished.tolist()) == ([7.0], [True])
+
+
+def test_a_pod_that_stopped_being_ready_for_a_while_is_no_start_up() -> None:
+    rows = [policy()]
+    world = World(rows)
+    world.look(view_of(rows, pod("a")))
+    fallen = pod("a", ready=False, transition_at_s=NOW_S + 5)
+    back = pod("a", transition_at_s=NOW_S + 20)
+
+    assert world.look(view_of(rows, fallen), NOW_S + 15).starts.lane.size == 0
+    assert world.look(view_of(rows, back), NOW_S + 30).starts.lane.size == 0
+    assert World(rows).look(view_of(rows, fallen), NOW_S + 15).starts.lane.size == 0
+
+
 @pytest.mark.parametrize(
     "gone",
     [
