@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 import structlog
@@ -30,6 +27,7 @@ from controller.journal import Journal
 from controller.loop import Loop, Pace, Parts
 from controller.telemetry import About, Telemetry
 from controller.web import Check, Views, heartbeat, serving, web_app
+from controller.worker import worker
 from policies.model import Limits
 
 if TYPE_CHECKING:
@@ -78,7 +76,7 @@ async def run_daemon(
             )
         journal = await Journal.open(settings.journal_url)
         stack.push_async_callback(journal.close)
-        executor = _worker(stack)
+        executor = stack.enter_context(worker())
         parts = Parts(
             clock=clock,
             policies=PolicyFiles(settings.policies),
@@ -170,19 +168,6 @@ def _pace(settings: Settings) -> Pace:
         retention_s=settings.journal_retention_s,
         limits=limits,
     )
-
-
-def _worker(stack: AsyncExitStack) -> ProcessPoolExecutor:
-    """One process for refits, started when the first is due."""
-    executor = ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"), initializer=_yield_to_the_loop)
-    stack.callback(executor.shutdown, wait=False, cancel_futures=True)
-    return executor
-
-
-def _yield_to_the_loop() -> None:
-    """A refit is never more urgent than a tick, and Ctrl-C is the daemon's to handle."""
-    os.nice(10)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import structlog
 
-from controller.errors import ForesailError
+from controller.errors import ForesailError, Unavailable
 from policies.forecast.seasonal import REFIT_EVERY_S, refit
 from policies.history import Backfill
 from policies.model import Kind
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from controller.collect.questions import Questions
     from controller.ports import Clock, MetricsSource
     from policies.forecast.seasonal import SeasonalFit
-    from policies.history import Window
     from policies.model import Fleet
     from policies.state import EngineState
 
@@ -31,6 +31,7 @@ DAY_S = 86_400.0
 STEP_S = 60.0
 DAY_DEADLINE_S = 60.0  # for one query over one day
 RETRY_REFIT_S = 600.0  # while no row of the fit is known
+RETRY_PAST_S = 60.0  # while the source does not answer
 
 
 @dataclass(slots=True)
@@ -42,6 +43,7 @@ class Learning:
     executor: Executor | None = None  # None runs refits in a thread
     _days: deque[tuple[tuple[str, ...], Backfill]] = field(default_factory=deque)
     _reading: asyncio.Task[None] | None = None
+    _waiting: bool = False  # for a source that did not answer
     _fitting: asyncio.Future[SeasonalFit] | None = None
     _fitted_at_s: float = -np.inf
 
@@ -55,7 +57,14 @@ class Learning:
         """Give up reading the past."""
         if self._reading is not None:
             self._reading.cancel()
+        self._waiting = False
         self._days.clear()
+
+    def stop(self) -> None:
+        """Give up reading the past, and a refit under way."""
+        self.stop_reading()
+        if self._fitting is not None:
+            self._fitting.cancel()
 
     def next_day(self, rows: tuple[str, ...]) -> Backfill | None:
         """A day that has been read for these rows, once."""
@@ -79,7 +88,7 @@ class Learning:
     def refit_when_due(self, state: EngineState, history_s: float) -> None:
         """Start a refit if the last is too old, none runs and no history is still being read."""
         now_s = self.clock.now_s()
-        reading = bool(self._days) or (self._reading is not None and not self._reading.done())
+        reading = bool(self._days) or (self._reading is not None and not self._reading.done() and not self._waiting)
         known = state.fit is not None and bool(state.fit.known.any())
         due = now_s - self._fitted_at_s >= (REFIT_EVERY_S if known else RETRY_REFIT_S)
         if reading or not due or self._fitting is not None or not state.history.hours:
@@ -87,7 +96,8 @@ class Learning:
         self._fitted_at_s = now_s
         window = state.history.window(history_s, now_s)
         loop = asyncio.get_running_loop()
-        self._fitting = asyncio.ensure_future(loop.run_in_executor(self.executor, _refit, (window, now_s, state.rows)))
+        work = partial(refit, window, now_s=now_s, rows=state.rows)
+        self._fitting = asyncio.ensure_future(loop.run_in_executor(self.executor, work))
 
     async def _read(self, fleet: Fleet, questions: Questions, since_s: float) -> None:
         rows = [track for track in range(fleet.tracks.lane.size) if fleet.tracks.kind[track] == Kind.DEMAND]
@@ -97,6 +107,12 @@ class Learning:
             start_s = max(since_s, end_s - DAY_S)
             try:
                 day = await self._day(rows, questions, start_s, end_s)
+            except Unavailable as error:
+                log.warning("history not read yet", since_s=since_s, until_s=end_s, err=str(error))
+                self._waiting = True
+                await self.clock.sleep(RETRY_PAST_S)
+                self._waiting = False
+                continue
             except ForesailError as error:
                 log.warning("history not read", since_s=since_s, until_s=end_s, err=str(error))
                 return
@@ -124,8 +140,3 @@ class Learning:
                     np.add.at(value[row], minute[inside], np.asarray(series.values, np.float32)[inside])
                     known[row, minute[inside]] = True
         return Backfill(start_s, STEP_S, value, known)
-
-
-def _refit(work: tuple[Window, float, tuple[str, ...]]) -> SeasonalFit:
-    window, now_s, rows = work
-    return refit(window, now_s=now_s, rows=rows)

@@ -110,7 +110,7 @@ class Loop:
             missed = max(0, int((clock.elapsed_s() - due_s) // self.pace.interval_s))
             due_s += (missed + 1) * self.pace.interval_s
             await _sleep_or(stop, clock, due_s - clock.elapsed_s())
-        self.learning.stop_reading()
+        self.learning.stop()
 
     async def tick(self) -> TickReport | None:
         """One tick. None when there is nothing to decide for, or deciding failed for all."""
@@ -163,7 +163,8 @@ class Loop:
         """Observe, decide, record, act. None when lanes had to be set apart, so that it must be done again."""
         answers = await self._timed("observe", self._answers())
         now_s, view = self.parts.clock.now_s(), self.parts.cluster.view()
-        outcomes = self._outcomes + resolved(self._open, view)
+        late, still_open = resolved(self._open, view)
+        outcomes = self._outcomes + late
         news = News(outcomes, self.learning.next_fit(), self.learning.next_day(state.rows))
         seen = self.collector.observation(fleet, answers, view, now_s, news)
         seen = replace(seen, hold=self._with_forbidden(fleet, seen.hold, now_s))
@@ -177,7 +178,7 @@ class Loop:
         happened = Happened(fleet, seen, decision, self._decision, orders)
         if not await self._timed("record", self.memory.take(happened)):
             orders = tuple(order for order in orders if order.after > order.before)
-        self._open, self._decision = (), decision
+        self._open, self._decision = still_open, decision
         self._outcomes = await self._timed("act", self._acted(orders))
         await self.memory.take_outcomes(now_s, self._outcomes)
         await self.supervisor.guarded("tell", self.told.tell(fleet, seen, targets, self._outcomes))

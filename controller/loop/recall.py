@@ -54,17 +54,26 @@ def recalled(restored: Restored) -> Recall | None:
     return Recall(at_s, fleet, state, seen, decision)
 
 
-def resolved(intents: Sequence[Intent], view: ClusterView) -> tuple[Outcome, ...]:
-    """How orders ended that no recorded tick took note of.
+def resolved(intents: Sequence[Intent], view: ClusterView) -> tuple[tuple[Outcome, ...], tuple[Intent, ...]]:
+    """How orders ended that no recorded tick took note of, and the orders whose target has not been read yet.
 
     They were carried out if the cluster shows their count, or a later order started from it.
     """
+    unread = {intent.order.ref for intent in intents if _unread(view, intent)}
     outcomes = []
     for index, intent in enumerate(intents):
         order = intent.order
+        if order.ref in unread:
+            continue
         later = [other.order.before for other in intents[index + 1 :] if other.order.uid == order.uid]
         target = view.targets.get(order.ref)
         shown = None if target is None else target.spec_replicas
         stands = order.after in ([shown] if not later else later[:1])
         outcomes.append(Outcome(order, intent.at_s, "applied" if stands else "unknown"))
-    return tuple(outcomes)
+    return tuple(outcomes), tuple(intent for intent in intents if intent.order.ref in unread)
+
+
+def _unread(view: ClusterView, intent: Intent) -> bool:
+    """Whether the target is followed and cannot be read, as before the watches have brought it."""
+    target = view.targets.get(intent.order.ref)
+    return target is not None and target.problem is not None
