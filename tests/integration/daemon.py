@@ -265,7 +265,7 @@ class Servers:
 
 @asynccontextmanager
 async def staged(servers: Servers, folder: Path, rules: list[Document] | None = None) -> AsyncIterator[Stage]:
-    """Set up a Deployment of two replicas with ready pods under a load of 14, and a policy; the daemon is not started."""
+    """A Deployment of two replicas with ready pods under a load of 14, and its policy; the daemon is not started."""
     account = await servers.kube_api.service_account(servers.namespace, "foresail", rules or rights())
     kubeconfig = servers.kube_api.kubeconfig_for(account.token, folder)
     stage = Stage(servers.kube_api, servers.namespace, servers.prometheus, servers.exporter, folder, kubeconfig)

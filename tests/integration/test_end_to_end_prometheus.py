@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
+import threading
 import time
-from contextlib import asynccontextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -25,7 +25,7 @@ from tests.integration.servers.bad_prometheus import (
 from tests.integration.servers.process import eventually, http_request
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Iterator
 
     from tests.integration.daemon import Stage
 
@@ -53,7 +53,7 @@ async def test_a_dead_prometheus_shrinks_nothing_and_decisions_resume_when_it_is
 
 async def test_a_target_that_dies_under_a_rate_lowers_nothing(stage: Stage) -> None:
     stage.policy(query=RATE)
-    async with requests_of(stage, per_s=35):
+    with requests_of(stage, per_s=35):
         eventually(lambda: (stage.prometheus.value(stage_rate(stage)) or 0) > 30, PATIENCE_S, what="a rate of 35")
         with stage.daemon:
             await stage.scaled(5)
@@ -133,20 +133,20 @@ def stage_rate(stage: Stage) -> str:
     return f'rate({REQUESTS}{{namespace="{stage.namespace}"}}[10s])'
 
 
-@asynccontextmanager
-async def requests_of(stage: Stage, *, per_s: float) -> AsyncIterator[None]:
+@contextmanager
+def requests_of(stage: Stage, *, per_s: float) -> Iterator[None]:
     """Let the workload's counter of requests rise by so many a second."""
-    began_s = time.monotonic()
+    began_s, over = time.monotonic(), threading.Event()
 
-    async def count() -> None:
-        while True:
+    def count() -> None:
+        while not over.wait(0.05):
             served = per_s * (time.monotonic() - began_s)
             stage.exporter.set(REQUESTS, served, kind="counter", namespace=stage.namespace, app="web")
-            await asyncio.sleep(0.05)
 
-    counting = asyncio.create_task(count())
+    counting = threading.Thread(target=count, name="requests")
+    counting.start()
     try:
         yield
     finally:
-        counting.cancel()
-        await asyncio.wait([counting])
+        over.set()
+        counting.join()
