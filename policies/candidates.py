@@ -6,17 +6,17 @@ Each proposes replicas by itself, under the bounds that hold for it, from a log 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from policies.arrays import any_by, booleans, integers, max_by, small
+from policies.codes import Code
 from policies.forecast import seasonal
 from policies.hpa import behavior as hpa
 from policies.hpa.metrics import Fault, propose
-from policies.model import UNKNOWN, Conditions, Forecast, Hold, Proposal, Source, Status
+from policies.model import UNKNOWN, Conditions, Forecast, Hold, Proposal, Status
 from policies.state import demand_tracks
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ROUNDING = 1e-9  # a need this close above a whole number of replicas is that number
 
 
-class Scaling(IntEnum):
+class Scaling(Code):
     """Reasons of the condition ScalingActive; NOT_SET where bounds decided before any metric was read."""
 
     NOT_SET = 0
@@ -43,7 +43,7 @@ class Scaling(IntEnum):
     INVALID_METRIC_SOURCE_TYPE = 8
 
 
-class Able(IntEnum):
+class Able(Code):
     """Reasons of the condition AbleToScale."""
 
     SUCCEEDED_GET_SCALE = 0
@@ -98,16 +98,25 @@ class _Ruling:
 
 
 def kubernetes_rule(fleet: Fleet, state: EngineState, seen: Observation, bounds: hpa.Bounds) -> KubernetesAdvice:
-    """HPA v2: the largest proposal of the tracks, stabilised, limited by rates and bounds, `[lane]`."""
+    """HPA v2: the largest proposal of the tracks, stabilised, limited by rates and bounds, `[lane]`.
+
+    With `limits.cautious` two things are added before a fall. Nothing is lowered while a signal is above its target:
+    Kubernetes multiplies the ratio by the ready pods, so that an overload that makes pods unready asks for fewer.
+    And a hole in the data counts as a recommendation to stay, so that the window begins anew after it.
+    """
     current = seen.spec_replicas
     first = ~state.seen & (seen.hold != Hold.NO_TARGET)
     log = state.advice.noted(seen.now_s, current, first, hpa.log_window(fleet.behavior, fleet.limits))
     tracks = propose(fleet, seen)
     best = _largest(fleet, seen, tracks)
+    cautious = fleet.limits.cautious
+    pressed = any_by(fleet.tracks.lane, tracks.above, fleet.lanes) & (best.replicas < current) & cautious
     disabled = (current == 0) & ~(state.zeroed & fleet.limits.scale_to_zero)
     outside = ~disabled & ((current > bounds.high) | (current < bounds.low))
     ruled = ~disabled & ~outside & best.usable
     proposal = Proposal(current).limited_to(np.where(ruled | best.doubtful, best.replicas, current), rule="signals")
+    best = replace(best, replicas=np.where(pressed, current, best.replicas))
+    proposal = proposal.limited_to(np.where(pressed, current, proposal.target), rule="above_target")
     proposal = proposal.limited_to(np.where(ruled, best.replicas, current), rule="missing_data")
     moment = hpa.Moment(fleet.behavior, fleet.limits, seen.now_s, current)
     stable = hpa.stabilized(moment, log, best.replicas)
@@ -119,7 +128,9 @@ def kubernetes_rule(fleet: Fleet, state: EngineState, seen: Observation, bounds:
     proposal = proposal.limited_to(np.where(ruled, limited, proposal.target), rule="bounds")
     inside = np.clip(current, bounds.low, bounds.high)
     proposal = proposal.limited_to(np.where(outside, inside, proposal.target), rule="bounds")
-    log = log.noted(seen.now_s, best.replicas, ruled, hpa.log_window(fleet.behavior, fleet.limits))
+    stays = cautious & best.doubtful & ~best.usable & ~disabled & ~outside
+    noted = np.where(ruled, best.replicas, current)
+    log = log.noted(seen.now_s, noted, ruled | stays, hpa.log_window(fleet.behavior, fleet.limits))
     ruling = _Ruling(disabled, outside, ruled, stable, code)
     conditions = _conditions(fleet, best, ruling, moved=proposal.target != current, rising=best.replicas >= current)
     return KubernetesAdvice(proposal, log, tracks, replace(conditions, utilization_percent=tracks.utilization_percent))
@@ -140,10 +151,7 @@ def _largest(fleet: Fleet, seen: Observation, tracks: Proposed) -> _Largest:
         first = integers(count, lane.size)
         np.minimum.at(first, lane[invalid], invalid)
         named = ~usable & (first < lane.size)
-        unread = tracks.fault[first[named]] == Fault.UNKNOWN_TYPE
-        source = np.where(unread & (fleet.tracks.source[first[named]] == Source.UNKNOWN), Source.UNKNOWN,
-                          fleet.tracks.source[first[named]])  # fmt: skip
-        scaling[named] = _FAILED[source]
+        scaling[named] = _FAILED[fleet.tracks.source[first[named]]]
     return _Largest(replicas, doubtful, usable, scaling)
 
 
@@ -227,7 +235,7 @@ def forecast_rule(
     """Replicas that the forecast asks for under the windows and rates it must keep, `[lane]`, and its log.
 
     Its own falls are held by the down window like the Kubernetes rule's. Rate policies bind it only in the
-    directions that the user wrote. Lanes without a forecast ask for 0.
+    directions that the user wrote. A lane whose forecast ends asks for what it asked for until the window is over.
     """
     wanted = np.minimum(forecast.replicas, bounds.high)
     window = hpa.log_window(fleet.behavior, fleet.limits)
@@ -236,8 +244,8 @@ def forecast_rule(
     held = hpa.stabilized(moment, state.ahead, wanted)
     log = state.ahead.noted(seen.now_s, wanted, forecast.known, window)
     rates = written_limits(moment, hpa.Moves(state.rises, state.falls))
-    asked = np.clip(held, rates.low, rates.high)
-    return np.where(forecast.known & (current > 0), np.minimum(asked, bounds.high), 0), log
+    asked = np.minimum(np.clip(held, rates.low, rates.high), bounds.high)
+    return np.where(fleet.forecast & (held > 0) & (current > 0), asked, 0), log
 
 
 def written_limits(moment: hpa.Moment, moves: hpa.Moves) -> hpa.Bounds:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.model import Action, Status, Why
+from policies.model import Action, Status, Why, signal_name
 
 if TYPE_CHECKING:
     from policies.model import Decision, Fleet, Observation, Step
 
 RULE_SENTENCES = {
     "signals": "The signals ask for {after} (Kubernetes' rule; it was {before}).",
+    "above_target": "A signal is above its target, so nothing is lowered: {after} instead of {before}.",
     "missing_data": "Some data is not fresh, and only fresh data may lower: {after} instead of {before}.",
     "stabilization": "A stabilisation window keeps {after} instead of {before}.",
     "rate_limit": "The behavior's rate policies allow {after} instead of {before}.",
@@ -67,7 +68,7 @@ def _seen(fleet: Fleet, decision: Decision, lane: int) -> tuple[str, ...]:
 
 
 def _reading(fleet: Fleet, decision: Decision, track: int) -> str:
-    name = fleet.tracks.uid[track].rpartition("/")[2]
+    name = signal_name(fleet.tracks.uid[track])
     reading = decision.readings
     why = WHY_WORDS[Why(int(reading.why[track]))]
     if reading.status[track] == Status.MISSING:
@@ -93,7 +94,7 @@ def _steps(decision: Decision, lane: int) -> tuple[str, ...]:
     return tuple(
         RULE_SENTENCES[rule].format(before=before, after=after, low=low, high=high)
         for rule, before, after in steps_of(decision, lane)
-    )
+    ) or ("No rule asks for a change.",)
 
 
 def _outcome(seen: Observation, decision: Decision, lane: int) -> str:

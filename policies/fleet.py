@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
+from zlib import crc32
 
 import numpy as np
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from policies.arrays import BoolArray
-    from policies.spec import PressureSignal, ScaleDown, ScaleUp, Signal, WorkloadPolicy
+    from policies.spec import BoundQuery, PressureSignal, ScaleDown, ScaleUp, Signal, WorkloadPolicy
 
 HEADROOM = 0.875
 """The Kubernetes rule aims at this share of the serving limit: the customary 70 % where the limit is 80 %."""
@@ -85,16 +86,16 @@ def _direction(rules: Sequence[ScaleUp | ScaleDown], written: BoolArray) -> Dire
 
 def _tracks(policies: Sequence[WorkloadPolicy]) -> Tracks:
     rows = [
-        (lane, policy, signal, _track_of(signal, policy.spec.objective.serving_limit))
+        (lane, policy, bound, _track_of(signal, policy.spec.objective.serving_limit))
         for lane, policy in enumerate(policies)
-        for signal in policy.spec.signals
+        for signal, bound in zip(policy.spec.signals, policy.queries(), strict=True)
     ]
 
     def column(value: Callable[[_Track], int], dtype: type) -> np.ndarray:
         return np.array([value(track) for *_, track in rows], dtype)
 
     return Tracks(
-        uid=tuple(f"{policy.uid}/{signal.name}" for _, policy, signal, _ in rows),
+        uid=tuple(f"{policy.uid}/{bound.signal}#{_digest(bound)}" for _, policy, bound, _ in rows),
         lane=np.array([lane for lane, *_ in rows], np.int64),
         kind=column(lambda track: track.kind, np.int8),
         source=column(lambda track: track.source, np.int8),
@@ -103,6 +104,11 @@ def _tracks(policies: Sequence[WorkloadPolicy]) -> Tracks:
         capacity_milli=column(lambda track: track.capacity_milli, np.int64),
         cpu=column(lambda track: track.cpu, np.bool_),
     )
+
+
+def _digest(bound: BoundQuery) -> str:
+    """Another query is another track: what was learned of the old one says nothing of it."""
+    return f"{crc32(repr((bound.query, bound.match)).encode()):08x}"
 
 
 class _Track(NamedTuple):

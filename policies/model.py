@@ -7,12 +7,12 @@ signal) or by the row of a flat table with a sorted `lane` or `track` column; a 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray, booleans, floats, integers, small
+from policies.codes import Code
 
 if TYPE_CHECKING:
     from policies.forecast.seasonal import SeasonalFit
@@ -25,6 +25,7 @@ UNKNOWN = -1  # a count, request, age or row that nobody knows
 RULES = (
     "steady",  # no rule asked for a change
     "signals",  # the Kubernetes rule on the signals: their largest proposal
+    "above_target",  # nothing is lowered while a signal is above its target
     "missing_data",  # data that is not fresh may raise and never lower
     "stabilization",  # a stabilisation window
     "rate_limit",  # rate policies of the behavior
@@ -36,7 +37,7 @@ RULES = (
 )  # names that steps and reasons use, in the order in which the rules speak
 
 
-class Mode(IntEnum):
+class Mode(Code):
     """What Foresail may write for a lane; see docs/architecture.md."""
 
     SHADOW = 0
@@ -45,14 +46,14 @@ class Mode(IntEnum):
     PAUSED = 3
 
 
-class Kind(IntEnum):
+class Kind(Code):
     """`DEMAND` is the same whatever is decided; `PRESSURE` depends on the replicas there are."""
 
     DEMAND = 0
     PRESSURE = 1
 
 
-class Source(IntEnum):
+class Source(Code):
     """Where a track's value comes from, in the terms of autoscaling/v2."""
 
     RESOURCE = 0
@@ -63,7 +64,7 @@ class Source(IntEnum):
     UNKNOWN = 5
 
 
-class TargetKind(IntEnum):
+class TargetKind(Code):
     """How a track's target is meant: percent of the request, value per pod, or value in total."""
 
     NONE = 0
@@ -72,7 +73,7 @@ class TargetKind(IntEnum):
     VALUE = 3
 
 
-class Status(IntEnum):
+class Status(Code):
     """How far a reading can be trusted. Only `FRESH` may lower; `CENSORED` is a lower bound."""
 
     FRESH = 0
@@ -81,7 +82,7 @@ class Status(IntEnum):
     CENSORED = 3
 
 
-class Why(IntEnum):
+class Why(Code):
     """Why a reading has its status."""
 
     OK = 0
@@ -99,7 +100,7 @@ class Why(IntEnum):
     NOT_ASKED = 12
 
 
-class Phase(IntEnum):
+class Phase(Code):
     """Phase of a pod."""
 
     PENDING = 0
@@ -108,7 +109,7 @@ class Phase(IntEnum):
     FAILED = 3
 
 
-class Hold(IntEnum):
+class Hold(Code):
     """Why Foresail must not change a lane, whatever the load."""
 
     NONE = 0
@@ -122,7 +123,7 @@ class Hold(IntEnum):
     FORBIDDEN = 8  # the API server refuses what Foresail wants to do
 
 
-class Action(IntEnum):
+class Action(Code):
     """What a decision does to a lane."""
 
     KEEP = 0
@@ -131,7 +132,7 @@ class Action(IntEnum):
     HOLD = 3
 
 
-class Select(IntEnum):
+class Select(Code):
     """`selectPolicy` of autoscaling/v2."""
 
     MAX = 0
@@ -173,7 +174,7 @@ class Behavior:
 class Tracks:
     """The signals of all lanes, a flat table sorted by lane."""
 
-    uid: tuple[str, ...]  # "namespace/name/signal"
+    uid: tuple[str, ...]  # "namespace/name/signal#digest of its query", see `signal_name`
     lane: IntArray
     kind: SmallArray
     source: SmallArray
@@ -181,6 +182,11 @@ class Tracks:
     target_milli: IntArray  # percent for UTILIZATION
     capacity_milli: IntArray  # what one replica serves at 100 %; UNKNOWN when not declared
     cpu: BoolArray  # the CPU readiness rules apply
+
+
+def signal_name(track_uid: str) -> str:
+    """The signal's own name in a track's uid."""
+    return track_uid.rpartition("/")[2].partition("#")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +200,7 @@ class Limits:
     downscale_stabilization_s: float = 300.0  # for lanes without behavior
     tick_s: float = 15.0
     scale_to_zero: bool = False
+    cautious: bool = True  # what Foresail adds to Kubernetes' rule before it lowers; see candidates.kubernetes_rule
 
 
 @dataclass(frozen=True, slots=True)

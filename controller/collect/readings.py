@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_AGE_S = 90.0  # a minute's scrape interval, and half a minute of grace
 FUTURE_S = 5.0  # a sample this far ahead of our clock is not believed
-REMEMBERED_S = 600.0  # how long a larger number of scrape targets is remembered
+REMEMBERED_S = 3600.0  # how long a larger number of scrape targets is remembered
 INT64_MAX = 2**63 - 1
 
 Key = tuple[str, ...]

@@ -13,7 +13,7 @@ import numpy as np
 from policies import signals
 from policies.arrays import count_by
 from policies.candidates import capacity_per_replica
-from policies.model import RULES, UNKNOWN, Action, Kind, Phase, Status, TargetKind
+from policies.model import RULES, UNKNOWN, Action, Kind, Phase, Status, TargetKind, signal_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -75,7 +75,7 @@ def _saturation(report: TickReport, labels: Sequence[str]) -> tuple[Gauge, list[
     known = np.flatnonzero(np.isfinite(ratio) & (report.decision.readings.status != Status.MISSING))
     tracks = report.fleet.tracks
     names = [
-        f'{labels[tracks.lane[track]]},signal="{_escaped(tracks.uid[track].rpartition("/")[2])}"}}'
+        f'{labels[tracks.lane[track]]},signal="{_escaped(signal_name(tracks.uid[track]))}"}}'
         for track in known.tolist()
     ]
     return signals.SATURATION, names, ratio[known]

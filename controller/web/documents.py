@@ -9,7 +9,7 @@ import numpy as np
 
 from controller.telemetry import ready_replicas
 from policies.explain import sentences, steps_of
-from policies.model import RULES, UNKNOWN, Action, Hold, Mode, Status, Why
+from policies.model import RULES, UNKNOWN, Action, Hold, Mode, Status, Why, signal_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +109,7 @@ def _signal(report: TickReport, track: int) -> Document:
     status = Status(int(readings.status[track]))
     there = status is not Status.MISSING
     return {
-        "name": report.fleet.tracks.uid[track].rpartition("/")[2],
+        "name": signal_name(report.fleet.tracks.uid[track]),
         "status": status.name.lower(),
         "why": Why(int(readings.why[track])).name.lower(),
         "value": float(readings.value_milli[track]) / 1000.0 if there else None,

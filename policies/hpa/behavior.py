@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from policies.codes import Code
 from policies.model import Select
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 INT32_MAX = 2**31 - 1
 
 
-class Limited(IntEnum):
+class Limited(Code):
     """What bound a count, as the status condition ScalingLimited names it."""
 
     DESIRED_WITHIN_RANGE = 0

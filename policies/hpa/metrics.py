@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from policies.arrays import INT64_MAX, booleans, integers, small, sum_by
+from policies.codes import Code
 from policies.hpa.pods import Group, listed_pods, pod_groups, ready_pods
 from policies.model import UNKNOWN, Source, Status, TargetKind
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 INT32_MAX = 2**31 - 1
 
 
-class Fault(IntEnum):
+class Fault(Code):
     """Why a track proposes nothing."""
 
     NONE = 0
@@ -39,6 +39,13 @@ class Proposed:
     utilization_percent: IntArray
     raw_milli: IntArray
     fault: SmallArray
+    above: BoolArray  # the ratio is above 1 and applies to the ready pods, so that fewer of them could ask for fewer
+
+    @classmethod
+    def nothing(cls, count: int) -> Proposed:
+        """No track proposes anything yet."""
+        unknown = integers(count, UNKNOWN)
+        return cls(unknown, unknown.copy(), unknown.copy(), small(count), booleans(count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +63,21 @@ def propose(fleet: Fleet, seen: Observation) -> Proposed:
     """Replicas proposed by every track on its own, before limits and windows."""
     tracks, readings = fleet.tracks, seen.readings
     count = tracks.lane.size
-    fault = small(count)
-    replicas, raw = integers(count, UNKNOWN), integers(count, UNKNOWN)
-    utilization = integers(count, UNKNOWN)
+    out = Proposed.nothing(count)
+    fault = out.fault
     fault[(tracks.source == Source.UNKNOWN) | (tracks.target_kind == TargetKind.NONE)] = Fault.UNKNOWN_TYPE
     fault[readings.status == Status.MISSING] = Fault.SOURCE
     by_pod = _sampled(tracks.source) & (fault == Fault.NONE)
     if by_pod.any():
-        _from_samples(fleet, seen, by_pod, (replicas, utilization, raw, fault))
+        _from_samples(fleet, seen, by_pod, out)
     in_total = ~_sampled(tracks.source) & (fault == Fault.NONE)
     if in_total.any():
-        _from_totals(fleet, seen, in_total, (replicas, raw, fault))
-    return Proposed(replicas, utilization, raw, fault)
+        _from_totals(fleet, seen, in_total, out)
+    failed = fault != Fault.NONE
+    for values in (out.replicas, out.utilization_percent, out.raw_milli):
+        values[failed] = UNKNOWN
+    out.above[failed] = False
+    return out
 
 
 def _sampled(source: SmallArray) -> BoolArray:
@@ -85,35 +95,27 @@ def _whole(replicas: FloatArray) -> IntArray:
     return np.ceil(np.minimum(replicas, INT32_MAX)).astype(np.int64)
 
 
-def _from_totals(fleet: Fleet, seen: Observation, mine: BoolArray, out: tuple[IntArray, IntArray, SmallArray]) -> None:
+def _from_totals(fleet: Fleet, seen: Observation, mine: BoolArray, out: Proposed) -> None:
     """Object and external metrics: a total against a target in total or per replica."""
-    replicas, raw, fault = out
-    tracks = fleet.tracks
-    value, target, lane = seen.readings.value_milli, tracks.target_milli.astype(np.float64), tracks.lane
-    usage = value.astype(np.float64)
+    tracks, value = fleet.tracks, seen.readings.value_milli
+    target, usage, lane = tracks.target_milli.astype(np.float64), value.astype(np.float64), tracks.lane
     per_pod = mine & (tracks.target_kind == TargetKind.AVERAGE_VALUE)
-    spec, status = seen.spec_replicas[lane], seen.status_replicas[lane]
+    status = seen.status_replicas[lane]
     with np.errstate(divide="ignore", invalid="ignore"):
         shared = usage / (target * status)
+        out.replicas[per_pod] = _whole(usage[per_pod] / target[per_pod])
         keep = per_pod & _within(fleet, lane, shared)
-        replicas[per_pod] = _whole(usage[per_pod] / target[per_pod])
-        replicas[keep] = status[keep]
-        raw[per_pod] = np.ceil(usage[per_pod] / np.maximum(status[per_pod], 1)).astype(np.int64)
+        out.replicas[keep] = status[keep]
+        out.raw_milli[per_pod] = np.ceil(usage[per_pod] / np.maximum(status[per_pod], 1)).astype(np.int64)
         in_total = mine & (tracks.target_kind == TargetKind.VALUE)
         if in_total.any():
-            ratio = usage / target
-            _by_ratio(fleet, seen, in_total, ratio, (replicas, fault))
-            raw[in_total] = value[in_total]
-    fault[mine & (tracks.target_kind == TargetKind.UTILIZATION)] = Fault.UNKNOWN_TYPE
-    replicas[fault != Fault.NONE] = UNKNOWN
-    del spec
+            _by_ratio(fleet, seen, in_total, usage / target, out)
+            out.raw_milli[in_total] = value[in_total]
+    out.fault[mine & (tracks.target_kind == TargetKind.UTILIZATION)] = Fault.UNKNOWN_TYPE
 
 
-def _by_ratio(
-    fleet: Fleet, seen: Observation, mine: BoolArray, ratio: FloatArray, out: tuple[IntArray, SmallArray]
-) -> None:
+def _by_ratio(fleet: Fleet, seen: Observation, mine: BoolArray, ratio: FloatArray, out: Proposed) -> None:
     """Ready pods times the ratio; at zero replicas the ratio itself."""
-    replicas, fault = out
     lane = fleet.tracks.lane
     ready = ready_pods(seen.pods, fleet.lanes)[lane]
     none = (listed_pods(seen.pods, fleet.lanes) == 0)[lane]
@@ -121,18 +123,13 @@ def _by_ratio(
     wanted = _whole(ratio * ready / seen.pods_per_replica[lane])
     wanted = np.where(_within(fleet, lane, ratio), spec, wanted)
     wanted = np.where(spec == 0, _whole(ratio), wanted)
-    replicas[mine] = wanted[mine]
-    fault[mine & none & (spec != 0)] = Fault.NO_PODS
+    out.replicas[mine] = wanted[mine]
+    out.above[mine] = ratio[mine] > 1.0
+    out.fault[mine & none & (spec != 0)] = Fault.NO_PODS
 
 
-def _from_samples(
-    fleet: Fleet,
-    seen: Observation,
-    mine: BoolArray,
-    out: tuple[IntArray, IntArray, IntArray, SmallArray],
-) -> None:
+def _from_samples(fleet: Fleet, seen: Observation, mine: BoolArray, out: Proposed) -> None:
     """Resource and pod metrics: a mean over pods, doubtful pods counted so as to dampen the change."""
-    replicas, utilization, raw, fault = out
     tracks, samples = fleet.tracks, seen.samples
     count, lane = tracks.lane.size, tracks.lane
     group = pod_groups(tracks, seen.pods, samples, fleet.limits)
@@ -151,13 +148,12 @@ def _from_samples(
         value = np.where(known, samples.value_milli, _refill(fleet, seen, missing & falling[samples.track]))
         second = _usage(fleet, seen, known | refilled, value)
         wanted = np.where(doubtful, _dampened(fleet, seen, first, second), wanted)
-    replicas[mine] = wanted[mine]
-    of_request = tracks.target_kind == TargetKind.UTILIZATION
-    utilization[mine & of_request] = first.utilization_percent[mine & of_request]
-    raw[mine] = first.mean_milli[mine]
-    _note_faults(fleet, seen, mine, (known, first), fault)
-    utilization[fault != Fault.NONE], raw[fault != Fault.NONE] = UNKNOWN, UNKNOWN
-    replicas[fault != Fault.NONE] = UNKNOWN
+    out.replicas[mine] = wanted[mine]
+    out.above[mine] = rising[mine]
+    of_request = mine & (tracks.target_kind == TargetKind.UTILIZATION)
+    out.utilization_percent[of_request] = first.utilization_percent[of_request]
+    out.raw_milli[mine] = first.mean_milli[mine]
+    _note_faults(fleet, seen, mine, (known, first), out.fault)
 
 
 def _refill(fleet: Fleet, seen: Observation, rows: BoolArray) -> IntArray:

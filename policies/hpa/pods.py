@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from policies.codes import Code
 from policies.model import UNKNOWN, Phase
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from policies.model import Limits, Pods, PodSamples, Tracks
 
 
-class Group(IntEnum):
+class Group(Code):
     """How a pod counts for one track."""
 
     READY = 0

@@ -107,6 +107,7 @@ def fleet_of_vector(vector: Vector) -> Fleet:
         ),
         limits=Limits(
             removal_ratio=1.0,
+            cautious=False,
             cpu_initialization_period_s=vector.get("cpu_initialization_period_s") or 0,
             initial_readiness_delay_s=vector.get("initial_readiness_delay_s") or 0,
             downscale_stabilization_s=vector.get("downscale_stabilization_s") or 0,

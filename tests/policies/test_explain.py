@@ -28,7 +28,7 @@ def told(fleet_spec: Document, replicas: int, value: float, **more: object) -> t
 @pytest.mark.parametrize(
     ("spec", "replicas", "value", "more", "expected"),
     [
-        pytest.param({}, 10, 70, {}, (OK, "Decision: keep 10."), id="steady"),
+        pytest.param({}, 10, 70, {}, (OK, "No rule asks for a change.", "Decision: keep 10."), id="steady"),
         pytest.param(
             {},
             6,
@@ -63,7 +63,11 @@ def told(fleet_spec: Document, replicas: int, value: float, **more: object) -> t
             20,
             0,
             {"status": Status.MISSING, "why": Why.DEADLINE},
-            ("Signal load is missing: no answer within the deadline.", "Decision: keep 20."),
+            (
+                "Signal load is missing: no answer within the deadline.",
+                "No rule asks for a change.",
+                "Decision: keep 20.",
+            ),
             id="a-hole",
         ),
         pytest.param(

@@ -3,7 +3,7 @@
 import pytest
 
 from policies.fleet import fleet_of
-from policies.model import UNKNOWN, Kind, Mode, Select, Source, TargetKind
+from policies.model import UNKNOWN, Kind, Mode, Select, Source, TargetKind, signal_name
 from tests.builders import Document, demand, one, policy, pressure, requested
 
 CONTAINER = {**requested(), "capacityFromRequest": {"resource": "cpu", "container": "main"}}
@@ -60,14 +60,14 @@ def test_a_signal_becomes_a_track(signal: Document, expected: tuple[object, ...]
     columns = (tracks.kind, tracks.source, tracks.target_kind, tracks.target_milli, tracks.capacity_milli, tracks.cpu)
 
     assert tuple(column[0] for column in columns) == expected
-    assert tracks.uid == (f"shop/web/{signal['name']}",)
+    assert [uid.partition("#")[0] for uid in tracks.uid] == [f"shop/web/{signal['name']}"]
 
 
 def test_lanes_are_sorted_by_uid_and_tracks_by_lane() -> None:
     fleet = fleet_of([policy("b", demand("x"), demand("y")), policy("a", demand("z"))])
 
     assert fleet.uid == ("shop/a", "shop/b")
-    assert fleet.tracks.uid == ("shop/a/z", "shop/b/x", "shop/b/y")
+    assert [uid.partition("#")[0] for uid in fleet.tracks.uid] == ["shop/a/z", "shop/b/x", "shop/b/y"]
     assert fleet.tracks.lane.tolist() == [0, 1, 1]
 
 
@@ -115,3 +115,9 @@ def test_no_policies_are_a_fleet_of_no_lanes() -> None:
 
     assert fleet.lanes == 0
     assert fleet.tracks.lane.size == 0
+
+
+def test_another_query_is_another_track_of_the_same_name() -> None:
+    old, new = (fleet_of([policy("web", {**demand(), "query": query})]) for query in ("load", "load * 60"))
+    assert old.tracks.uid != new.tracks.uid
+    assert signal_name(old.tracks.uid[0]) == signal_name(new.tracks.uid[0]) == "load"
