@@ -12,7 +12,7 @@ from policies.hpa.pods import Container, pod_request
 from policies.model import UNKNOWN, Hold, Mode, Phase, Pods, Starts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from controller.records import ClusterView, ContainerRequest, PodView, TargetRef, TargetView
     from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray
@@ -116,6 +116,10 @@ class Workloads:
                 self._pods_per_replica[target] = listed // reported
             found[lane] = self._pods_per_replica.get(target, 1)
         return found
+
+    def recall(self, pods_per_replica: Mapping[TargetRef, int]) -> None:
+        """Take what was known before a restart, where nothing has been learned since."""
+        self._pods_per_replica = {**pods_per_replica, **self._pods_per_replica}
 
     def forget_all_but(self, targets: Sequence[TargetRef]) -> None:
         """Drop what is remembered of targets that no policy names any more."""

@@ -12,6 +12,7 @@ from controller.actuate import Hands, orders_of
 from controller.collect import Collector
 from controller.collect.collector import News
 from controller.collect.questions import target_of
+from controller.journal import Intent
 from controller.loop.learning import Learning
 from controller.loop.memory import Happened, Memory
 from controller.loop.recall import Recall, recalled, resolved
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from concurrent.futures import Executor
 
-    from controller.journal import Intent, Journal
+    from controller.journal import Journal
     from controller.ports import Actuator, Clock, Cluster, Events, MetricsSource, PolicySource
     from controller.records import Answer, ClusterView, Outcome, ScaleOrder
     from policies.arrays import SmallArray
@@ -87,6 +88,7 @@ class Loop:
         self._outcomes: tuple[Outcome, ...] = ()
         self._open: tuple[Intent, ...] = ()
         self._forbidden: dict[str, float] = {}  # uid -> until wall time
+        self._pods_per_replica: dict[str, int] = {}  # by uid, as last seen before a restart
         self._phases_s: dict[str, float] = {}
 
     async def start(self) -> None:
@@ -97,6 +99,8 @@ class Loop:
         recall = await self.supervisor.guarded("recall the state", asyncio.to_thread(recalled, restored))
         if isinstance(recall, Recall):
             self.state, self._open = recall.state, restored.intents
+            if recall.seen is not None:
+                self._pods_per_replica = dict(zip(recall.fleet.uid, recall.seen.pods_per_replica.tolist(), strict=True))
             log.info("state recalled", at_s=recall.at_s, ticks=len(restored.ticks), lanes=len(recall.state.uid))
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -148,6 +152,13 @@ class Loop:
         accepted = replace(self.policies, policies=policies)
         fleet = fleet_of(policies, replace(self.pace.limits, tick_s=self.pace.interval_s))
         self.collector.prepare(accepted)
+        self.collector.workloads.recall(
+            {
+                target: self._pods_per_replica[uid]
+                for uid, target in zip(fleet.uid, self.collector.questions.targets, strict=True)
+                if uid in self._pods_per_replica
+            }
+        )
         every = [target_of(policy) for policy in self.policies.policies]
         await self.supervisor.guarded("follow the targets", self.parts.cluster.follow(every))
         await self.memory.take_fleet(fleet, accepted, self.parts.clock.now_s())
@@ -178,8 +189,10 @@ class Loop:
         happened = Happened(fleet, seen, decision, self._decision, orders)
         if not await self._timed("record", self.memory.take(happened)):
             orders = tuple(order for order in orders if order.after > order.before)
-        self._open, self._decision = still_open, decision
+        self._decision = decision
         self._outcomes = await self._timed("act", self._acted(orders))
+        unknown = tuple(Intent(now_s, each.order) for each in self._outcomes if each.result == "unavailable")
+        self._open = still_open + unknown  # the server may have done it before it failed to say so
         await self.memory.take_outcomes(now_s, self._outcomes)
         await self.supervisor.guarded("tell", self.told.tell(fleet, seen, targets, self._outcomes))
         await self.supervisor.guarded("keep", self.memory.keep(self.state, now_s))

@@ -10,7 +10,7 @@ import pytest
 from controller.errors import Unavailable
 from controller.journal import Journal
 from controller.loop import supervisor
-from controller.records import PastSeries
+from controller.records import PastSeries, ScaleOrder
 from policies.engine import decide
 from policies.model import Action, Hold, Limits, Status, Why
 from simulations.cluster import Faults, Workload
@@ -172,6 +172,39 @@ async def test_a_change_made_just_before_a_kill_counts_in_the_rates_after_it(jou
     assert world.scale_of() == 5  # 3 in 120 s are used up
     await world.ticks(2)
     assert world.scale_of() == 8
+
+
+async def test_a_write_whose_answer_was_lost_counts_in_the_rates(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = {"scaleUp": {"policies": [{"type": "Pods", "value": 3, "periodSeconds": 120}]}}
+    world = rig(policy(behavior=slow))
+    really = world.cluster.scale
+
+    async def lost(order: ScaleOrder) -> None:
+        await really(order)
+        raise Unavailable("no answer within 10 s")
+
+    monkeypatch.setattr(world.cluster, "scale", lost)
+    world.source.load = {"web": 100.0}
+    await world.ticks(1)
+    monkeypatch.setattr(world.cluster, "scale", really)
+    assert world.last().outcomes[0].result == "unavailable"
+    await world.ticks(7)
+    assert world.scale_of() == 5  # 3 in 120 s are used up
+    await world.ticks(1)
+    assert world.scale_of() == 8
+
+
+async def test_a_restart_in_a_rollout_knows_how_many_pods_make_a_replica(journal: Journal) -> None:
+    world = rig(journal=journal)
+    world.cluster.remove(world.ref("web"))
+    world.cluster.add(Workload(world.ref("web"), 2, pods_per_replica=4))
+    world.source.load = {"web": 14.0}
+    await world.ticks(2)
+    world.cluster.change(Workload(world.ref("web"), 3, pods_per_replica=4))  # pods are starting now
+    world.restart()
+    await world.loop.start()
+    await world.ticks(1)
+    assert world.last().seen.pods_per_replica.tolist() == [4]
 
 
 async def test_a_journal_that_is_down_holds_up_falls_and_no_rise(
