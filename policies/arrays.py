@@ -37,6 +37,11 @@ def booleans(count: int, value: bool = False) -> BoolArray:  # noqa: FBT001, FBT
     return np.full(count, value, np.bool_) if value else np.zeros(count, np.bool_)
 
 
+def indices(mask: BoolArray) -> IntArray:
+    """Where `mask` is true; `np.flatnonzero` takes four times as long on a fleet of one lane."""
+    return mask.nonzero()[0]
+
+
 def any_by(group: IntArray, rows: BoolArray, count: int) -> BoolArray:
     """Whether any row of each group is true, `[group]`."""
     found = booleans(count)

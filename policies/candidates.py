@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.arrays import any_by, booleans, integers, max_by, small
+from policies.arrays import any_by, booleans, indices, integers, max_by, small
 from policies.codes import Code
 from policies.forecast import seasonal
 from policies.hpa import behavior as hpa
@@ -147,7 +147,7 @@ def _largest(fleet: Fleet, seen: Observation, tracks: Proposed) -> _Largest:
     usable = found & ~(doubtful & (replicas < current))
     scaling = small(count, Scaling.VALID_METRIC_FOUND)
     if not usable.all():
-        invalid = np.flatnonzero(~valid | (seen.readings.status[: lane.size] != Status.FRESH))
+        invalid = indices(~valid | (seen.readings.status[: lane.size] != Status.FRESH))
         first = integers(count, lane.size)
         np.minimum.at(first, lane[invalid], invalid)
         named = ~usable & (first < lane.size)
@@ -237,6 +237,8 @@ def forecast_rule(
     Its own falls are held by the down window like the Kubernetes rule's. Rate policies bind it only in the
     directions that the user wrote. A lane whose forecast ends asks for what it asked for until the window is over.
     """
+    if not fleet.forecast.any():
+        return integers(fleet.lanes), state.ahead
     wanted = np.minimum(forecast.replicas, bounds.high)
     window = hpa.log_window(fleet.behavior, fleet.limits)
     current = seen.spec_replicas

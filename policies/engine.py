@@ -80,7 +80,7 @@ def remembered(state: EngineState, fleet: Fleet, seen: Observation) -> EngineSta
         removals = _with_removals(removals, fleet, seen)
     history = state.history if seen.backfill is None else state.history.filled_with(seen.backfill)
     tracks = demand_tracks(fleet)
-    if tracks.size:
+    if tracks.size and fleet.forecast.any():
         reading = seen.readings
         fresh = reading.status[tracks] == Status.FRESH
         history = history.append(seen.now_s, reading.value_milli[tracks] / 1000.0, fresh, reading.age_s[tracks])
@@ -135,6 +135,7 @@ def _last_words(steps: tuple[Step, ...], hold: SmallArray) -> SmallArray:
     reason = small(hold.size)
     for step in steps:
         reason[step.lane] = _CODE[step.rule]
-    for code in np.unique(hold[hold != Hold.NONE]):
-        reason[hold == code] = _CODE[HOLD_RULES[Hold(code)]]
+    for code in np.unique(hold) if hold.any() else ():
+        if code != Hold.NONE:
+            reason[hold == code] = _CODE[HOLD_RULES[Hold(code)]]
     return reason

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from policies.arrays import indices
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -47,7 +49,7 @@ class Block:
 
     def aligned(self, source: IntArray) -> Block:
         """This hour with row `source[i]` as row i, unknown where that is -1."""
-        old = np.flatnonzero(source >= 0)
+        old = indices(source >= 0)
         block = Block.empty(self.start_s, source.size)
         block.value[old] = self.value[source[old]]
         block.known[old] = self.known[source[old]]
@@ -114,7 +116,7 @@ class History:
         if opened is None:
             return self
         minute = np.floor_divide(now_s - np.maximum(age_s, 0.0), MINUTE_S)
-        track = np.flatnonzero(known & np.isfinite(value) & np.isfinite(minute))
+        track = indices(known & np.isfinite(value) & np.isfinite(minute))
         minute, value = minute[track], np.clip(value[track], -LARGEST, LARGEST)
         hours = opened.hours[:-2] + tuple(_placed(block, track, minute, value) for block in opened.hours[-2:])
         return replace(opened, hours=hours)
@@ -179,7 +181,7 @@ class History:
 def _placed(block: Block, track: IntArray, minute: FloatArray, value: FloatArray) -> Block:
     """`block` with the readings whose `minute` (since 1970) it covers."""
     within = minute - block.start_s // MINUTE_S
-    here = np.flatnonzero((within >= 0) & (within < BLOCK_MINUTES))
+    here = indices((within >= 0) & (within < BLOCK_MINUTES))
     return block.written(track[here], within[here].astype(np.int64), value[here]) if here.size else block
 
 
@@ -198,7 +200,7 @@ def _missing_cells(block: Block, backfill: Backfill) -> tuple[IntArray, IntArray
     before_end = np.ceil((starts_s + MINUTE_S - backfill.start_s) / backfill.step_s) - 1
     in_minute = backfill.start_s + before_end * backfill.step_s >= starts_s
     sample = np.where(in_minute, before_end, before_end + 1).astype(np.int64)
-    minute = np.flatnonzero((sample >= 0) & (sample < backfill.value.shape[1]))
+    minute = indices((sample >= 0) & (sample < backfill.value.shape[1]))
     value = backfill.value[:, sample[minute]]
     new = backfill.known[:, sample[minute]] & np.isfinite(value) & ~block.known[:, minute]
     track, column = np.nonzero(new)

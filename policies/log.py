@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.arrays import integers
+from policies.arrays import indices, integers
 
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, FloatArray, IntArray
@@ -28,7 +28,7 @@ class Log:
 
     def noted(self, now_s: float | FloatArray, value: IntArray, lane: BoolArray, keep_s: FloatArray) -> Log:
         """With one more entry for the lanes that `lane` names, over the last entry older than `keep_s`, else added."""
-        rows = np.flatnonzero(lane)
+        rows = indices(lane)
         if rows.size == 0:
             return self
         at = now_s[rows] if isinstance(now_s, np.ndarray) else np.full(rows.size, now_s, np.float64)

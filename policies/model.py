@@ -9,9 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray, booleans, floats, integers, small
+from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray, booleans, floats, indices, integers, small
 from policies.codes import Code
 
 if TYPE_CHECKING:
@@ -342,9 +340,10 @@ class Proposal:
 
     def limited_to(self, target: IntArray, *, rule: str) -> Proposal:
         """The same proposal with `target`, recording a step for the lanes that changed."""
-        lane = np.flatnonzero(target != self.target)
-        if lane.size == 0:
+        changed = target != self.target
+        if not changed.any():
             return self
+        lane = indices(changed)
         step = Step(rule, lane, self.target[lane], target[lane])
         return replace(self, target=target, steps=(*self.steps, step))
 

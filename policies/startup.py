@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.arrays import booleans, floats, integers
+from policies.arrays import booleans, floats, indices, integers
 
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, FloatArray, IntArray
@@ -55,8 +55,8 @@ class StartTimes:
         Lanes without news keep their value.
         """
         told = np.isfinite(starts.duration_s) & (starts.duration_s >= 0)
-        finished = np.flatnonzero(told & starts.finished)
-        pending = np.flatnonzero(told & ~starts.finished)
+        finished = indices(told & starts.finished)
+        pending = indices(told & ~starts.finished)
         after = self._with_finished(starts.lane[finished], starts.duration_s[finished])
         news = self.pending.copy()  # a pod that went away without getting ready is news as well
         news[starts.lane[told]] = True
@@ -64,7 +64,7 @@ class StartTimes:
             return self
         under_way = booleans(self.count.size)
         under_way[starts.lane[pending]] = True
-        times = _Times.of(after, np.flatnonzero(news), starts.lane[pending], starts.duration_s[pending])
+        times = _Times.of(after, indices(news), starts.lane[pending], starts.duration_s[pending])
         quantile_s = self.quantile_s.copy()
         quantile_s[news] = times.startup_s(after.filled[news], quantile)
         return replace(after, pending=under_way, quantile_s=quantile_s)
@@ -74,7 +74,7 @@ class StartTimes:
         if np.array_equal(source, np.arange(self.count.size)):
             return self
         new = StartTimes.empty(source.size)
-        to = np.flatnonzero(source >= 0)
+        to = indices(source >= 0)
         for old, into in (
             (self.duration_s, new.duration_s),
             (self.count, new.count),

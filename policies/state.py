@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.arrays import BoolArray, FloatArray, IntArray, booleans
+from policies.arrays import BoolArray, FloatArray, IntArray, booleans, indices
 from policies.history import History
 from policies.log import Log
 from policies.model import Kind
@@ -132,7 +132,7 @@ def _chosen(uid: tuple[str, ...], rows: bytes) -> tuple[str, ...]:
 
 def demand_tracks(fleet: Fleet) -> IntArray:
     """The tracks that history, fits and forecasts have rows for, `[row]`."""
-    return np.flatnonzero(fleet.tracks.kind == Kind.DEMAND)
+    return indices(fleet.tracks.kind == Kind.DEMAND)
 
 
 def _source(old: tuple[str, ...], new: tuple[str, ...]) -> IntArray:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from policies.arrays import indices
 from policies.model import UNKNOWN, Kind
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def _samples(seen: Observation, tracks: _Renumbered, pods: _Renumbered) -> PodSa
 
 def _fit(fit: SeasonalFit, fleet: Fleet, keep: BoolArray) -> SeasonalFit:
     kept = keep[fleet.tracks.lane] & (fleet.tracks.kind == Kind.DEMAND)
-    return fit.aligned(tuple(fleet.tracks.uid[track] for track in np.flatnonzero(kept)))
+    return fit.aligned(tuple(fleet.tracks.uid[track] for track in indices(kept)))
 
 
 def _backfill(seen: Observation, fleet: Fleet, keep: BoolArray) -> Backfill | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.arrays import booleans, floats
+from policies.arrays import booleans, floats, indices
 from policies.forecast.harmonics import FEATURES, Pattern, features_at, fit_season
 from policies.forecast.residuals import HORIZONS_MIN, LEVELS, SEASON_ONLY, SMALLEST_CENTER, spread_of
 from policies.history import MINUTE_S, Window
@@ -64,7 +64,7 @@ class SeasonalFit:
             return self
         row_of = {name: row for row, name in enumerate(self.uid)}
         source = np.array([row_of.get(name, -1) for name in uid], np.int64)
-        new, to = SeasonalFit.empty(uid, self.fitted_at_s), np.flatnonzero(source >= 0)
+        new, to = SeasonalFit.empty(uid, self.fitted_at_s), indices(source >= 0)
         new.known[to] = self.known[source[to]]
         new.scale[to] = self.scale[source[to]]
         new.coefficient[to] = self.coefficient[source[to]]
@@ -88,7 +88,7 @@ def refit(window: Window, *, now_s: float, rows: tuple[str, ...]) -> SeasonalFit
     fit = SeasonalFit.empty(rows, now_s)
     days, pattern = _days_of_data(window.known)
     for group_days, group_pattern in np.unique(np.stack([days, pattern], axis=1)[days > 0], axis=0).tolist():
-        group = np.flatnonzero((days == group_days) & (pattern == group_pattern))
+        group = indices((days == group_days) & (pattern == group_pattern))
         for start in range(0, group.size, _ROWS_AT_ONCE):
             _fit_group(fit, group[start : start + _ROWS_AT_ONCE], _tail(window, group_days), Pattern(group_pattern))
     return fit

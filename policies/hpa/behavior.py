@@ -105,7 +105,10 @@ def raw_rate_limits(moment: Moment, moves: Moves) -> tuple[IntArray, IntArray]:
 
 
 def _by_rates(moment: Moment, moves: Moves, desired: IntArray, bounds: Bounds) -> tuple[IntArray, SmallArray]:
-    rates, current = rate_limits(moment, moves), moment.current
+    current = moment.current
+    if not (desired != current).any():
+        return desired, np.zeros(desired.size, np.int8)
+    rates = rate_limits(moment, moves)
     highest = np.minimum(bounds.high, rates.high)
     lowest = np.maximum(bounds.low, rates.low)
     too_high = (desired > current) & (desired > highest)
