@@ -347,6 +347,10 @@ class Proposal:
         step = Step(rule, lane, self.target[lane], target[lane])
         return replace(self, target=target, steps=(*self.steps, step))
 
+    def where(self, lanes: BoolArray, target: IntArray, *, rule: str) -> Proposal:
+        """The same proposal with `target` where `lanes`, recording a step for the lanes that changed."""
+        return self.limited_to(np.where(lanes, target, self.target), rule=rule)
+
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
