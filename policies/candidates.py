@@ -16,7 +16,8 @@ from policies.codes import Code
 from policies.forecast import seasonal
 from policies.hpa import behavior as hpa
 from policies.hpa.metrics import Fault, propose
-from policies.model import UNKNOWN, Conditions, Forecast, Hold, Proposal, Status
+from policies.model import UNKNOWN, Conditions, Forecast, Hold, Status
+from policies.proposal import Proposal
 from policies.state import demand_tracks
 
 if TYPE_CHECKING:

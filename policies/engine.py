@@ -19,7 +19,8 @@ from policies.state import Removals, demand_tracks
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray
     from policies.log import Log
-    from policies.model import Fleet, Observation, Proposal, Step
+    from policies.model import Fleet, Observation
+    from policies.proposal import Proposal, Step
     from policies.state import EngineState
 
 _CODE = {rule: code for code, rule in enumerate(RULES)}

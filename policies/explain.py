@@ -9,7 +9,8 @@ import numpy as np
 from policies.model import Action, Status, Why, signal_name
 
 if TYPE_CHECKING:
-    from policies.model import Decision, Fleet, Observation, Step
+    from policies.model import Decision, Fleet, Observation
+    from policies.proposal import Step
 
 RULE_SENTENCES = {
     "signals": "The signals ask for {after} (Kubernetes' rule; it was {before}).",

@@ -10,7 +10,8 @@ from policies.model import Hold, Mode
 
 if TYPE_CHECKING:
     from policies.arrays import IntArray, SmallArray
-    from policies.model import Fleet, Proposal
+    from policies.model import Fleet
+    from policies.proposal import Proposal
     from policies.state import Removals
 
 HOLD_RULES = {

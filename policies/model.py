@@ -6,15 +6,16 @@ signal) or by the row of a flat table with a sorted `lane` or `track` column; a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray, booleans, floats, indices, integers, small
+from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray, booleans, floats, integers, small
 from policies.codes import Code
 
 if TYPE_CHECKING:
     from policies.forecast.seasonal import SeasonalFit
     from policies.history import Backfill
+    from policies.proposal import Step
     from policies.schedules import ScheduleTable
 
 UNKNOWN = -1  # a count, request, age or row that nobody knows
@@ -319,37 +320,6 @@ class Observation:
     applied: Applied
     fit: SeasonalFit | None = None  # a refit that finished since the last tick
     backfill: Backfill | None = None  # history read from the source since the last tick
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What one rule changed: for each lane it touched, the target before and after."""
-
-    rule: str
-    lane: IntArray
-    before: IntArray
-    after: IntArray
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """Replicas asked for, `[lane]`, and how they came about. Rules speak through it."""
-
-    target: IntArray
-    steps: tuple[Step, ...] = ()
-
-    def limited_to(self, target: IntArray, *, rule: str) -> Proposal:
-        """The same proposal with `target`, recording a step for the lanes that changed."""
-        changed = target != self.target
-        if not changed.any():
-            return self
-        lane = indices(changed)
-        step = Step(rule, lane, self.target[lane], target[lane])
-        return replace(self, target=target, steps=(*self.steps, step))
-
-    def where(self, lanes: BoolArray, target: IntArray, *, rule: str) -> Proposal:
-        """The same proposal with `target` where `lanes`, recording a step for the lanes that changed."""
-        return self.limited_to(np.where(lanes, target, self.target), rule=rule)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from controller.records import Outcome, ScaleOrder
     from policies.arrays import BoolArray, IntArray
-    from policies.model import Decision, Fleet, Step
+    from policies.model import Decision, Fleet
+    from policies.proposal import Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ import pytest
 
 from controller.errors import Rejected, Unavailable
 from controller.journal import Journal, StepRow, decision_rows
-from policies.model import Step
+from policies.proposal import Step
 from tests.controller.decisions import decided, with_plan
 from tests.controller.journal_contract import CHAT, CONTRACT, opened, order, row
 from tests.integration.servers.process import eventually, eventually_async

@@ -6,7 +6,8 @@ import pytest
 from policies.engine import decide
 from policies.fleet import fleet_of
 from policies.guardrails import fleet_breaker, removal_budget
-from policies.model import RULES, Limits, Proposal
+from policies.model import RULES, Limits
+from policies.proposal import Proposal
 from policies.state import EngineState, Removals
 from tests.builders import NOW_S, Ticks, policy, readings, seen
 

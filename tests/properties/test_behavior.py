@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from policies.arrays import integers
 from policies.fleet import fleet_of
 from policies.guardrails import HOLD_RULES, fleet_breaker, held, removal_budget
-from policies.model import Hold, Limits, Mode, Proposal
+from policies.model import Hold, Limits, Mode
+from policies.proposal import Proposal
 from policies.state import Removals
 from tests.builders import FREE, NOW_S, Ticks, demand, level_fit, policy, readings
 from tests.properties.generate import directions, fleets, seeds
