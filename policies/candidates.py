@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from policies.model import Direction, Fleet, Observation
     from policies.state import EngineState
 
+GAP_TICKS = 4  # a lane without a recommendation for so long was not watched
 ROUNDING = 1e-9  # a need this close above a whole number of replicas is that number
 
 
@@ -103,10 +104,12 @@ def kubernetes_rule(fleet: Fleet, state: EngineState, seen: Observation, bounds:
 
     With `limits.cautious` two things are added before a fall. Nothing is lowered while a signal is above its target:
     Kubernetes multiplies the ratio by the ready pods, so that an overload that makes pods unready asks for fewer.
-    And a hole in the data counts as a recommendation to stay, so that the window begins anew after it.
+    And a hole in the data, or in the ticks, counts as a recommendation to stay, so that the window begins anew
+    after it.
     """
     current = seen.spec_replicas
-    first = ~state.seen & (seen.hold != Hold.NO_TARGET)
+    gap = (state.advice.newest_s() < seen.now_s - GAP_TICKS * fleet.limits.tick_s) & fleet.limits.cautious
+    first = (~state.seen | (gap & (current > 0))) & (seen.hold != Hold.NO_TARGET)
     log = state.advice.noted(seen.now_s, current, first, hpa.log_window(fleet.behavior, fleet.limits))
     tracks = propose(fleet, seen)
     best = _largest(fleet, seen, tracks)

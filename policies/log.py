@@ -55,6 +55,11 @@ class Log:
         smallest: IntArray = np.where(young, self.value, np.iinfo(np.int64).max).min(axis=1)
         return np.minimum(start, smallest)
 
+    def newest_s(self) -> FloatArray:
+        """When each lane's newest entry was made, `[lane]`; -infinity for none."""
+        newest: FloatArray = self.at_s.max(axis=1, initial=-np.inf)
+        return newest
+
     def sum_since(self, now_s: float, lane: IntArray, window_s: FloatArray) -> IntArray:
         """The sum of lane `lane[row]`'s entries strictly younger than `window_s[row]`, `[row]`."""
         if self.at_s.shape[1] == 0:

@@ -92,7 +92,12 @@ class Loop:
         self._phases_s: dict[str, float] = {}
 
     async def start(self) -> None:
-        """Take up what the journal remembers."""
+        """Take up what the journal remembers.
+
+        While it cannot be read, rises go on and falls wait; what can never be read is left behind.
+        """
+        if self.memory.ready:
+            return
         restored = await self.memory.restored()
         if restored is None:
             return
@@ -106,7 +111,6 @@ class Loop:
     async def run(self, stop: asyncio.Event) -> None:
         """Tick every interval until `stop` is set; a tick that takes longer delays the next and never overlaps it."""
         clock = self.parts.clock
-        await self.start()
         due_s = clock.elapsed_s()
         while not stop.is_set():
             self.round_at_s = clock.elapsed_s()
@@ -119,6 +123,7 @@ class Loop:
     async def tick(self) -> TickReport | None:
         """One tick. None when there is nothing to decide for, or deciding failed for all."""
         began_s, self._phases_s = self.parts.clock.elapsed_s(), {}
+        await self.start()
         await self._take_policies()
         report = None
         for _ in range(TRIES):
@@ -140,18 +145,28 @@ class Loop:
         now_s = self.parts.clock.now_s()
         changed = found.digest != self.policies.digest or self.fleet is None
         ended = [uid for uid, (until_s, _) in self.quarantined.items() if changed or until_s <= now_s]
-        self.policies = found
         for uid in ended:
             del self.quarantined[uid]
         if changed or ended:
-            await self._build_fleet()
+            await self._build_fleet(found)
+        self.policies = found
 
-    async def _build_fleet(self) -> None:
-        """The fleet of all policies but those in quarantine; state, questions and watches follow it."""
-        policies = tuple(policy for policy in self.policies.policies if policy.uid not in self.quarantined)
-        accepted = replace(self.policies, policies=policies)
+    async def _build_fleet(self, found: PolicySet) -> None:
+        """The fleet of all policies but those in quarantine; state, questions and watches follow it.
+
+        Fleet, state and questions change together: a lane must never meet another lane's target.
+        """
+        policies = tuple(policy for policy in found.policies if policy.uid not in self.quarantined)
+        accepted = replace(found, policies=policies)
         fleet = fleet_of(policies, replace(self.pace.limits, tick_s=self.pace.interval_s))
+        every = [target_of(policy) for policy in found.policies]
+        await self.supervisor.guarded("follow the targets", self.parts.cluster.follow(every))
+        now_s = self.parts.clock.now_s()
+        await self.supervisor.guarded("record the fleet", self.memory.take_fleet(fleet, accepted, now_s))
+        before = self.state
+        state = EngineState.fresh(fleet) if before is None else before.aligned_to(fleet)
         self.collector.prepare(accepted)
+        self.fleet, self.state, self._decision = fleet, state, None
         self.collector.workloads.recall(
             {
                 target: self._pods_per_replica[uid]
@@ -159,22 +174,16 @@ class Loop:
                 if uid in self._pods_per_replica
             }
         )
-        every = [target_of(policy) for policy in self.policies.policies]
-        await self.supervisor.guarded("follow the targets", self.parts.cluster.follow(every))
-        await self.memory.take_fleet(fleet, accepted, self.parts.clock.now_s())
-        before = self.state
-        self.state = EngineState.fresh(fleet) if before is None else before.aligned_to(fleet)
-        self.fleet, self._decision = fleet, None
         if fleet.lanes:
-            new = before is None or not set(self.state.rows) <= set(before.rows)
-            known_s = 0.0 if new or not self.state.history.hours else float(self.state.history.hours[-1].start_s)
+            new = before is None or not set(state.rows) <= set(before.rows)
+            known_s = 0.0 if new or not state.history.hours else float(state.history.hours[-1].start_s)
             self.learning.read_past(fleet, self.collector.questions, known_s=known_s)
 
     async def _decide_and_act(self, fleet: Fleet, state: EngineState) -> TickReport | None:
         """Observe, decide, record, act. None when lanes had to be set apart, so that it must be done again."""
         answers = await self._timed("observe", self._answers())
         now_s, view = self.parts.clock.now_s(), self.parts.cluster.view()
-        late, still_open = resolved(self._open, view)
+        late, still_open = resolved(self._open, view, now_s)
         outcomes = self._outcomes + late
         news = News(outcomes, self.learning.next_fit(), self.learning.next_day(state.rows))
         seen = self.collector.observation(fleet, answers, view, now_s, news)
@@ -187,13 +196,15 @@ class Loop:
         targets = self.collector.questions.targets
         orders = orders_of(fleet, seen, decision, targets, view)
         happened = Happened(fleet, seen, decision, self._decision, orders)
-        if not await self._timed("record", self.memory.take(happened)):
+        safe = await self._timed("record", self.supervisor.guarded("record", self.memory.take(happened)))
+        if safe is not True:
             orders = tuple(order for order in orders if order.after > order.before)
         self._decision = decision
         self._outcomes = await self._timed("act", self._acted(orders))
         unknown = tuple(Intent(now_s, each.order) for each in self._outcomes if each.result == "unavailable")
         self._open = still_open + unknown  # the server may have done it before it failed to say so
-        await self.memory.take_outcomes(now_s, self._outcomes)
+        taken = self.memory.take_outcomes(now_s, self._outcomes)
+        await self.supervisor.guarded("record the outcomes", taken)
         await self.supervisor.guarded("tell", self.told.tell(fleet, seen, targets, self._outcomes))
         await self.supervisor.guarded("keep", self.memory.keep(self.state, now_s))
         self.learning.refit_when_due(self.state, float(fleet.history_s.max()))
@@ -235,7 +246,7 @@ class Loop:
             log.error("workload in quarantine", workload=uid, err=error, until_s=until_s)
             self.quarantined[uid] = (until_s, error)
         if guilty:
-            await self._build_fleet()
+            await self._build_fleet(self.policies)
 
     def _report(
         self, seen: Observation, decision: Decision, answers: Sequence[Answer], view: ClusterView

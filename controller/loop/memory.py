@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 import yaml
 
-from controller.errors import ForesailError
+from controller.errors import ForesailError, Unavailable
 from controller.journal import decision_rows
 from policies.packing import pack
 from policies.snapshot import snapshot_of
@@ -45,18 +45,26 @@ class Memory:
     journal: Journal | None
     snapshot_every_s: float
     retention_s: float
+    _read: bool = False
     _snapshot_at_s: float = 0.0
     _pruned_at_s: float = 0.0
 
+    @property
+    def ready(self) -> bool:
+        """Whether what there was to remember has been read."""
+        return self.journal is None or self._read
+
     async def restored(self) -> Restored | None:
-        """What the journal remembers; None when there is none or it cannot be read."""
+        """What the journal remembers, once; None when there is none or it cannot be read yet."""
         if self.journal is None:
             return None
         try:
-            return await self.journal.restore()
-        except ForesailError as error:
-            log.warning("starting without memory", err=str(error))
+            restored = await self.journal.restore()
+        except Unavailable as error:
+            log.warning("the journal cannot be read yet; nothing is lowered until then", err=str(error))
             return None
+        self._read = True
+        return restored
 
     async def take_fleet(self, fleet: Fleet, policies: PolicySet, at_s: float) -> None:
         """Record the fleet that the next ticks decide for."""
@@ -84,7 +92,7 @@ class Memory:
             self.journal.write_intents(at_s, happened.orders),
             return_exceptions=True,
         )
-        safe = True
+        safe = self.ready
         for failure in writes:
             if isinstance(failure, ForesailError):
                 safe = False
@@ -104,7 +112,7 @@ class Memory:
 
     async def keep(self, state: EngineState, at_s: float) -> None:
         """Save a snapshot and prune, when it is time."""
-        if self.journal is None:
+        if self.journal is None or not self.ready:
             return
         try:
             if at_s - self._snapshot_at_s >= self.snapshot_every_s:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from controller.records import ClusterView
     from policies.model import Decision, Fleet, Observation
 
+PATIENCE_S = 120.0  # how long a watch may lag behind a write
+
 
 @dataclass(frozen=True, slots=True)
 class Recall:
@@ -54,26 +56,39 @@ def recalled(restored: Restored) -> Recall | None:
     return Recall(at_s, fleet, state, seen, decision)
 
 
-def resolved(intents: Sequence[Intent], view: ClusterView) -> tuple[tuple[Outcome, ...], tuple[Intent, ...]]:
-    """How orders ended that no recorded tick took note of, and the orders whose target has not been read yet.
+def resolved(
+    intents: Sequence[Intent], view: ClusterView, now_s: float
+) -> tuple[tuple[Outcome, ...], tuple[Intent, ...]]:
+    """How orders ended that no recorded tick took note of, and the orders whose target has not been read since.
 
-    They were carried out if the cluster shows their count, or a later order started from it.
+    Where no outcome is recorded, they were carried out if the cluster shows their count, or a later order started
+    from it.
     """
-    unread = {intent.order.ref for intent in intents if _unread(view, intent)}
-    outcomes = []
-    for index, intent in enumerate(intents):
+    told = tuple(intent.outcome for intent in intents if intent.outcome is not None and _final(intent.outcome))
+    guessed = [intent for intent in intents if intent.outcome is None or not _final(intent.outcome)]
+    unread = [intent for intent in guessed if _unread(view, intent, now_s)]
+    waiting = {intent.order.ref for intent in unread}
+    found = []
+    for index, intent in enumerate(guessed):
         order = intent.order
-        if order.ref in unread:
+        if order.ref in waiting:
             continue
-        later = [other.order.before for other in intents[index + 1 :] if other.order.uid == order.uid]
+        later = [other.order.before for other in guessed[index + 1 :] if other.order.uid == order.uid]
         target = view.targets.get(order.ref)
         shown = None if target is None else target.spec_replicas
         stands = order.after in ([shown] if not later else later[:1])
-        outcomes.append(Outcome(order, intent.at_s, "applied" if stands else "unknown"))
-    return tuple(outcomes), tuple(intent for intent in intents if intent.order.ref in unread)
+        found.append(Outcome(order, intent.at_s, "applied" if stands else "unknown"))
+    return (*told, *found), tuple(intent for intent in guessed if intent.order.ref in waiting)
 
 
-def _unread(view: ClusterView, intent: Intent) -> bool:
-    """Whether the target is followed and cannot be read, as before the watches have brought it."""
+def _final(outcome: Outcome) -> bool:
+    return outcome.result != "unavailable"
+
+
+def _unread(view: ClusterView, intent: Intent, now_s: float) -> bool:
+    """Whether the target is followed and what is shown of it may be from before the order."""
     target = view.targets.get(intent.order.ref)
-    return target is not None and target.problem is not None
+    if target is None:
+        return False
+    same = target.resource_version == intent.order.resource_version and now_s - intent.at_s < PATIENCE_S
+    return target.problem is not None or same

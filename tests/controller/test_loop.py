@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from controller.errors import Unavailable
-from controller.journal import Journal
+from controller.journal import Journal, Restored
 from controller.loop import supervisor
+from controller.loop.memory import Memory
 from controller.records import PastSeries, ScaleOrder
 from policies.engine import decide
 from policies.model import Action, Hold, Limits, Status, Why
@@ -224,6 +225,76 @@ async def test_a_journal_that_is_down_holds_up_falls_and_no_rise(
     world.source.load = {"web": 140.0}
     await world.ticks(1)
     assert world.scale_of() == 20
+
+
+async def test_a_journal_that_cannot_be_read_yet_holds_up_falls_until_it_is(
+    monkeypatch: pytest.MonkeyPatch, journal: Journal
+) -> None:
+    world = rig(journal=journal)
+    world.source.load = {"web": 70.0}
+    await world.ticks(3)
+    assert world.scale_of() == 10
+    really = journal.restore
+
+    async def refuse(**_: object) -> Restored:
+        raise Unavailable("the journal did not answer within 60 s")
+
+    monkeypatch.setattr(journal, "restore", refuse)
+    world.restart()
+    world.source.load = {"web": 14.0}
+    await world.ticks(30)
+    assert world.scale_of() == 10
+    monkeypatch.setattr(journal, "restore", really)
+    await world.ticks(1)
+    assert world.scale_of() == 2  # the recorded ticks saw the low load for longer than the window
+
+
+async def test_a_journal_with_a_fault_of_its_own_blocks_no_rise(
+    monkeypatch: pytest.MonkeyPatch, journal: Journal
+) -> None:
+    world = rig(journal=journal)
+
+    async def fail(*_: object) -> None:
+        raise RuntimeError("a fault in the journal")
+
+    monkeypatch.setattr(journal, "record_tick", fail)
+    monkeypatch.setattr(journal, "write_outcomes", fail)
+    world.source.load = {"web": 35.0}
+    await world.ticks(1)
+    assert world.scale_of() == 5
+
+
+async def test_a_fault_while_policies_change_gives_no_lane_the_target_of_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = rig(policy("a"), policy("b"), replicas=10)
+    world.source.load = {"a": 70.0, "b": 70.0, "c": 7.0}
+    await world.ticks(1)
+    world.cluster.add(Workload(world.ref("c"), 10))
+
+    async def fail(*_: object) -> None:
+        raise RuntimeError("a fault on the way")
+
+    monkeypatch.setattr(Memory, "take_fleet", fail)
+    monkeypatch.setattr(world.cluster, "follow", fail)
+    world.policies.policies = [policy("b"), policy("c", mode="shadow")]
+    world.policies.version += 1
+    world.source.load = {"a": 7.0, "b": 7.0, "c": 7.0}
+    await world.ticks(25)
+    assert world.scale_of("c") == 10
+    assert world.last().fleet.uid == ("shop/b", "shop/c")
+
+
+async def test_after_a_gap_in_the_ticks_the_window_begins_anew() -> None:
+    world = rig(replicas=20)
+    world.source.load = {"web": 140.0}
+    await world.ticks(4)
+    world.clock.advance(400.0)  # the daemon was away for longer than the window
+    world.source.load = {"web": 14.0}
+    await world.ticks(19)
+    assert world.scale_of() == 20
+    await world.ticks(3)
+    assert world.scale_of() == 2
 
 
 async def test_a_lane_at_fault_is_set_apart_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
