@@ -6,10 +6,16 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+import numpy as np
 from structlog.testing import capture_logs
 
+from controller.collect.questions import Questions
 from controller.errors import Rejected, Unavailable
+from controller.loop.learning import Learning
 from controller.records import PastSeries
+from policies.fleet import fleet_of
+from policies.model import Limits
+from simulations.clock import VirtualClock
 from tests.integration.servers.process import eventually_async
 from tests.rig import START_S, ListedPolicies, LoadSource, Rig, policy
 
@@ -18,6 +24,9 @@ if TYPE_CHECKING:
 
     from controller.errors import ForesailError
     from controller.records import SignalQuery
+    from policies.history import Backfill
+    from policies.model import Fleet
+    from policies.spec import WorkloadPolicy
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,6 +48,25 @@ class FailingSource(LoadSource):
         if self.errors and (error := self.errors.pop(0)) is not None:
             raise error
         return await super().past(query, start_s=start_s, end_s=end_s, step_s=step_s, deadline_s=deadline_s)
+
+
+@dataclass
+class EachItsOwn(LoadSource):
+    """Answers queries with 10 at every minute for each app in `apps`, refuses some texts, and notes what was asked."""
+
+    apps: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    asked: list[str] = field(default_factory=list)
+
+    async def past(
+        self, query: SignalQuery, *, start_s: float, end_s: float, step_s: float, deadline_s: float
+    ) -> Sequence[PastSeries]:
+        assert deadline_s > 0
+        self.asked.append(query.text)
+        if query.text in self.refused:
+            raise Rejected("parse error")
+        at_s = np.arange(start_s, end_s + 1, step_s).tolist()
+        return [PastSeries((app,), at_s, [10.0] * len(at_s)) for app in self.apps]
 
 
 @dataclass
@@ -112,3 +140,71 @@ async def test_a_refit_that_fails_is_logged_and_the_next_one_counts() -> None:
         await eventually_async(known, 60.0)
     assert [line["err"] for line in logs if line["event"] == "refit failed"] == ["the fit"]
     assert world.scale_of() >= 5
+
+
+def demand(name: str, query: str, app: str = "$name") -> WorkloadPolicy:
+    signal = {"name": "load", "kind": "demand", "query": query, "match": {"app": app}, "capacityPerReplica": 10}
+    return policy(name, signals=[signal])
+
+
+def asking(source: EachItsOwn, *policies: WorkloadPolicy) -> tuple[Learning, Fleet, Questions]:
+    return Learning(source, source.clock), fleet_of(policies, Limits()), Questions.of(policies)
+
+
+async def days_read(learning: Learning, fleet: Fleet, least: int) -> list[Backfill]:
+    days: list[Backfill] = []
+
+    async def enough() -> bool:
+        while (day := learning.next_day(fleet.tracks.uid)) is not None:
+            days.append(day)
+        return len(days) >= least
+
+    await eventually_async(enough)
+    return days
+
+
+def known_share(day: Backfill) -> list[float]:
+    return [float(row.mean()) for row in day.known]
+
+
+async def test_one_refused_query_leaves_the_history_of_the_others() -> None:
+    source = EachItsOwn(VirtualClock(START_S), apps=("a", "b", "c"), refused=("broken",))
+    learning, fleet, questions = asking(source, demand("a", "one"), demand("b", "broken"), demand("c", "two"))
+    with capture_logs() as logs:
+        learning.read_past(fleet, questions, known_s=START_S - DAYS * 86_400)
+        days = await days_read(learning, fleet, DAYS)
+    assert [known_share(day) for day in days] == [[1.0, 0.0, 1.0]] * DAYS
+    assert source.asked == ["one", "broken", "two", "one", "two", "one", "two"]
+    assert [line["query"] for line in logs if line["event"] == "history not read"] == ["broken"]
+
+
+async def test_workloads_that_share_a_series_share_its_past() -> None:
+    source = EachItsOwn(VirtualClock(START_S), apps=("pool",))
+    learning, fleet, questions = asking(source, demand("a", "one", "pool"), demand("b", "one", "pool"))
+    learning.read_past(fleet, questions, known_s=START_S - 86_400)
+    (day,) = await days_read(learning, fleet, 1)
+    assert known_share(day) == [1.0, 1.0]
+    assert day.value.mean(axis=1).tolist() == [10.0, 10.0]
+
+
+async def test_only_rows_that_need_it_are_asked_for_their_past() -> None:
+    source = EachItsOwn(VirtualClock(START_S), apps=("a", "b"))
+    learning, fleet, questions = asking(source, demand("a", "one"), demand("b", "two"))
+    learning.read_past(fleet, questions, rows=np.array([False, True]), known_s=START_S - 86_400)
+    (day,) = await days_read(learning, fleet, 1)
+    assert (source.asked, known_share(day)) == (["two"], [0.0, 1.0])
+    learning.read_past(fleet, questions, rows=np.array([False, False]))
+    assert (learning.next_day(fleet.tracks.uid), source.asked) == (None, ["two"])
+
+
+async def test_a_reading_that_a_new_workload_interrupts_is_made_up_for() -> None:
+    source = EachItsOwn(VirtualClock(START_S), apps=("a", "b"))
+    learning, before, questions = asking(source, demand("a", "one"))
+    learning.read_past(before, questions, known_s=START_S - DAYS * 86_400)
+    _, fleet, questions = asking(source, demand("a", "one"), demand("b", "two"))
+    learning.read_past(fleet, questions, rows=np.array([False, True]), known_s=START_S - 86_400)
+    days = await days_read(learning, fleet, DAYS)
+    assert [known_share(day) for day in days] == [[1.0, 1.0]] * DAYS
+    learning.read_past(fleet, questions, rows=np.array([False, True]), known_s=START_S - 86_400)
+    (day,) = await days_read(learning, fleet, 1)
+    assert known_share(day) == [0.0, 1.0]  # nothing was left of the last reading
