@@ -61,7 +61,9 @@ class Settings:
     namespace: str = _setting("foresail", values.text, "where Foresail itself lives")
     kill_switch_file: Path | None = _setting(None, values.path, "while it exists, nothing is changed")
     kill_switch_configmap: str = _setting(
-        "foresail-kill-switch", values.text, "in Foresail's namespace; while its enabled is true, nothing is changed"
+        "foresail-kill-switch",
+        values.text,
+        "in Foresail's namespace; while it has an enabled that is not false, nothing is changed",
     )
     journal_url: str = _setting(
         "", values.journal_url, "SQLite or PostgreSQL; foresail.db in the state folder unless set"

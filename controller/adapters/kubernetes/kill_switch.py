@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from controller.adapters.kubernetes.discovery import CONFIG_MAPS
 from controller.adapters.kubernetes.feeds import FeedKey
-from controller.adapters.kubernetes.objects import is_yes
+from controller.adapters.kubernetes.objects import says_stop
 from controller.clients.kubernetes import Gone, Put, Replaced, Subject
 
 if TYPE_CHECKING:
@@ -74,4 +74,4 @@ class KillSwitch:
 
 
 def _enabled(item: JsonObject) -> bool:
-    return is_yes((item.get("data") or {}).get(FIELD))
+    return says_stop(item.get("data") or {}, FIELD)

@@ -9,7 +9,7 @@ from controller.adapters.kubernetes.selectors import Selector, equal_terms, pars
 from controller.records import TargetRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from controller.clients.kubernetes import JsonObject
 
@@ -20,7 +20,7 @@ SELF_SCALED = frozenset(
     {("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "ReplicaSet"), ("", "ReplicationController")}
 )
 
-_YES = frozenset({"true", "yes", "on", "1"})
+_NO = frozenset({"false", "no", "off", "0"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,12 @@ def group_of(api_version: str) -> str:
     return api_version.rpartition("/")[0]
 
 
-def is_yes(text: object) -> bool:
-    """Whether a text of an annotation or a ConfigMap means yes, however hastily it was written."""
-    return str(text).strip().lower() in _YES
+def says_stop(values: Mapping[str, object], name: str) -> bool:
+    """Whether an annotation or a field of a ConfigMap stops: it is there, and its value is not plainly a no.
+
+    Who writes it in haste means it, so that a value which nobody understands stops too.
+    """
+    return name in values and str(values[name]).strip().lower() not in _NO
 
 
 def scaled_decoder(api_version: str, kind: str) -> Callable[[JsonObject], Scaled]:
@@ -76,7 +79,7 @@ def scaled_decoder(api_version: str, kind: str) -> Callable[[JsonObject], Scaled
             ref=TargetRef(api_version, kind, metadata["namespace"], metadata["name"]),
             uid=metadata["uid"],
             resource_version=metadata["resourceVersion"],
-            paused=is_yes((metadata.get("annotations") or {}).get(PAUSED)),
+            paused=says_stop(metadata.get("annotations") or {}, PAUSED),
             deleted="deletionTimestamp" in metadata,
             controller=controller_of(metadata),
             managers=_managers(metadata),

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from controller.adapters.kubernetes.decode import pod_of, time_s
+from controller.adapters.kubernetes.kill_switch import KillSwitch, KillSwitchPlace
 from controller.adapters.kubernetes.objects import scale_of, scaled_decoder
 from controller.adapters.kubernetes.selectors import parse_selector
+from controller.clients.kubernetes import Replaced
 from controller.records import ContainerRequest, TargetRef
 
 Document = dict[str, Any]
@@ -201,3 +203,38 @@ def test_a_scale_of_zero_leaves_its_replicas_out() -> None:
 
     assert (scale.spec_replicas, scale.status_replicas, scale.resource_version) == (0, 2, "5")
     assert scale.selector == parse_selector("a=b")
+
+
+SAID = [
+    pytest.param({"word": "true"}, True, id="true"),
+    pytest.param({"word": ""}, True, id="nothing"),
+    pytest.param({"word": "y"}, True, id="in-haste"),
+    pytest.param({"word": "2026-11-20, ticket 7"}, True, id="why"),
+    pytest.param({"word": " False\n"}, False, id="false"),
+    pytest.param({"word": "NO"}, False, id="no"),
+    pytest.param({"word": "Off"}, False, id="off"),
+    pytest.param({"word": "0"}, False, id="zero"),
+    pytest.param({"another": "true"}, False, id="not-there"),
+    pytest.param(None, False, id="none-at-all"),
+]
+
+
+def under(name: str, said: dict[str, str] | None) -> dict[str, str] | None:
+    return None if said is None else {name if key == "word" else key: value for key, value in said.items()}
+
+
+@pytest.mark.parametrize(("said", "paused"), SAID)
+def test_the_annotation_pauses_unless_it_says_no(said: dict[str, str] | None, paused: bool) -> None:  # noqa: FBT001 - a column
+    annotations = under("foresail.dev/paused", said)
+    item = {**DEPLOYMENT, "metadata": {**DEPLOYMENT["metadata"], "annotations": annotations}}
+
+    assert scaled_decoder("apps/v1", "Deployment")(item).paused == paused
+
+
+@pytest.mark.parametrize(("said", "on"), SAID)
+def test_the_config_map_is_on_unless_it_says_no(said: dict[str, str] | None, on: bool) -> None:  # noqa: FBT001 - a column
+    switch = KillSwitch(KillSwitchPlace("shop"))
+    decoded = switch.subject().decode({"metadata": {"name": "foresail-kill-switch"}, "data": under("enabled", said)})
+    switch.subject().on_change(Replaced([bool(decoded)]))
+
+    assert switch.killed() == ("ConfigMap shop/foresail-kill-switch says enabled" if on else None)
