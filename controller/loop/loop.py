@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from controller.journal import Journal
     from controller.ports import Actuator, Clock, Cluster, Events, MetricsSource, PolicySource
-    from controller.records import Answer, ClusterView, Outcome, ScaleOrder
+    from controller.records import Answer, ClusterView, Outcome, ScaleOrder, TargetRef
     from policies.arrays import SmallArray
     from policies.model import Decision, Fleet, Observation
 
@@ -88,6 +88,7 @@ class Loop:
         self._outcomes: tuple[Outcome, ...] = ()
         self._open: tuple[Intent, ...] = ()
         self._forbidden: dict[str, float] = {}  # uid -> until wall time
+        self._to_follow: tuple[TargetRef, ...] | None = None  # not watched yet
         self._pods_per_replica: dict[str, int] = {}  # by uid, as last seen before a restart
         self._phases_s: dict[str, float] = {}
 
@@ -149,7 +150,15 @@ class Loop:
             del self.quarantined[uid]
         if changed or ended:
             await self._build_fleet(found)
+        elif self._to_follow is not None:
+            await self._follow()
         self.policies = found
+
+    async def _follow(self) -> None:
+        """Have the targets watched, and try again at the next tick when that failed."""
+        work = self.parts.cluster.follow(self._to_follow or ())
+        if not isinstance(await self.supervisor.guarded("follow the targets", work), Failure):
+            self._to_follow = None
 
     async def _build_fleet(self, found: PolicySet) -> None:
         """The fleet of all policies but those in quarantine; state, questions and watches follow it.
@@ -159,8 +168,8 @@ class Loop:
         policies = tuple(policy for policy in found.policies if policy.uid not in self.quarantined)
         accepted = replace(found, policies=policies)
         fleet = fleet_of(policies, replace(self.pace.limits, tick_s=self.pace.interval_s))
-        every = [target_of(policy) for policy in found.policies]
-        await self.supervisor.guarded("follow the targets", self.parts.cluster.follow(every))
+        self._to_follow = tuple(target_of(policy) for policy in found.policies)
+        await self._follow()
         now_s = self.parts.clock.now_s()
         await self.supervisor.guarded("record the fleet", self.memory.take_fleet(fleet, accepted, now_s))
         before = self.state

@@ -281,7 +281,7 @@ async def test_a_fault_while_policies_change_gives_no_lane_the_target_of_another
     world.policies.version += 1
     world.source.load = {"a": 7.0, "b": 7.0, "c": 7.0}
     await world.ticks(25)
-    assert world.scale_of("c") == 10
+    assert world.cluster.ready(world.ref("c")) == 10
     assert world.last().fleet.uid == ("shop/b", "shop/c")
 
 
