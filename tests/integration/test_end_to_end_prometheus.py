@@ -112,7 +112,7 @@ async def test_wrong_answers_of_every_kind_shrink_nothing(stage: Stage, bad_prom
             bad_prometheus.answers(answer)
             shown = stage.shows(lambda shown: shown["signals"][0]["status"] == "missing")
             assert shown["signals"][0]["value"] is None, name
-            await stage.keeps(5, ticks=5)
+            await stage.keeps(5, ticks=4)
         bad_prometheus.route(as_it_is)
         await stage.scaled(1)
 

@@ -19,15 +19,15 @@ SEEN_WITHIN_S = 4.0  # a change is seen this much later: a tick and a look at th
 
 
 async def test_a_stabilisation_window_holds_through_kill_9(stage: Stage) -> None:
-    stage.policy(behavior={"scaleDown": {"stabilizationWindowSeconds": WINDOW_S}})
-    daemon = stage.daemon
-    with daemon:
+    stage.policy(behavior={"scaleDown": {"stabilizationWindowSeconds": WINDOW_S}}, forecast={"enabled": True})
+    with stage.daemon as daemon:
         stage.load(35)
         await stage.scaled(5)
         peak_at_s = _at_s(stage, 35)
         stage.load(7)
         peak_at_s = max(peak_at_s, _last_at_s(stage, high=35, low=7))
         daemon.process.kill()
+        await _journal_holds(stage, peak_at_s)
         daemon.process.start()
         stage.shows(lambda shown: shown["signals"][0]["value"] == 7)
         back_at_s = time.time()
@@ -36,21 +36,8 @@ async def test_a_stabilisation_window_holds_through_kill_9(stage: Stage) -> None
         assert lowered_at_s >= peak_at_s + WINDOW_S, "lowered before the window was over"
         # Without its memory it would begin a window of its own when it is back.
         assert lowered_at_s < max(peak_at_s + WINDOW_S, back_at_s) + SEEN_WITHIN_S
+        assert "state recalled" in daemon.process.log_tail()
         assert daemon.stop() == 0
-
-    journal = await Journal.reader(f"sqlite+aiosqlite:///{stage.folder / 'daemon' / 'state' / 'foresail.db'}")
-    try:
-        explained = await journal.explain(f"{stage.namespace}/web", peak_at_s)
-        assert explained is not None
-        assert explained.decision.target == 5
-        recall = recalled(await journal.restore())
-        assert recall is not None
-        newest = recall.state.history.hours[-1]
-        first_minute_s = newest.start_s
-        assert first_minute_s <= peak_at_s
-        assert float(newest.value.max()) == 35.0, "the history of before the kill is there"
-    finally:
-        await journal.close()
 
 
 async def test_a_written_rate_budget_holds_through_kill_9(stage: Stage) -> None:
@@ -83,6 +70,20 @@ async def test_the_fleet_breaker_holds_through_kill_9(stage: Stage) -> None:
         stage.shows(lambda shown: shown["action"])
         await stage.asks(3, WINDOW_S + PATIENCE_S)  # half of 5, rounded down, may go
         assert time.time() >= began_s + WINDOW_S, "half of 10 in 20 s were used up"
+
+
+async def _journal_holds(stage: Stage, peak_at_s: float) -> None:
+    """The decision on the peak and its minute of history are in the journal."""
+    journal = await Journal.reader(f"sqlite+aiosqlite:///{stage.folder / 'daemon' / 'state' / 'foresail.db'}")
+    try:
+        explained = await journal.explain(f"{stage.namespace}/web", peak_at_s)
+        assert explained is not None
+        assert explained.decision.target == 5
+        recall = recalled(await journal.restore())
+    finally:
+        await journal.close()
+    assert recall is not None
+    assert recall.state.history.window(120, peak_at_s).known.any()
 
 
 def _at_s(stage: Stage, value: float) -> float:

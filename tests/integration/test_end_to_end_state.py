@@ -40,7 +40,7 @@ async def test_a_broken_policy_file_keeps_the_last_good_one_until_it_is_mended(s
         eventually(lambda: daemon.api("workloads")["problems"])
         problem = daemon.api("workloads")["problems"][0]
         assert "spec.replicas" in problem
-        assert daemon.metric("foresail_policies", state="invalid") == 1
+        assert (daemon.metric("foresail_policies", state="invalid") or 0) > 0
         stage.load(35)
         await stage.scaled(5)
         stage.policy(replicas={"min": 1, "max": 4})
