@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import text
 
 from controller.errors import Rejected
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import Connection
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -23,24 +27,35 @@ _LOCK = 0x466F7265  # any number that means the same to every Foresail on a Post
 def migrate(connection: Connection) -> None:
     """Run the migrations that are missing, within the connection's transaction; others wait meanwhile.
 
-    Raises Rejected when the schema is newer than this program.
+    Raises Rejected when the schema is newer than this program, or none that alembic understands.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     config = _config()
-    if _present(connection, ScriptDirectory.from_config(config)) == _newest():
-        return
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    with _translated():
+        if _present(connection, ScriptDirectory.from_config(config)) != _newest():
+            command.upgrade(config, "head")
 
 
 def check(connection: Connection) -> None:
     """See that the schema is this program's. Raises Rejected when it is older, newer or not there."""
-    present = _present(connection, ScriptDirectory.from_config(_config()))
+    with _translated():
+        present = _present(connection, ScriptDirectory.from_config(_config()))
     if present != _newest():
         raise Rejected(
             f"the journal has schema {present or 'none'}, this Foresail needs {_newest()}: run the daemon once"
         )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except CommandError as error:
+        raise Rejected(
+            f"the journal's schema cannot be told: {error}: restore the database, or name another journal_url"
+        ) from error
 
 
 def _newest() -> str | None:

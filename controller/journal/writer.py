@@ -65,6 +65,7 @@ class Writer:
         except TimeoutError:
             self._problem = Unavailable(f"the journal's database did not answer within {_CONNECTING_S:g} s")
         self._task = asyncio.create_task(self._run(), name="journal")
+        self._task.add_done_callback(self._ended)
 
     async def write(self, write: Write, timeout_s: float) -> None:
         """Take a write and wait until it is safe. It stays in the buffer when it is not.
@@ -123,6 +124,15 @@ class Writer:
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             else:
                 self._problem, pause_s = None, _FIRST_PAUSE_S
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Tell that a fault nobody foresaw has ended the writing: nothing will be written any more."""
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None:
+            log.error("journal writer ended", exc_info=fault)
+            self._failed(
+                Unavailable(f"the journal's writer ended by {type(fault).__name__}: {fault}; restart Foresail")
+            )
 
     def _failed(self, problem: ForesailError) -> None:
         self._problem = problem

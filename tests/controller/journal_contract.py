@@ -172,6 +172,15 @@ async def refuses_a_newer_schema(url: str) -> None:
         await Journal.open(url)
 
 
+async def refuses_a_schema_of_two_versions(url: str) -> None:
+    async with opened(url) as journal:
+        await journal.record_fleet(1.0, b"fleet", {})
+    await scalar(url, "INSERT INTO alembic_version VALUES ('0000') RETURNING version_num")
+    for opening in (Journal.open, Journal.reader):
+        with pytest.raises(Rejected, match=r"the journal's schema cannot be told: .*more than one"):
+            await opening(url)
+
+
 CONTRACT = (
     comes_back_after_a_restart,
     is_empty_at_first,
@@ -183,6 +192,7 @@ CONTRACT = (
     stores_a_block_once_for_all_its_snapshots,
     gives_up_a_value_that_the_database_cannot_hold_and_goes_on,
     refuses_a_newer_schema,
+    refuses_a_schema_of_two_versions,
 )
 
 

@@ -11,8 +11,8 @@ import stat
 import subprocess
 import sys
 import time
-from contextlib import closing, suppress
-from dataclasses import replace
+from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,13 +21,18 @@ import pytest
 
 from controller.errors import Rejected, Unavailable
 from controller.journal import Journal, StepRow, decision_rows
+from controller.journal.buffer import Buffer, Write
+from controller.journal.database import Database
+from controller.journal.writer import Writer
 from policies.proposal import Step
 from tests.controller.decisions import decided, with_plan
 from tests.controller.journal_contract import CHAT, CONTRACT, opened, order, row
 from tests.integration.servers.process import eventually, eventually_async
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 ROOT = Path(__file__).parents[2]
 
@@ -158,6 +163,32 @@ async def test_a_file_that_is_no_database_is_unavailable(url: str, file: Path) -
     file.write_bytes(b"no database" * 1000)
     async with opened(url) as journal:
         assert "not a database" in journal.health.problem
+
+
+@dataclass(slots=True)
+class Faulty(Database):
+    """A database whose code has a fault that nobody foresaw."""
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        async with super(Faulty, self).writing() as connection:
+            yield connection
+            raise KeyError("a column that nobody has")
+
+
+async def test_a_writer_that_ends_by_a_fault_says_so_and_lets_nobody_wait(url: str) -> None:
+    writer = Writer(Faulty(url), lambda: 123.0, Buffer(2**20), tuple)
+    await writer.start()
+    start = time.perf_counter()
+    with pytest.raises(Unavailable, match=r"writer ended by KeyError.*a column that nobody has.*; 1 wait"):
+        await writer.write(Write([]), 10.0)
+    with pytest.raises(Unavailable, match="2 wait"):
+        await writer.write(Write([]), 10.0)
+    assert time.perf_counter() - start < 5.0
+    assert "writer ended by KeyError" in writer.health.problem
+    assert (writer.health.pending, writer.health.failures) == (2, 1)
+    await writer.close()
+    await writer.database.close()
 
 
 async def test_while_down_the_oldest_observations_go_first_and_the_rest_keeps_its_order(url: str, file: Path) -> None:
