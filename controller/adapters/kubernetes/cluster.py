@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FEW_NAMESPACES = 5  # up to this many are watched one by one
 REPLAN_S = 30.0
+SWITCH_S = 2.0  # how long to wait for the first look at the kill switch, before targets are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class KubernetesCluster:
         self._pods_in: frozenset[str] = frozenset()  # what the watch of all pods keeps
         self._troubles: tuple[object, ...] = ()
         self._views: dict[TargetRef, TargetView] = {}
+        self._viewed: frozenset[TargetRef] = frozenset()  # the targets of `_views`
         self._shown: Mapping[TargetRef, TargetView] = MappingProxyType({})
         self._planning = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -90,6 +92,9 @@ class KubernetesCluster:
         """Watch exactly these targets from now on. Never raises: what cannot be watched has a problem in the view."""
         self._targets = frozenset(targets)
         await self._plan()
+        until_s, switch = self._clock.elapsed_s() + SWITCH_S, self._kill_switch.key
+        while switch is not None and not self._feeds.answered(switch) and self._clock.elapsed_s() < until_s:
+            await self._clock.sleep(0.05)
 
     def view(self) -> ClusterView:
         """The cluster as last seen; never waits. What has not changed since the last view is not built again."""
@@ -98,7 +103,8 @@ class KubernetesCluster:
         if state != self._troubles:
             self._troubles = state
             self._tables.changed.update(self._targets)
-        if self._tables.changed or self._views.keys() != self._targets:
+        if self._tables.changed or self._viewed is not self._targets:
+            self._viewed = self._targets
             for ref in (self._tables.changed & self._targets) | (self._targets - self._views.keys()):
                 self._views[ref] = self._target_view(ref, troubles)
             for ref in self._views.keys() - self._targets:
@@ -106,7 +112,7 @@ class KubernetesCluster:
             self._tables.changed.clear()
             self._shown = MappingProxyType(dict(self._views))
         pods = self._tables.pods.views()
-        return ClusterView(self._shown, pods, self._seen_at_s(), self._kill_switch.killed())
+        return ClusterView(self._shown, pods, self._seen_at_s(), self._killed(troubles))
 
     def problems(self) -> tuple[str, ...]:
         """What is wrong beside the targets' own problems: what Foresail may not read."""
@@ -134,6 +140,14 @@ class KubernetesCluster:
             await self._clock.sleep(0.05)
         return True
 
+    def _killed(self, troubles: Mapping[FeedKey, str]) -> str | None:
+        """Why nothing may be written: the kill switch is on, or nobody knows; off where it is known to be refused."""
+        on, key = self._kill_switch.killed(), self._kill_switch.key
+        if on is not None or key is None or self._feeds.denied(key):
+            return on
+        trouble = troubles.get(key) if key in self._feeds else f"{key.where}: not read yet"
+        return f"the kill switch cannot be read: {trouble}" if trouble else None
+
     def _target_view(self, ref: TargetRef, troubles: Mapping[FeedKey, str]) -> TargetView:
         resource = self._resources.get((ref.api_version, ref.kind), "not read yet")
         if isinstance(resource, str):
@@ -152,7 +166,7 @@ class KubernetesCluster:
             status_replicas=scale.status_replicas,
             resource_version=scale.resource_version,
             paused=scaled.paused,
-            owner=owner_of(scaled, self._tables.scalers_of(ref)) or self._owner_unknown(ref),
+            owner=owner_of(scaled, self._tables.scalers_of(ref)) or self._owner_unknown(ref, troubles),
             problem=problem or _selector_problem(ref, scale),
         )
 
@@ -170,11 +184,16 @@ class KubernetesCluster:
             return troubles.get(scalers, f"{scalers.where}: not read yet")
         return None
 
-    def _owner_unknown(self, ref: TargetRef) -> str | None:
-        if isinstance(self._autoscalers, str):
-            return None
-        refusal = self._feeds.denied(self._scope.key(self._autoscalers, ref.namespace))
-        return f"nobody knows whether an autoscaler scales this object: {refusal}" if refusal else None
+    def _owner_unknown(self, ref: TargetRef, troubles: Mapping[FeedKey, str]) -> str | None:
+        """Why autoscalers may be unseen. ScaledObjects that may not be read show by the autoscalers that they make."""
+        for resource in (self._autoscalers, self._scaled_objects):
+            if not isinstance(resource, Resource):
+                continue
+            key = self._scope.key(resource, ref.namespace)
+            trouble = troubles.get(key) if key in self._feeds else f"{key.where}: not read yet"
+            if trouble and not (resource is self._scaled_objects and self._feeds.denied(key)):
+                return f"nobody knows whether an autoscaler scales this object: {trouble}"
+        return None
 
     def _seen_at_s(self) -> float:
         resources = {each for each in self._resources.values() if isinstance(each, Resource)} | {PODS}

@@ -93,6 +93,11 @@ class Feeds:
         failure = feed.watch.failure if feed else None
         return _denial(key, feed.watch) if feed and failure is not None and failure.denied else None
 
+    def answered(self, key: FeedKey) -> bool:
+        """Whether a watch has been listed, or has failed to be."""
+        feed = self._feeds.get(key)
+        return feed is not None and (feed.watch.synced or feed.watch.failure is not None)
+
     def synced(self, key: FeedKey) -> bool:
         """Whether a watch has been listed at least once."""
         return key in self._feeds and self._feeds[key].watch.synced

@@ -31,8 +31,8 @@ class KillSwitchPlace:
 class KillSwitch:
     """Follows the ConfigMap by a watch of that one object.
 
-    It is off while the ConfigMap is absent or has never been readable; once seen on, it stays on until it is
-    seen off, even when it can no longer be read.
+    It is off while the ConfigMap is absent; once seen on, it stays on until it is seen off, even when it can no
+    longer be read. Whether the watch shows it at all is for the owner of the watches to say.
     """
 
     def __init__(self, place: KillSwitchPlace) -> None:

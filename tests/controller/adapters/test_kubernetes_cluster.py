@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from controller.adapters.kubernetes import KubernetesActuator, KubernetesCluster, KubernetesEvents
+from controller.adapters.kubernetes import ClusterSettings, KubernetesActuator, KubernetesCluster, KubernetesEvents
 from controller.errors import Conflict, Rejected, Unavailable
 from controller.records import Event, ScaleOrder, TargetRef
 from tests.controller.clients.kubernetes_server import (
@@ -104,10 +104,13 @@ async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
 
 
 @asynccontextmanager
-async def following(server: ApiServer, *targets: TargetRef) -> AsyncIterator[Seen]:
+async def following(
+    server: ApiServer, *targets: TargetRef, settings: ClusterSettings | None = None, follow: bool = True
+) -> AsyncIterator[Seen]:
     clock = PatientClock()
-    async with await server.session() as session, KubernetesCluster(session, clock) as cluster:
-        await cluster.follow(targets or [REF])
+    async with await server.session() as session, KubernetesCluster(session, clock, settings) as cluster:
+        if follow:
+            await cluster.follow(targets or [REF])
         yield Seen(server, session, cluster, KubernetesActuator(session, cluster.discovery, cluster.wrote), clock)
 
 
