@@ -161,7 +161,7 @@ class Journal:
         self._snapshot = None
 
     async def restore(self, *, before_s: float = _NEVER_S, until_s: float = _NEVER_S) -> Restored:
-        """The newest snapshot earlier than `before_s`, the ticks after it, and the orders of the last one.
+        """The newest snapshot earlier than `before_s`, the ticks after it, and the orders that may still be open.
 
         Of the ticks after `until_s` only the first is read. Raises Unavailable or Rejected.
         """
@@ -172,11 +172,6 @@ class Journal:
         """The decision on a workload that stood at `at_s`; None when none is known. Raises Unavailable or Rejected."""
         async with self._reading() as connection:
             return await queries.explained(connection, uid, at_s)
-
-    async def last(self, uid: str) -> DecisionRow | None:
-        """The last recorded decision on a workload. Raises Unavailable or Rejected."""
-        found = await self.explain(uid, _NEVER_S)
-        return None if found is None else found.decision
 
     async def prune(self, retention_s: float, now_s: float) -> None:
         """Remove what is older than `retention_s`, but what a restart needs. Raises Unavailable or Rejected."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 _NEIGHBOURS = 5
+_WINDOW_S = 600.0  # an order of unknown end that is older than this is history
 
 
 async def restored(connection: AsyncConnection, before_s: float, until_s: float) -> Restored:
@@ -101,7 +102,8 @@ async def _snapshot(connection: AsyncConnection, before_s: float) -> Snapshot | 
     return Snapshot(row.at_s, row.fleet_digest, row.core, stored)
 
 
-async def _intents(connection: AsyncConnection, since_s: float) -> tuple[Intent, ...]:
+async def _intents(connection: AsyncConnection, newest_s: float, *, window_s: float = _WINDOW_S) -> tuple[Intent, ...]:
+    """Orders of the newest tick and later, and those of the `window_s` before it whose end nobody knows."""
     matches = and_(
         OUTCOMES.c.intent_at_s == INTENTS.c.at_s,
         OUTCOMES.c.uid == INTENTS.c.uid,
@@ -109,8 +111,10 @@ async def _intents(connection: AsyncConnection, since_s: float) -> tuple[Intent,
     )
     ended = (OUTCOMES.c.at_s.label("ended_at_s"), OUTCOMES.c.result, OUTCOMES.c.message)
     joined = select(INTENTS, *ended).select_from(INTENTS.outerjoin(OUTCOMES, matches))
-    since = joined.where(INTENTS.c.at_s >= since_s).order_by(INTENTS.c.at_s, INTENTS.c.uid)
-    return tuple([_intent(row) for row in await connection.execute(since)])
+    unknown = OUTCOMES.c.result.is_(None) | (OUTCOMES.c.result == "unavailable")
+    wanted = (INTENTS.c.at_s >= newest_s) | (unknown & (INTENTS.c.at_s >= newest_s - window_s))
+    found = await connection.execute(joined.where(wanted).order_by(INTENTS.c.at_s, INTENTS.c.uid))
+    return tuple([_intent(row) for row in found])
 
 
 def _intent(row: Row[tuple[object, ...]]) -> Intent:

@@ -74,7 +74,8 @@ class Restored:
     """What a restart needs: the newest snapshot, the ticks after it in order, and their fleets by digest.
 
     `policies` are the policies' texts as JSON by the same digests. `intents` are the orders of the last recorded tick
-    and later ones: no recorded observation tells yet that they were carried out.
+    and later ones, of which no recorded observation tells yet, and those of the ten minutes before whose end nobody
+    knows: without an outcome, or with `unavailable`.
     """
 
     snapshot: Snapshot | None

@@ -40,6 +40,11 @@ def order(uid: str = CHAT, version: str = "17") -> ScaleOrder:
     return ScaleOrder(uid, TargetRef("apps/v1", "Deployment", namespace, name), 3, 5, version, "kubernetes")
 
 
+async def last_of(journal: Journal, uid: str) -> DecisionRow | None:
+    found = await journal.explain(uid, float("inf"))
+    return found and found.decision
+
+
 async def comes_back_after_a_restart(url: str) -> None:
     async with opened(url) as journal:
         digest = await journal.record_fleet(1.0, b"fleet", {CHAT: "spec: {}"})
@@ -68,7 +73,7 @@ async def is_empty_at_first(url: str) -> None:
     async with opened(url) as journal:
         restored = await journal.restore()
         assert (restored.snapshot, restored.ticks, restored.intents) == (None, (), ())
-        assert await journal.last(CHAT) is None
+        assert await last_of(journal, CHAT) is None
 
 
 async def writes_the_same_row_only_once(url: str) -> None:
@@ -83,13 +88,25 @@ async def writes_the_same_row_only_once(url: str) -> None:
     assert (len(restored.ticks), len(restored.intents)) == (1, 1)
 
 
-async def leaves_out_orders_that_an_observation_tells_of(url: str) -> None:
+async def brings_back_orders_of_which_no_observation_tells(url: str) -> None:
+    ends = ("applied", "rejected", "conflict", "unavailable", None)
     async with opened(url) as journal:
         await journal.record_fleet(1.0, b"fleet", {})
-        await journal.write_intents(10.0, [order()])
-        await journal.record_tick(10.0, b"", [])
-        await journal.record_tick(25.0, b"", [])
-        assert (await journal.restore()).intents == ()
+        for tick in (399.0, 400.0, 985.0, 1000.0, 1015.0):  # the newest observation is of 1000
+            for number, end in enumerate(ends):
+                each = order(f"shop/w{number}")
+                await journal.write_intents(tick, [each])
+                await journal.write_outcomes(tick, [Outcome(each, tick, end)] if end else [])
+            if tick <= 1000.0:
+                await journal.record_tick(tick, b"", [])
+        restored = await journal.restore()
+    found = {
+        at_s: [intent.outcome and intent.outcome.result for intent in restored.intents if intent.at_s == at_s]
+        for at_s in (399.0, 400.0, 985.0, 1000.0, 1015.0)
+    }
+    unknown, every = ["unavailable", None], list(ends)
+    assert found == {399.0: [], 400.0: unknown, 985.0: unknown, 1000.0: every, 1015.0: every}
+    assert [intent.at_s for intent in restored.intents] == sorted(intent.at_s for intent in restored.intents)
 
 
 async def restores_from_an_earlier_snapshot(url: str) -> None:
@@ -116,7 +133,7 @@ async def explains_the_decision_that_stood(url: str) -> None:
         assert found.decision == row(20.0, target=20)
         assert (found.earlier, found.later) == ((row(10.0, target=10),), (row(30.0, target=30),))
         assert await journal.explain(CHAT, 9.0) is None
-        assert await journal.last(CHAT) == row(30.0, target=30)
+        assert await last_of(journal, CHAT) == row(30.0, target=30)
 
 
 async def keeps_when_pruned_what_a_restart_needs(url: str) -> None:
@@ -134,7 +151,7 @@ async def keeps_when_pruned_what_a_restart_needs(url: str) -> None:
         assert (restored.snapshot.core, restored.snapshot.blocks) == (b"core 20", {3600: b"hour"})
         assert [tick.at_s for tick in restored.ticks] == [30.0]
         assert list(restored.fleets.values()) == [b"fleet"]
-        assert await journal.last(CHAT) == row(20.0)
+        assert await last_of(journal, CHAT) == row(20.0)
         assert await journal.explain(CHAT, 10.0) is None
         assert (await journal.restore(before_s=20.0)).snapshot is None
     assert await scalar(url, "SELECT count(*) FROM history_blocks") == 1
@@ -185,7 +202,7 @@ CONTRACT = (
     comes_back_after_a_restart,
     is_empty_at_first,
     writes_the_same_row_only_once,
-    leaves_out_orders_that_an_observation_tells_of,
+    brings_back_orders_of_which_no_observation_tells,
     restores_from_an_earlier_snapshot,
     explains_the_decision_that_stood,
     keeps_when_pruned_what_a_restart_needs,

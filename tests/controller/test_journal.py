@@ -26,7 +26,7 @@ from controller.journal.database import Database
 from controller.journal.writer import Writer
 from policies.proposal import Step
 from tests.controller.decisions import decided, with_plan
-from tests.controller.journal_contract import CHAT, CONTRACT, opened, order, row
+from tests.controller.journal_contract import CHAT, CONTRACT, last_of, opened, order, row
 from tests.integration.servers.process import eventually, eventually_async
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ async def test_a_reader_reads_while_the_daemon_writes(url: str) -> None:
         await journal.record_tick(10.0, b"", [row(10.0)])
         reader = await Journal.reader(url)
         await journal.record_tick(20.0, b"", [row(20.0)])
-        assert await reader.last(CHAT) == row(20.0)
+        assert await last_of(reader, CHAT) == row(20.0)
         await reader.close()
 
 
@@ -261,7 +261,7 @@ async def test_a_kill_in_the_midst_of_writing_loses_nothing_that_was_told_safe(u
     async with opened(url) as journal:
         restored = await journal.restore()
         ticks = [int(tick.at_s) for tick in restored.ticks]
-        last = [await journal.last(f"shop/w{i}") for i in (0, 299)]
+        last = [await last_of(journal, f"shop/w{i}") for i in (0, 299)]
     assert ticks == list(range(1, len(ticks) + 1))
     assert ticks[-1] >= told_safe[-1]
     # A tick is there with all of its decisions or not at all.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from controller.errors import Unavailable
-from tests.controller.journal_contract import CHAT, CONTRACT, opened, order, row, scalar
+from tests.controller.journal_contract import CHAT, CONTRACT, last_of, opened, order, row, scalar
 from tests.integration.servers.process import eventually_async
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ async def test_what_was_written_while_the_server_was_away_is_there_afterwards(
         await eventually_async(lambda: recovered(journal), PATIENCE_S)
         await journal.record_tick(40.0, b"after", [])
         restored = await journal.restore()
-        last = await journal.last(CHAT)
+        last = await last_of(journal, CHAT)
     assert [tick.observation for tick in restored.ticks] == [b"before", b"meanwhile", b"after"]
     assert [intent.order for intent in restored.intents] == [order()]
     assert last == row(25.0)
