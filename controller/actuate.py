@@ -7,17 +7,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import structlog
 
 from controller.errors import Conflict, Rejected, Unavailable
 from controller.records import Outcome, ScaleOrder
 from policies.model import RULES, Action, Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from controller.ports import Actuator, Clock, Cluster
     from controller.records import ClusterView, TargetRef, TargetView
     from policies.model import Decision, Fleet, Observation
+
+log = structlog.get_logger("foresail.actuate")
 
 CONCURRENCY = 16
 TRIES = 3  # of a change that meets a conflict
@@ -52,31 +55,63 @@ def orders_of(
 
 def _free(view: ClusterView, ref: TargetRef, replicas: int) -> TargetView | None:
     """The target, if it still has the count that was decided on and nobody has said meanwhile to leave it alone."""
+    return None if _objection(view, ref, replicas) else view.targets[ref]
+
+
+def _objection(view: ClusterView, ref: TargetRef, replicas: int) -> str | None:
+    """Why a target that was decided on with `replicas` must not be written now, None when nothing speaks against."""
     target = view.targets.get(ref)
-    if target is None or target.spec_replicas != replicas or target.problem is not None:
-        return None
-    return None if view.killed is not None or target.paused or target.owner is not None else target
+    if view.killed is not None:
+        return f"nothing may be written: {view.killed}"
+    if target is None:
+        return f"{ref.kind} {ref.namespace}/{ref.name} is not there"
+    if target.paused:
+        return "the target is annotated with foresail.dev/paused"
+    if target.spec_replicas != replicas and not target.problem:
+        return f"it asks for {target.spec_replicas} replicas by now, the change was decided on {replicas}"
+    return target.problem or target.owner
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Hands:
-    """Carries out orders through an actuator; a conflict is read again and retried while the count still stands."""
+    """Carries out orders through an actuator; a conflict is read again and retried while the count still stands.
+
+    What the cluster shows is asked once more before each write, for orders may have waited. `on_fault` hears of
+    every order that broke in a way nobody expects.
+    """
 
     actuator: Actuator
     cluster: Cluster
     clock: Clock
+    on_fault: Callable[[], None] = lambda: None
 
     async def carry_out(self, orders: Sequence[ScaleOrder]) -> tuple[Outcome, ...]:
-        """How each order ended, in order. Never raises for what the outside does."""
+        """How each order ended, in order; one that breaks is unavailable, for it may have been written.
+
+        All have ended when this returns. Raises only CancelledError.
+        """
         gate = asyncio.Semaphore(CONCURRENCY)
 
         async def one(order: ScaleOrder) -> Outcome:
             async with gate:
                 return await self._carried_out(order)
 
-        return tuple(await asyncio.gather(*(one(order) for order in orders)))
+        found = await asyncio.gather(*(one(order) for order in orders), return_exceptions=True)
+        return tuple(self._accounted(order, end) for order, end in zip(orders, found, strict=True))
+
+    def _accounted(self, order: ScaleOrder, end: Outcome | BaseException) -> Outcome:
+        if isinstance(end, Outcome):
+            return end
+        if not isinstance(end, Exception):
+            raise end
+        error = f"{type(end).__name__}: {end}"
+        log.error("fault", what="scale", workload=order.uid, err=error, exc_info=end)
+        self.on_fault()
+        return self._ended(order, "unavailable", error)
 
     async def _carried_out(self, order: ScaleOrder) -> Outcome:
+        if objection := _objection(self.cluster.view(), order.ref, order.before):
+            return self._ended(order, "conflict", f"not written: {objection}")
         for _ in range(TRIES):
             try:
                 await self.actuator.scale(order)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from controller.actuate import TRIES, Hands, orders_of
+from controller.actuate import CONCURRENCY, TRIES, Hands, orders_of
 from controller.collect.questions import target_of
 from controller.errors import Conflict
 from controller.records import ClusterView, ScaleOrder, TargetView
@@ -75,9 +76,11 @@ def test_rises_go_first_and_only_active_lanes_are_ordered() -> None:
     rows = [policy("a"), policy("b", mode="shadow"), policy("c"), policy("d"), policy("e", mode="floor")]
     fleet = fleet_of(rows, FREE)
     targets = [target_of(row) for row in rows]
-    steady = replace(EngineState.fresh(fleet), seen=fleet.forecast)  # no first count in the windows
     observation = seen([10, 2, 2, 5, 2], readings([14, 70, 28, 35, 70]))
-    _, decision = decide(fleet, steady, observation)
+    state = EngineState.fresh(fleet)
+    for ago_s in range(330, 0, -15):  # until the first count has left the window
+        state, _ = decide(fleet, state, replace(observation, now_s=NOW_S - ago_s))
+    _, decision = decide(fleet, state, observation)
     shown = {ref: TargetView(ref, n, n, "9") for ref, n in zip(targets, [10, 2, 2, 5, 2], strict=True)}
     orders = orders_of(fleet, observation, decision, targets, ClusterView(shown, {}, NOW_S))
 
@@ -152,14 +155,77 @@ async def test_the_watch_may_bring_the_newer_version_a_moment_later() -> None:
     ],
 )
 async def test_after_a_conflict_nothing_is_written_when(shown: ClusterView) -> None:
-    assert await ended(Changing([shown])) == ("conflict", ["1"])
+    assert await ended(Changing([view(version="1"), shown])) == ("conflict", ["1"])
 
 
 async def test_conflict_after_conflict_gives_up() -> None:
-    views = [view(version=str(version)) for version in range(2, 9)]
+    views = [view(version=str(version)) for version in range(1, 9)]
 
     assert await ended(Changing(views, conflicts=9)) == ("conflict", ["1", "2", "3"])
     assert TRIES == 3
+
+
+@pytest.mark.parametrize(
+    ("shown", "why"),
+    [
+        pytest.param(view(killed="the file stop exists"), "nothing may be written: the file stop exists", id="killed"),
+        pytest.param(view(paused=True), "the target is annotated with foresail.dev/paused", id="paused"),
+        pytest.param(view(owner="HPA web scales it"), "HPA web scales it", id="owned"),
+        pytest.param(view(problem="is being deleted"), "is being deleted", id="unreadable"),
+        pytest.param(view(replicas=5), "it asks for 5 replicas by now, the change was decided on 4", id="changed"),
+        pytest.param(ClusterView({}, {}, NOW_S), "Deployment shop/web is not there", id="gone"),
+    ],
+)
+async def test_what_is_forbidden_while_an_order_waits_is_not_written(shown: ClusterView, why: str) -> None:
+    target = Changing([shown], conflicts=0)
+    outcome = (await Hands(target, target, VirtualClock(NOW_S)).carry_out([order()]))[0]
+
+    assert (outcome.result, outcome.message, target.tried) == ("conflict", f"not written: {why}", [])
+
+
+async def test_a_switch_set_between_two_waves_of_writes_stops_the_second() -> None:
+    free, killed = [view()] * CONCURRENCY, view(killed="file")
+    target = Changing([*free, killed], conflicts=0)
+    outcomes = await Hands(target, target, VirtualClock(NOW_S)).carry_out([order()] * (CONCURRENCY + 3))
+
+    assert [row.result for row in outcomes] == ["applied"] * CONCURRENCY + ["conflict"] * 3
+
+
+@dataclass
+class Breaking(Changing):
+    """Breaks, in a way that nobody expects, on the order to this many replicas."""
+
+    on: int = 0
+    error: BaseException = field(default_factory=lambda: KeyError("spec"))
+
+    async def scale(self, given: ScaleOrder) -> None:
+        if given.after == self.on:
+            raise self.error
+        await asyncio.sleep(0)
+        await super().scale(given)
+
+
+async def test_an_order_that_breaks_ends_too_and_the_others_keep_their_outcomes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    faults: list[None] = []
+    target = Breaking([view()], conflicts=0, on=6)
+    hands = Hands(target, target, VirtualClock(NOW_S), on_fault=lambda: faults.append(None))
+    outcomes = await hands.carry_out([order(after=5), order(after=6), order(after=7)])
+
+    assert [row.order.after for row in outcomes] == [5, 6, 7]
+    assert [row.result for row in outcomes] == ["applied", "unavailable", "applied"]
+    assert outcomes[1].message == "KeyError: 'spec'"
+    assert len(faults) == 1
+    assert "shop/web" in capsys.readouterr().out
+
+
+async def test_an_order_that_is_cancelled_cancels() -> None:
+    target = Breaking([view()], conflicts=0, on=6, error=asyncio.CancelledError())
+    with pytest.raises(asyncio.CancelledError):
+        await Hands(target, target, VirtualClock(NOW_S)).carry_out([order(after=5), order(after=6)])
+
+    assert target.tried == ["1"]
 
 
 def forbid(cluster: SimulatedCluster) -> None:
@@ -177,7 +243,12 @@ def break_off(cluster: SimulatedCluster) -> None:
             forbid, "rejected", "Deployment shop/web is forbidden: cannot patch resource scale", id="forbidden"
         ),
         pytest.param(break_off, "unavailable", "the simulated cluster does not answer", id="unavailable"),
-        pytest.param(lambda cluster: cluster.remove(REF), "rejected", "Deployment shop/web not found", id="deleted"),
+        pytest.param(
+            lambda cluster: cluster.remove(REF),
+            "conflict",
+            "not written: not found",
+            id="deleted",
+        ),
     ],
 )
 async def test_faults_end_an_order_and_never_raise(
