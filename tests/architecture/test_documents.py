@@ -1,4 +1,4 @@
-"""What documents promise: example policies are valid, and commands marked with `<!-- test -->` run."""
+"""What documents promise: example policies are valid, commands marked with `<!-- test -->` run, links lead on."""
 
 import os
 import re
@@ -13,15 +13,27 @@ from controller.policy_text import parse_policies
 from tests.architecture.source import ROOT, tracked_files
 
 FENCE = re.compile(r"(?P<before>[^\n]*)\n```(?P<language>\w+)\n(?P<body>.*?)^```", flags=re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)")
 MARK = "<!-- test -->"
+PLACES = ("README.md", "CONTRIBUTING.md", "docs")
 TIMEOUT_S = 120
 
 
+def _documents() -> Iterator[Path]:
+    return (path for path in tracked_files() if path.suffix == ".md" and path.parts[0] in PLACES)
+
+
+def _links() -> Iterator[tuple[str, Path]]:
+    """Place and aim of each relative link, its anchor left out."""
+    for path in _documents():
+        for number, line in enumerate((ROOT / path).read_text().splitlines(), 1):
+            for aim in LINK.findall(line):
+                yield f"{path}:{number}", path.parent / aim
+
+
 def _blocks(language: str) -> Iterator[tuple[str, str, str]]:
-    """Place, line before, and body of each fenced block of one language in README and docs."""
-    for path in tracked_files():
-        if path.suffix != ".md" or path.parts[0] not in ("README.md", "docs"):
-            continue
+    """Place, line before, and body of each fenced block of one language."""
+    for path in _documents():
         text = (ROOT / path).read_text()
         for found in FENCE.finditer("\n" + text):
             if found["language"] == language:
@@ -36,6 +48,11 @@ COMMANDS = [pytest.param(body, id=place) for place, before, body in _blocks("sh"
 @pytest.mark.parametrize(("text", "place"), POLICIES)
 def test_example_policies_are_valid(text: str, place: str) -> None:
     assert parse_policies(text, source=place)
+
+
+@pytest.mark.parametrize(("place", "aim"), [pytest.param(*link, id=f"{link[0]}-{link[1]}") for link in _links()])
+def test_relative_links_lead_to_what_is_there(place: str, aim: Path) -> None:
+    assert (ROOT / aim).exists(), f"{place}: there is no {aim}"
 
 
 @pytest.mark.parametrize("commands", COMMANDS)
