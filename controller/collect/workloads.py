@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_VIEW_AGE_S = 120.0  # watches that were silent for longer are not believed
 LONGEST_FIRST_START_S = 1800.0  # a pod first seen ready tells its start-up time when it took no longer than this
+ONE_POD_KINDS = frozenset({"Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"})  # one a replica
 NEVER_READY_S = 30.0  # a pod that turned unready later than this after its start has been ready (as Kubernetes has it)
 
 _PHASES = {"Pending": Phase.PENDING, "Running": Phase.RUNNING, "Succeeded": Phase.SUCCEEDED, "Failed": Phase.FAILED}
@@ -105,11 +106,15 @@ class Workloads:
     ) -> IntArray:
         """How many pods make one replica, `[lane]`; learned while nothing starts or goes, else as last known.
 
+        Kubernetes' own kinds have one: more pods than replicas match their selector, but are not theirs.
+
         `replicas` are the wanted and the reported counts. While they differ, pods and counts may tell of different
         moments, and too many pods to a replica would be too few replicas.
         """
         found = integers(len(targets), 1)
         for lane, (target, pods) in enumerate(zip(targets, columns, strict=True)):
+            if target.kind in ONE_POD_KINDS:
+                continue
             wanted, reported, listed = int(replicas[0][lane]), int(replicas[1][lane]), len(pods.names)
             settled = 0 < wanted == reported <= listed and bool((pods.ready == 1).all())
             if settled and listed % reported == 0 and not pods.deleted.any():

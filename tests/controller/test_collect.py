@@ -185,21 +185,50 @@ def test_a_pod_that_goes_is_not_starting(gone: PodView) -> None:
     assert World(rows).look(view_of(rows, gone)).starts.lane.size == 0
 
 
+def of_kind(kind: str) -> WorkloadPolicy:
+    """A policy of a target of this kind."""
+    row = policy()
+    return row.model_copy(
+        update={"spec": row.spec.model_copy(update={"target": row.spec.target.model_copy(update={"kind": kind})})}
+    )
+
+
 def test_pods_of_a_replica_are_counted_while_nothing_starts_or_goes() -> None:
-    rows = [policy()]
+    rows = [of_kind("LeaderWorkerSet")]
     world = World(rows)
-    four = [pod(name) for name in "abcdefgh"]
-    settled = world.look(view_of(rows, *four))
-    starting = world.look(view_of(rows, *four, pod("i", ready=False), replicas=3))
+    eight = [pod(name) for name in "abcdefgh"]
+    settled = world.look(view_of(rows, *eight))
+    starting = world.look(view_of(rows, *eight, pod("i", ready=False), replicas=3))
 
     assert settled.pods_per_replica.tolist() == [4]
     assert starting.pods_per_replica.tolist() == [4]
     assert World(rows).look(view_of(rows, pod("a"), replicas=0)).pods_per_replica.tolist() == [1]
 
 
+def test_what_a_replica_is_outlives_policies_and_a_restart() -> None:
+    rows = [of_kind("LeaderWorkerSet")]
+    world, later = World(rows), World(rows)
+    world.look(view_of(rows, *[pod(name) for name in "abcdefgh"]))
+    world.collector.prepare(PolicySet((policy("a"), *rows)))
+    world.rows = (policy("a"), *rows)
+    later.collector.workloads.recall({target_of(rows[0]): 4})
+
+    assert world.look(view_of(world.rows)).pods_per_replica.tolist() == [1, 4]
+    assert later.look(view_of(rows)).pods_per_replica.tolist() == [4]
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"])
+def test_a_canary_beside_one_replica_makes_no_replica_of_two_pods(kind: str) -> None:
+    rows = [of_kind(kind)]
+    world = World(rows)
+    world.collector.workloads.recall({target_of(rows[0]): 2})  # learned by an earlier version
+
+    assert world.look(view_of(rows, pod("web"), pod("canary"), replicas=1)).pods_per_replica.tolist() == [1]
+
+
 def test_a_reported_count_behind_the_wanted_one_says_nothing_of_a_replica() -> None:
     """Eight ready pods beside a status of four replicas, as two watches may show a rise to eight."""
-    rows = [policy()]
+    rows = [of_kind("LeaderWorkerSet")]
     eight = [pod(name) for name in "abcdefgh"]
 
     assert World(rows).look(view_of(rows, *eight, replicas=8, status_replicas=4)).pods_per_replica.tolist() == [1]
