@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 import structlog
 
 from controller.actuate import Hands, orders_of
@@ -172,7 +173,7 @@ class Loop:
         await self._follow()
         now_s = self.parts.clock.now_s()
         await self.supervisor.guarded("record the fleet", self.memory.take_fleet(fleet, accepted, now_s))
-        before = self.state
+        before, first = self.state, self.fleet is None
         state = EngineState.fresh(fleet) if before is None else before.aligned_to(fleet)
         self.collector.prepare(accepted)
         self.fleet, self.state, self._decision = fleet, state, None
@@ -183,10 +184,12 @@ class Loop:
                 if uid in self._pods_per_replica
             }
         )
-        if fleet.lanes:
-            new = before is None or not set(state.rows) <= set(before.rows)
-            known_s = 0.0 if new or not state.history.hours else float(state.history.hours[-1].start_s)
-            self.learning.read_past(fleet, self.collector.questions, known_s=known_s)
+        known = frozenset(() if before is None else before.rows)
+        new = np.array([uid not in known for uid in state.rows], np.bool_)
+        if first and not new.any() and state.history.hours:
+            self.learning.read_past(fleet, self.collector.questions, known_s=float(state.history.hours[-1].start_s))
+        elif new.any():
+            self.learning.read_past(fleet, self.collector.questions, rows=None if first else new)
 
     async def _decide_and_act(self, fleet: Fleet, state: EngineState) -> TickReport | None:
         """Observe, decide, record, act. None when lanes had to be set apart, so that it must be done again."""
