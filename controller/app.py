@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -31,6 +30,7 @@ from controller.worker import worker
 from policies.model import Limits
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from controller.ports import Actuator, Clock, Cluster, Events, MetricsSource
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger("foresail.app")
 
 STALE_TICKS = 4  # after so many intervals without a tick, its figures are no longer shown as the present ones
-FIRST_VIEW_S = 30.0  # how long the first tick waits for the watches
+NAMESPACE = "foresail"  # where nothing says in which one Foresail lives
+POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Outside:
     actuator: Actuator
     events: Events
     reached: Callable[[], bool] = lambda: True  # whether it has ever answered
+    problems: Callable[[], tuple[str, ...]] = lambda: ()  # what is wrong with it beside the targets' own problems
     clock: Clock = field(default_factory=SystemClock)
     source: MetricsSource | None = None  # None: Prometheus, as the settings say
 
@@ -58,11 +60,11 @@ class Outside:
 async def run_daemon(
     settings: Settings,
     *,
+    stop: asyncio.Event,
     outside: Outside | None = None,
     on_tick: Callable[[TickReport], None] | None = None,
-    stop: asyncio.Event | None = None,
 ) -> None:
-    """Run until `stop` is set, or SIGTERM or SIGINT where none is given.
+    """Run until `stop` is set.
 
     Raises ForesailError when the start is impossible: no way to the API server, an address in use, a journal of a
     newer version.
@@ -87,11 +89,11 @@ async def run_daemon(
             journal=journal,
             executor=executor,
         )
-        daemon = _Daemon(settings, clock, journal, world.reached, on_tick)
+        daemon = _Daemon(settings, world, journal, on_tick)
         loop = Loop(parts, _pace(settings), daemon.show)
         url = await stack.enter_async_context(serving(web_app(daemon.views(loop)), settings.listen))
         log.info("started", url=url, policies=[str(path) for path in settings.policies])
-        await loop.run(stop or _stop_on_signals())
+        await loop.run(stop)
         log.info("stopped")
 
 
@@ -100,15 +102,15 @@ class _Daemon:
     """What the web and the telemetry show of the loop."""
 
     settings: Settings
-    clock: Clock
+    world: Outside
     journal: Journal
-    reached: Callable[[], bool]
     on_tick: Callable[[TickReport], None] | None
     report: TickReport | None = None
     telemetry: Telemetry | None = None
 
     def show(self, report: TickReport) -> None:
-        """Take the report of a tick."""
+        """Take the report of a tick, and add what is wrong with the world."""
+        report = replace(report, problems=(*report.problems, *self.world.problems()))
         self.report = report
         if self.telemetry is not None:
             self.telemetry.show(report)
@@ -118,19 +120,20 @@ class _Daemon:
 
     def views(self, loop: Loop) -> Views:
         """What the web application may ask for."""
-        interval_s, clock = self.settings.interval_s, self.clock
+        interval_s, clock = self.settings.interval_s, self.world.clock
         about = About(version("foresail"), clock.now_s(), STALE_TICKS * interval_s)
         self.telemetry = telemetry = Telemetry(about, clock.now_s)
-        loop.supervisor.on_fault = telemetry.count_unhandled_error
+        loop.supervisor.on_fault = loop.hands.on_fault = telemetry.count_unhandled_error
 
         def live() -> Sequence[Check]:
             return (heartbeat(clock.elapsed_s() - loop.round_at_s, interval_s),)
 
         def ready() -> Sequence[Check]:
             loaded, problems = loop.fleet is not None, len(loop.policies.problems)
+            reached = self.world.reached()
             return (
                 Check("policies", loaded, f"{problems} problems" if problems else ""),
-                Check("cluster", self.reached(), "" if self.reached() else "the API server has not answered yet"),
+                Check("cluster", reached, "" if reached else "the API server has not answered yet"),
             )
 
         return Views(
@@ -146,14 +149,28 @@ class _Daemon:
 async def _kubernetes(settings: Settings) -> AsyncIterator[Outside]:
     clock = SystemClock()
     session = await connect(kubeconfig=settings.kubeconfig, context=settings.context)
-    place = KillSwitchPlace(settings.namespace, settings.kill_switch_configmap, settings.kill_switch_file)
+    place = KillSwitchPlace(own_namespace(settings), settings.kill_switch_configmap, settings.kill_switch_file)
     async with session, KubernetesCluster(session, clock, ClusterSettings(kill_switch=place)) as cluster:
         yield Outside(
             cluster=cluster,
             actuator=KubernetesActuator(session, cluster.discovery, cluster.wrote),
             events=KubernetesEvents(session, clock, cluster.uid_of),
             reached=lambda: cluster.view().seen_at_s > 0,
+            problems=cluster.problems,
         )
+
+
+def own_namespace(settings: Settings, told: Path = POD_NAMESPACE) -> str:
+    """Where Foresail lives: as set, else as Kubernetes tells a pod, else `foresail`.
+
+    With a kubeconfig another cluster may be meant than the one whose pod this is, so that the pod says nothing.
+    """
+    if settings.namespace is not None or settings.kubeconfig is not None:
+        return settings.namespace or NAMESPACE
+    try:
+        return told.read_text(encoding="utf-8").strip() or NAMESPACE
+    except (OSError, ValueError):
+        return NAMESPACE  # not in a pod, or one without an account
 
 
 def _allowance(settings: Settings) -> Allowance:
@@ -168,11 +185,3 @@ def _pace(settings: Settings) -> Pace:
         retention_s=settings.journal_retention_s,
         limits=limits,
     )
-
-
-def _stop_on_signals() -> asyncio.Event:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return stop

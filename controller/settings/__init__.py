@@ -58,7 +58,9 @@ class Settings:
     prometheus_insecure_skip_verify: bool = _setting(default=False, parse=values.truth, meaning="trust any certificate")
     kubeconfig: Path | None = _setting(None, values.path, "instead of KUBECONFIG, ~/.kube/config or the pod's account")
     context: str | None = _setting(None, values.text, "of the kubeconfig; its current one unless set")
-    namespace: str = _setting("foresail", values.text, "where Foresail itself lives")
+    namespace: str | None = _setting(
+        None, values.text, "where Foresail itself lives; its pod's namespace unless set, foresail outside of a pod"
+    )
     kill_switch_file: Path | None = _setting(None, values.path, "while it exists, nothing is changed")
     kill_switch_configmap: str = _setting(
         "foresail-kill-switch",

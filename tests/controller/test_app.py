@@ -1,0 +1,97 @@
+"""The composition root: what is wrong with the world reaches every report, and where Foresail takes itself to live."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from controller.app import Outside, own_namespace, run_daemon
+from controller.clock import SystemClock
+from controller.settings import load
+from simulations.clock import VirtualClock
+from simulations.cluster import SimulatedCluster, Workload
+from tests.integration.servers.process import free_port, http_request
+from tests.rig import START_S, KeptEvents, LoadSource, Rig, policy
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from controller.records import ScaleOrder, TickReport
+
+REFUSED = "configmaps in foresail: Foresail may not read them; grant it get, list and watch"
+
+
+class Breaking(SimulatedCluster):
+    """Breaks at every write, in a way that nobody expects."""
+
+    async def scale(self, order: ScaleOrder) -> None:
+        raise KeyError(order.uid)
+
+
+@dataclass(frozen=True)
+class Ticked:
+    """The report of a daemon's first tick, and where the daemon still answers."""
+
+    report: TickReport
+    url: str
+
+    async def get(self, path: str) -> str:
+        status, body = await asyncio.to_thread(http_request, "GET", f"{self.url}{path}", timeout_s=10.0)
+        assert status == 200, body
+        return body.decode()
+
+
+@asynccontextmanager
+async def ticked(folder: Path, cluster: SimulatedCluster, *problems: str) -> AsyncIterator[Ticked]:
+    cluster.add(Workload(Rig.ref("web"), 2))
+    (folder / "policy.json").write_text(json.dumps(policy().model_dump(mode="json", by_alias=True)))
+    listen = f"127.0.0.1:{free_port()}"
+    given = {"policies": str(folder / "policy.json"), "state_dir": str(folder), "listen": listen}
+    source = LoadSource(VirtualClock(START_S), {"web": 35.0})
+    outside = Outside(cluster, cluster, KeptEvents(), source=source, problems=lambda: problems)
+    stop = asyncio.Event()
+    reports: asyncio.Queue[TickReport] = asyncio.Queue()
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        settings = load(given, {}).settings
+        group.create_task(run_daemon(settings, outside=outside, on_tick=reports.put_nowait, stop=stop))
+        yield Ticked(await reports.get(), f"http://{listen}")
+        stop.set()
+
+
+async def test_what_is_wrong_with_the_world_is_in_every_report_and_in_the_api(tmp_path: Path) -> None:
+    async with ticked(tmp_path, SimulatedCluster(SystemClock()), REFUSED) as daemon:
+        assert daemon.report.problems == (REFUSED,)
+        assert json.loads(await daemon.get("/api/v1/workloads"))["problems"] == [REFUSED]
+
+
+async def test_a_write_that_breaks_is_counted_as_a_fault(tmp_path: Path) -> None:
+    async with ticked(tmp_path, Breaking(SystemClock())) as daemon:
+        assert [outcome.message for outcome in daemon.report.outcomes] == ["KeyError: 'shop/web'"]
+        assert "foresail_unhandled_errors_total 1.0" in await daemon.get("/metrics")
+
+
+@pytest.mark.parametrize(
+    ("given", "told", "expected"),
+    [
+        pytest.param({}, "scaling\n", "scaling", id="as-kubernetes-tells-the-pod"),
+        pytest.param({"namespace": "ours"}, "scaling", "ours", id="as-set"),
+        pytest.param({"namespace": "foresail"}, "scaling", "foresail", id="as-set-to-what-is-the-default-elsewhere"),
+        pytest.param({"kubeconfig": "other.yaml"}, "scaling", "foresail", id="a-kubeconfig-may-mean-another-cluster"),
+        pytest.param({}, "", "foresail", id="an-empty-file"),
+        pytest.param({}, None, "foresail", id="not-in-a-pod"),
+    ],
+)
+def test_where_foresail_takes_itself_to_live(
+    tmp_path: Path, given: dict[str, object], told: str | None, expected: str
+) -> None:
+    file = tmp_path / "namespace"
+    if told is not None:
+        file.write_text(told)
+
+    assert own_namespace(load(given, {}).settings, file) == expected
