@@ -26,6 +26,8 @@ pytestmark = pytest.mark.bench
 LANES, PODS = 10_000, 6
 WARM_UP, TIMED = 25, 60  # after 21 ticks the windows are full
 ONE_LANE_TICKS = 4000
+FLEET_MS, LANE_MS = 20.0, 1.0  # the aims, medians
+NOISE = 5  # a shared machine may be this much slower; more than that is a regression
 
 
 def fleet_with(lanes: int, *, two_signals: bool) -> Fleet:
@@ -52,10 +54,11 @@ def ticks_ms(fleet: Fleet, pods: Pods, count: int, *, forecast: bool = True) -> 
     return np.array(took)
 
 
-def tell(what: str, took: np.ndarray) -> None:
+def tell(what: str, took: np.ndarray, aim_ms: float) -> None:
     threads = os.environ.get("OPENBLAS_NUM_THREADS", "all")
     print(  # noqa: T201 - a benchmark shows its figures
-        f"\n{what}: median {np.median(took):.2f} ms, p95 {np.quantile(took, 0.95):.2f} ms, fastest {took.min():.2f} ms "
+        f"\n{what}: median {np.median(took):.2f} ms (aim {aim_ms:g} ms), "
+        f"p95 {np.quantile(took, 0.95):.2f} ms, fastest {took.min():.2f} ms "
         f"[{platform.machine()}, {os.cpu_count()} cores, BLAS threads: {threads}, Python {platform.python_version()}]"
     )
 
@@ -65,13 +68,14 @@ def test_ten_thousand_lanes(forecast: bool) -> None:  # noqa: FBT001 - a column 
     fleet = fleet_with(LANES, two_signals=True)
     took = ticks_ms(fleet, ready_pods(*[PODS] * LANES), WARM_UP + TIMED, forecast=forecast)[WARM_UP:]
     tracks = fleet.tracks.lane.size
-    tell(f"decide, {LANES} lanes, {tracks} tracks, {PODS * LANES} pods, forecast {'on' if forecast else 'off'}", took)
+    what = f"decide, {LANES} lanes, {tracks} tracks, {PODS * LANES} pods, forecast {'on' if forecast else 'off'}"
+    tell(what, took, FLEET_MS)
 
-    assert np.median(took) < 200  # the aim is 20 ms; this guards against losing the arrays
+    assert np.median(took) < NOISE * FLEET_MS
 
 
 def test_one_lane() -> None:
     took = ticks_ms(fleet_with(1, two_signals=False), Pods.none(), ONE_LANE_TICKS)[WARM_UP:]
-    tell("decide, one lane, as a replay makes it", took)
+    tell("decide, one lane, as a replay makes it", took, LANE_MS)
 
-    assert np.median(took) < 20
+    assert np.median(took) < NOISE * LANE_MS

@@ -15,6 +15,8 @@ from controller.adapters.kubernetes.selectors import parse_selector
 from controller.records import TargetRef
 
 WORKLOADS, PODS_EACH, NAMESPACES, PAGE = 10_000, 6, 20, 500
+CHANGE_S, POD_BYTES = 0.01, 1000  # the aims
+NOISE = 5  # a shared machine may be this much slower; more than that is a regression
 
 pytestmark = pytest.mark.bench
 
@@ -72,9 +74,9 @@ def test_60_000_pods_are_read_and_filed() -> None:
     print(  # noqa: T201 - a benchmark states its figures
         f"\n60,000 pods, {sum(map(len, pages)) / 60_000 / 1000:.1f} kB each: read {read_s - began_s:.2f} s,"
         f" filed {filed_s - read_s:.2f} s, unchanged view {(idle_s - filed_s) * 1e6:.0f} us,"
-        f" view after a change {(changed_s - idle_s) * 1e3:.2f} ms"
+        f" view after a change {(changed_s - idle_s) * 1e3:.2f} ms (aim {CHANGE_S * 1e3:g} ms)"
     )
-    assert changed_s - idle_s < 0.05
+    assert changed_s - idle_s < NOISE * CHANGE_S
 
 
 def test_a_pod_weighs_little() -> None:
@@ -92,5 +94,5 @@ def test_a_pod_weighs_little() -> None:
     held = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
 
-    print(f"\n{held / len(documents):.0f} bytes a pod, with its share of selectors")  # noqa: T201 - as above
-    assert held / len(documents) < 2500
+    print(f"\n{held / len(documents):.0f} bytes a pod with its share of selectors (aim {POD_BYTES})")  # noqa: T201 - as above
+    assert held / len(documents) < 2 * POD_BYTES  # memory is not noisy

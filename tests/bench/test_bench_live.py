@@ -32,6 +32,7 @@ WORKLOADS, NAMESPACES = 1000, 10
 HISTORY_DAYS, HISTORY_STEP_S = 7, 290.0  # within the five minutes that Prometheus looks back
 TICKS = 40
 AT_ONCE = 32
+AIM_S, AIM_BYTES = 3.0, 500e6  # of a tick's 95th percentile, and of the daemon's peak; both are promises, so no slack
 LOAD = "bench_load"
 NOW = "2026-01-01T00:00:00Z"
 
@@ -69,8 +70,8 @@ async def test_a_thousand_workloads_on_real_servers(tmp_path: Path) -> None:
             figures = _measured(daemon, exporter)
             _report(figures, daemon, pods)
             assert daemon.stop() == 0
-    assert figures.share(0.95) < 3.0
-    assert figures.peak_bytes < 500e6
+    assert figures.share(0.95) < AIM_S
+    assert figures.peak_bytes < AIM_BYTES
 
 
 @dataclass
@@ -133,11 +134,13 @@ def _report(figures: _Figures, daemon: Daemon, pods: int) -> None:
     }
     print(  # noqa: T201 - a benchmark states its figures
         f"\nlive tick, {WORKLOADS} workloads, {pods} pods, {NAMESPACES} namespaces, {HISTORY_DAYS} days of history: "
-        f"p50 {figures.share(0.5):.2f} s, p95 {figures.share(0.95):.2f} s, longest {max(figures.ticks_s):.2f} s of "
-        f"{len(figures.ticks_s)}; first {figures.first_s:.2f} s; forecast after {figures.fitted_after_s:.0f} s; "
+        f"p50 {figures.share(0.5):.2f} s, p95 {figures.share(0.95):.2f} s (aim {AIM_S:g} s), "
+        f"longest {max(figures.ticks_s):.2f} s of {len(figures.ticks_s)}; "
+        f"first {figures.first_s:.2f} s; forecast after {figures.fitted_after_s:.0f} s; "
         f"means: {', '.join(f'{phase} {seconds:.2f} s' for phase, seconds in phases.items())}; "
         f"{queries / ticks:.1f} queries and {written / ticks:.0f} changes of scale a tick; "
-        f"daemon {figures.resting_bytes / 1e6:.0f} MB, at most {figures.peak_bytes / 1e6:.0f} MB, "
+        f"daemon {figures.resting_bytes / 1e6:.0f} MB, at most {figures.peak_bytes / 1e6:.0f} MB "
+        f"(aim {AIM_BYTES / 1e6:.0f} MB), "
         f"refit worker at most {figures.worker_bytes / 1e6:.0f} MB "
         f"({platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()})"
     )
