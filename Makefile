@@ -15,6 +15,9 @@ STAMP := $(VENV)/.foresail-setup
 export OPENBLAS_NUM_THREADS ?= 1
 # uv does not read pip's configuration: where pip is told of another index, uv is told the same.
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+ifdef PIP_CERT
+export SSL_CERT_FILE ?= $(PIP_CERT)
+endif
 ifeq ($(strip $(UV_DEFAULT_INDEX)),)
 unexport UV_DEFAULT_INDEX
 endif

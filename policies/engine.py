@@ -66,6 +66,7 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
         demand=demand,
         demand_known=demand_known,
         startup_s=state.starts.quantile_s,
+        hold=hold,
         removal_budget=budget,
         conditions=kubernetes.conditions,
     )

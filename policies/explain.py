@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.model import Action, Status, Why, signal_name
+from policies.model import Action, Hold, Status, Why, signal_name
 
 if TYPE_CHECKING:
     from policies.model import Decision, Fleet, Observation
@@ -27,8 +27,18 @@ RULE_SENTENCES = {
     "owned": "Another controller scales this object: {after} stays, where {before} was decided.",
     "no_target": "The target cannot be read: {after} stays, where {before} was decided.",
     "cluster_down": "What is known of the cluster is too old: {after} stays, where {before} was decided.",
-    "quarantined": "Deciding for this workload failed: {after} stays, where {before} was decided.",
     "forbidden": "The API server refuses the change: {after} stays, where {before} was decided.",
+}
+
+HOLD_WORDS = {
+    Hold.NONE: "nothing holds it",
+    Hold.PAUSED: "the policy's mode is paused",
+    Hold.ANNOTATION: "the target has the annotation foresail.dev/paused",
+    Hold.KILL_SWITCH: "the kill switch is on",
+    Hold.OWNED: "another controller scales this object",
+    Hold.NO_TARGET: "the target cannot be read",
+    Hold.CLUSTER_DOWN: "what is known of the cluster is too old",
+    Hold.FORBIDDEN: "the API server refused the last change",
 }
 
 WHY_WORDS = {
@@ -52,6 +62,7 @@ def sentences(fleet: Fleet, seen: Observation, decision: Decision, lane: int) ->
     """The story of one lane's decision, in the order in which it came about."""
     return (
         *_seen(fleet, decision, lane),
+        *_demand(decision, lane),
         *_forecast(decision, lane),
         *_steps(decision, lane),
         _outcome(seen, decision, lane),
@@ -76,6 +87,14 @@ def _reading(fleet: Fleet, decision: Decision, track: int) -> str:
         return f"Signal {name} is missing: {why}."
     value = reading.value_milli[track] / 1000
     return f"Signal {name} is {value:g}, {reading.age_s[track]:.0f} s old ({why})."
+
+
+def _demand(decision: Decision, lane: int) -> tuple[str, ...]:
+    if not decision.demand_known[lane]:
+        return ()
+    demand, alone = decision.demand[lane], int(decision.kubernetes[lane])
+    told = f"Demand fills {demand:.1f} replicas to the serving limit; Kubernetes' rule alone would have {alone}."
+    return (told,)
 
 
 def _forecast(decision: Decision, lane: int) -> tuple[str, ...]:
@@ -106,7 +125,8 @@ def _outcome(seen: Observation, decision: Decision, lane: int) -> str:
         case Action.LOWER:
             return f"Decision: lower from {current} to {target}."
         case Action.HOLD:
-            return f"Decision: hold at {current}."
+            words = HOLD_WORDS[Hold(int(decision.hold[lane]))]
+            return f"Decision: hold{'' if current == 0 else f' at {current}'}, because {words}."
         case _:
             return f"Decision: keep {current}."
 

@@ -21,7 +21,6 @@ HOLD_RULES = {
     Hold.OWNED: "owned",
     Hold.NO_TARGET: "no_target",
     Hold.CLUSTER_DOWN: "cluster_down",
-    Hold.QUARANTINED: "quarantined",
     Hold.FORBIDDEN: "forbidden",
 }
 

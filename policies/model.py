@@ -32,7 +32,7 @@ RULES = (
     "forecast",  # demand one start-up ahead
     "fleet_breaker",  # how much of the fleet may go in ten minutes
     *("paused", "paused_by_annotation", "kill_switch", "owned"),  # holds
-    *("no_target", "cluster_down", "quarantined", "forbidden"),
+    *("no_target", "cluster_down", "forbidden"),
 )  # names that steps and reasons use, in the order in which the rules speak
 
 
@@ -118,8 +118,7 @@ class Hold(Code):
     OWNED = 4  # another controller or field manager scales the target
     NO_TARGET = 5  # the target does not exist, or its scale cannot be read
     CLUSTER_DOWN = 6  # what is known of the target is too old
-    QUARANTINED = 7  # the lane's own decision failed
-    FORBIDDEN = 8  # the API server refuses what Foresail wants to do
+    FORBIDDEN = 7  # the API server refuses what Foresail wants to do
 
 
 class Action(Code):
@@ -358,6 +357,7 @@ class Decision:
     demand: FloatArray  # largest demand of a lane, in replicas at the serving limit [lane]; NaN-free, 0 if unknown
     demand_known: BoolArray  # [lane]
     startup_s: FloatArray  # learned start-up time [lane]
+    hold: SmallArray  # why a lane must not be changed, the policy's own pause included [lane]
     removal_budget: int  # replicas that the fleet breaker would still let go
     conditions: Conditions
 

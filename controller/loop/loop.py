@@ -16,6 +16,7 @@ from controller.collect.questions import target_of
 from controller.journal import Intent
 from controller.loop.learning import Learning
 from controller.loop.memory import Happened, Memory
+from controller.loop.noticed import Noticed
 from controller.loop.recall import Recall, recalled, resolved
 from controller.loop.supervisor import Failure, Supervisor
 from controller.loop.told import Told, owners_of, source_health
@@ -80,6 +81,7 @@ class Loop:
         self.memory = Memory(parts.journal, pace.snapshot_every_s, pace.retention_s)
         self.told = Told(parts.events)
         self.supervisor = Supervisor()
+        self.noticed = Noticed()
         self.policies = PolicySet(())
         self.fleet: Fleet | None = None
         self.state: EngineState | None = None
@@ -136,6 +138,7 @@ class Loop:
             return None
         self._phases_s["tick"] = self.parts.clock.elapsed_s() - began_s
         report = replace(report, phases_s=dict(self._phases_s))
+        self.noticed.tick(report)
         self.show(report)
         return report
 
@@ -154,6 +157,7 @@ class Loop:
         elif self._to_follow is not None:
             await self._follow()
         self.policies = found
+        self.noticed.policies(found.problems, count=len(found.policies))
 
     async def _follow(self) -> None:
         """Have the targets watched, and try again at the next tick when that failed."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from policies.engine import decide
-from policies.explain import RULE_SENTENCES, WHY_WORDS, sentences, steps_of
+from policies.explain import HOLD_WORDS, RULE_SENTENCES, WHY_WORDS, sentences, steps_of
 from policies.fleet import fleet_of
 from policies.guardrails import HOLD_RULES
 from policies.model import RULES, Hold, Limits, Status, Why
@@ -128,7 +128,12 @@ def told(fleet_spec: Document, replicas: int, value: float, **more: object) -> t
                 6,
                 70,
                 {"hold": hold},
-                (OK, "The signals ask for 10 (Kubernetes' rule; it was 6).", sentence, "Decision: hold at 6."),
+                (
+                    OK,
+                    "The signals ask for 10 (Kubernetes' rule; it was 6).",
+                    sentence,
+                    f"Decision: hold at 6, because {HOLD_WORDS[hold]}.",
+                ),
                 id=HOLD_RULES[hold],
             )
             for hold, sentence in (
@@ -138,14 +143,20 @@ def told(fleet_spec: Document, replicas: int, value: float, **more: object) -> t
                 (Hold.OWNED, "Another controller scales this object: 6 stays, where 10 was decided."),
                 (Hold.NO_TARGET, "The target cannot be read: 6 stays, where 10 was decided."),
                 (Hold.CLUSTER_DOWN, "What is known of the cluster is too old: 6 stays, where 10 was decided."),
-                (Hold.QUARANTINED, "Deciding for this workload failed: 6 stays, where 10 was decided."),
                 (Hold.FORBIDDEN, "The API server refuses the change: 6 stays, where 10 was decided."),
             )
         ),
     ],
 )
 def test_the_story(spec: Document, replicas: int, value: float, more: Document, expected: tuple[str, ...]) -> None:
-    assert told(spec, replicas, value, **more) == expected
+    story = told(spec, replicas, value, **more)
+    assert tuple(sentence for sentence in story if not sentence.startswith("Demand fills")) == expected
+
+
+def test_demand_and_what_kubernetes_alone_would_do() -> None:
+    assert told({}, 10, 70)[1] == (
+        "Demand fills 8.8 replicas to the serving limit; Kubernetes' rule alone would have 10."  # 70 / 8
+    )
 
 
 def test_the_fleet_breaker_speaks() -> None:
@@ -168,6 +179,7 @@ def test_a_lane_tells_its_own_signals_and_steps() -> None:
     assert sentences(fleet, observation, decision, 1) == (
         "Signal load is 7, 0 s old (the workload was saturated, so it is a lower bound).",
         "Signal queue is 40, 0 s old (fresh).",
+        "Demand fills 0.9 replicas to the serving limit; Kubernetes' rule alone would have 8.",
         "The signals ask for 8 (Kubernetes' rule; it was 4).",
         "Decision: raise from 4 to 8.",
     )
