@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,7 +113,7 @@ class Setting:
     @property
     def variable(self) -> str:
         """How it is written in the environment."""
-        return f"{PREFIX}{self.name.upper()}"
+        return _variable(self.name)
 
 
 class SettingsError(ValueError):
@@ -191,8 +192,12 @@ def _from_environment(environ: Mapping[str, str], problems: list[str]) -> Found:
     ours = {name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)}
     taken = {name: value for name, value in ours.items() if name in known_settings() and value}
     unknown = [name for name in ours if name not in known_settings() and name not in NOT_SETTINGS]
-    problems += [f"{PREFIX}{name.upper()}: {_unknown(name)}" for name in unknown if nearest(name, known_settings())]
-    return {name: (value, f"environment {PREFIX}{name.upper()}") for name, value in taken.items()}
+    problems += [
+        f"{_variable(name)}: is not a setting (did you mean {_variable(guess)}?)"
+        for name in unknown
+        for guess in get_close_matches(name, known_settings(), n=1)
+    ]
+    return {name: (value, f"environment {_variable(name)}") for name, value in taken.items()}
 
 
 def _from_flags(flags: Mapping[str, object], problems: list[str]) -> Found:
@@ -201,6 +206,10 @@ def _from_flags(flags: Mapping[str, object], problems: list[str]) -> Found:
     return {
         name: (value, f"flag --{name.replace('_', '-')}") for name, value in given.items() if name in known_settings()
     }
+
+
+def _variable(name: str) -> str:
+    return f"{PREFIX}{name.upper()}"
 
 
 def _unknown(name: str) -> str:

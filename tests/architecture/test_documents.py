@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from controller.policy_text import parse_policies
+from controller.settings import NOT_SETTINGS, PREFIX, catalogue
 from tests.architecture.source import ROOT, tracked_files
 
 FENCE = re.compile(r"(?P<before>[^\n]*)\n```(?P<language>\w+)\n(?P<body>.*?)^```", flags=re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)")
+VARIABLE = re.compile(r"\bFORESAIL_\w*[A-Z]")
 MARK = "<!-- test -->"
 PLACES = ("README.md", "CONTRIBUTING.md", "docs")
 TIMEOUT_S = 120
@@ -53,6 +55,12 @@ def test_example_policies_are_valid(text: str, place: str) -> None:
 @pytest.mark.parametrize(("place", "aim"), [pytest.param(*link, id=f"{link[0]}-{link[1]}") for link in _links()])
 def test_relative_links_lead_to_what_is_there(place: str, aim: Path) -> None:
     assert (ROOT / aim).exists(), f"{place}: there is no {aim}"
+
+
+def test_variables_are_those_of_settings() -> None:
+    known = {each.variable for each in catalogue()} | {f"{PREFIX}{name.upper()}" for name in NOT_SETTINGS}
+    named = {(word, str(path)) for path in _documents() for word in VARIABLE.findall((ROOT / path).read_text())}
+    assert {(word, place) for word, place in named if word not in known} == set()
 
 
 @pytest.mark.parametrize("commands", COMMANDS)

@@ -95,6 +95,7 @@ def test_tells_every_problem_at_once_with_its_place(tmp_path: Path) -> None:
         "--listen",
     ]
     assert "prometheus_ulr: is not a setting (did you mean prometheus_url?)" in str(caught.value)
+    assert "FORESAIL_INTERVALL: is not a setting (did you mean FORESAIL_INTERVAL?)" in str(caught.value)
 
 
 @pytest.mark.parametrize(
