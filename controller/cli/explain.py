@@ -11,6 +11,7 @@ from controller.cli.output import Output, OutputOption, emit, note
 from controller.cli.status import DEFAULT_URL, UrlOption, daemon
 from controller.cli.times import moment_s, moment_text
 from controller.errors import Unavailable
+from controller.settings import values
 
 if TYPE_CHECKING:
     from controller.cli.past import Moment
@@ -27,7 +28,7 @@ def explain(
         str | None,
         typer.Option(
             help="The daemon's journal, for past moments and while the daemon is down; as the daemon's unless set.",
-            metavar="URL",
+            metavar="FILE|URL",
         ),
     ] = None,
     output: OutputOption = Output.TABLE,
@@ -47,7 +48,7 @@ def _now(uid: str, url: str, journal: str | None) -> dict[str, Any]:
         return daemon(url).workload(*uid.split("/", 1))
     except Unavailable as error:
         if journal is None:
-            raise Unavailable(f"{error}. With --journal URL the last recorded tick is explained") from error
+            raise Unavailable(f"{error}. With --journal FILE the last recorded tick is explained") from error
         note(f"{error}; this is the last tick that the journal holds")
     moment = _moment(uid, time.time(), journal)
     return moment.document()
@@ -63,8 +64,17 @@ def _then(uid: str, at_s: float, journal: str | None) -> dict[str, Any]:
 def _moment(uid: str, at_s: float, journal: str | None) -> "Moment":
     from controller.cli.past import moment_of
 
-    settings = loaded({"journal_url": journal}).settings
-    return asyncio.run(moment_of(settings.journal_url, uid, at_s))
+    return asyncio.run(moment_of(_journal_url(journal), uid, at_s))
+
+
+def _journal_url(journal: str | None) -> str:
+    """Where the journal is: as given, else as the daemon's settings have it."""
+    if journal is None:
+        return loaded({}).settings.journal_url
+    try:
+        return values.journal_url(journal)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--journal") from error
 
 
 def _story(found: dict[str, Any]) -> str:

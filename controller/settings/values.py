@@ -107,12 +107,14 @@ def http_url(given: object) -> str:
 
 
 def journal_url(given: object) -> str:
-    """A URL of SQLite or PostgreSQL, with the driver that Foresail brings."""
+    """A URL of SQLite or PostgreSQL, with the driver that Foresail brings; a plain path is a file of SQLite."""
     scheme, separator, rest = text(given).partition("://")
+    if not separator and ":" not in scheme:
+        return f"sqlite+aiosqlite:///{path(given).absolute()}"
     database, _, driver = scheme.partition("+")
     full = _JOURNALS.get(database, "")
     if not separator or not full or (driver and scheme != full):
-        raise ValueError("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+        raise ValueError("must be a file, sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
     if database == "sqlite" and not rest.startswith("/"):
         raise ValueError("must have three slashes before a relative file and four before an absolute one")
     return f"{full}://{rest}"

@@ -44,6 +44,7 @@ def test_every_default_parses_to_itself_when_written_out() -> None:
     [
         pytest.param("policies", "a,b.yaml", (Path("a"), Path("b.yaml")), id="paths-with-commas"),
         pytest.param("journal_url", "postgresql://u:p@h/d", "postgresql+asyncpg://u:p@h/d", id="postgresql"),
+        pytest.param("journal_url", "/var/x.db", "sqlite+aiosqlite:////var/x.db", id="sqlite-by-its-file"),
         pytest.param("journal_url", "sqlite:////var/x.db", "sqlite+aiosqlite:////var/x.db", id="sqlite"),
         pytest.param("removal_ratio", "10%", 0.1, id="per-cent"),
         pytest.param("removal_ratio", "0.2", 0.2, id="ratio-as-text"),
@@ -68,7 +69,7 @@ def test_reads(name: str, given: str, expected: object) -> None:
         pytest.param({"prometheus_url": "prom:9090"}, "must be an http:// or https:// URL", id="no-scheme"),
         pytest.param({"prometheus_url": "http://u:p@prom"}, "must not hold a user or password", id="secret-in-url"),
         pytest.param({"prometheus_concurrency": "many"}, "whole number of at least 1, not 'many'", id="not-a-number"),
-        pytest.param({"journal_url": "mysql://h/d"}, "must be sqlite:///FILE or postgresql://", id="other-database"),
+        pytest.param({"journal_url": "mysql://h/d"}, "must be a file, sqlite:///FILE or postgresql", id="other-kind"),
         pytest.param({"journal_url": "sqlite://x.db"}, "three slashes", id="too-few-slashes"),
         pytest.param({"log_level": "warn"}, r"not 'warn' \(did you mean warning\?\)", id="nearest-word"),
         pytest.param({"intervall": "15s"}, r"is not a setting \(did you mean interval\?\)", id="unknown-flag"),

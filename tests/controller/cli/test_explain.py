@@ -125,7 +125,7 @@ def test_without_a_daemon_the_last_recorded_tick_is_told(journal: str, unused_tc
     url = f"http://127.0.0.1:{unused_tcp_port}"
     without = run("explain", "web/shop", "--url", url)
     assert without.exit_code == 1
-    assert "With --journal URL the last recorded tick is explained" in without.stderr
+    assert "With --journal FILE the last recorded tick is explained" in without.stderr
     done = run("explain", "web/shop", "--url", url, "--journal", journal)
     assert done.exit_code == 0, done.stderr
     assert done.stdout.startswith("web/shop at 2023-11-15T00:01:15.000Z")
@@ -134,6 +134,11 @@ def test_without_a_daemon_the_last_recorded_tick_is_told(journal: str, unused_tc
 
 def test_the_journal_of_the_daemons_settings_is_the_default(journal: str) -> None:
     done = run("explain", "web/shop", "--at", _at(30), FORESAIL_JOURNAL_URL=journal)
+    assert done.exit_code == 0, done.stderr
+
+
+def test_a_journal_may_be_a_plain_path(journal: str) -> None:
+    done = run("explain", "web/shop", "--at", _at(30), "--journal", journal.partition("///")[2])
     assert done.exit_code == 0, done.stderr
 
 
@@ -147,7 +152,7 @@ def test_a_journal_that_is_not_there(tmp_path: Path) -> None:
     ("option", "value", "code", "words"),
     [
         pytest.param("--at", "yesterday", 2, "must be a time such as", id="time"),
-        pytest.param("--journal", "mysql://x", 3, "--journal-url: must be sqlite", id="journal"),
+        pytest.param("--journal", "mysql://x", 2, "Invalid value for --journal: must be a file, sqlite", id="journal"),
     ],
 )
 def test_bad_options(option: str, value: str, code: int, words: str) -> None:
