@@ -232,11 +232,13 @@ class Readings:
     age_s: FloatArray
     status: SmallArray
     why: SmallArray
+    targets: IntArray  # scrape targets to be expected behind the value; UNKNOWN where not known
 
     @classmethod
     def missing(cls, count: int, why: Why) -> Readings:
         """Nothing could be read for `count` tracks, and why."""
-        return cls(integers(count), floats(count), small(count, Status.MISSING), small(count, why))
+        unknown = integers(count, UNKNOWN)
+        return cls(integers(count), floats(count), small(count, Status.MISSING), small(count, why), unknown)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,7 @@ def observation_for(fleet: Fleet, seen: Observation, keep: BoolArray) -> Observa
             age_s=read.age_s[tracks.keep],
             status=read.status[tracks.keep],
             why=read.why[tracks.keep],
+            targets=read.targets[tracks.keep],
         ),
         pods=replace(
             pods,

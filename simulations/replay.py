@@ -16,7 +16,7 @@ from policies.arrays import integers, small
 from policies.engine import decide
 from policies.fleet import fleet_of
 from policies.forecast import seasonal
-from policies.model import Applied, Hold, Limits, Observation, Pods, PodSamples, Readings, Starts, Status, Why
+from policies.model import UNKNOWN, Applied, Hold, Limits, Observation, Pods, PodSamples, Readings, Starts, Status, Why
 from policies.spec import WorkloadPolicy
 from policies.state import EngineState
 from simulations.serving import DAY_S, Figures, Serving, figures
@@ -147,7 +147,7 @@ class _Drive:
         self._risen: dict[int, list[int]] = defaultdict(list)  # lanes whose rise is ready, by the step at which it is
         self._next_fit_s = DAY_S if policy.forecast else np.inf
         codes = small(len(lanes), Status.FRESH), small(len(lanes), Why.OK), small(len(lanes), Hold.NONE)
-        self._same = (*codes, integers(len(lanes), 1))
+        self._same = (*codes, integers(len(lanes), 1), integers(len(lanes), UNKNOWN))
 
     def step(self, step: int) -> None:
         """Decide as often as a step has it, and keep what stands."""
@@ -164,14 +164,14 @@ class _Drive:
             self._risen[step + max(1, int(self._startup_steps[lane]))].append(lane)
 
     def _seen(self, now_s: float, value_milli: IntArray, age_s: float) -> Observation:
-        fresh, reason, free, one = self._same
+        fresh, reason, free, one, unknown = self._same
         return Observation(
             now_s=now_s,
             spec_replicas=self._replicas,
             status_replicas=self._replicas,
             pods_per_replica=one,
             hold=free,
-            readings=Readings(value_milli, np.full(value_milli.size, age_s), fresh, reason),
+            readings=Readings(value_milli, np.full(value_milli.size, age_s), fresh, reason, unknown),
             pods=_NO_PODS,
             samples=_NO_SAMPLES,
             starts=_NO_STARTS,

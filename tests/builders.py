@@ -11,7 +11,7 @@ from policies.arrays import booleans, integers, small
 from policies.engine import decide
 from policies.fleet import fleet_of
 from policies.forecast.seasonal import SeasonalFit
-from policies.model import Applied, Limits, Observation, Pods, PodSamples, Readings, Starts, Status, Why
+from policies.model import UNKNOWN, Applied, Limits, Observation, Pods, PodSamples, Readings, Starts, Status, Why
 from policies.spec import WorkloadPolicy
 from policies.state import EngineState, demand_rows
 
@@ -76,6 +76,7 @@ def readings(
         age_s=np.full(count, float(age_s)),
         status=np.broadcast_to(np.asarray(status, np.int8), (count,)).copy(),
         why=np.broadcast_to(np.asarray(why, np.int8), (count,)).copy(),
+        targets=integers(count, UNKNOWN),
     )
 
 

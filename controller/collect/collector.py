@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from controller.collect.questions import Questions, by_pod
-from controller.collect.readings import Coverage, Values, milli, readings_of
-from controller.collect.workloads import Workloads, holds, pod_table, replicas_of, request_milli
-from controller.records import Unanswered
-from policies.hpa.pods import ready_pods
-from policies.model import UNKNOWN, Applied, Observation, PodSamples
-from policies.spec import DemandSignal
+from controller.collect.coverage import Coverage
+from controller.collect.questions import Questions
+from controller.collect.readings import readings_of
+from controller.collect.samples import Samples
+from controller.collect.values import Values
+from controller.collect.workloads import Workloads
+from controller.records import PolicySet, Unanswered
+from policies.arrays import integers
+from policies.fleet import fleet_of
+from policies.hpa.pods import listed_pods, ready_pods
+from policies.model import UNKNOWN, Applied, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from controller.collect.workloads import PodColumns
     from controller.ports import MetricsSource
-    from controller.records import Answer, ClusterView, Outcome, PodView, PolicySet
+    from controller.records import Answer, ClusterView, Outcome
+    from policies.arrays import IntArray
     from policies.forecast.seasonal import SeasonalFit
     from policies.history import Backfill
-    from policies.model import Fleet, Readings
-    from policies.spec import Signal
-
-SAMPLE_WINDOW_S = 60.0  # what a pod's sample is taken to span: the usual window of a rate
+    from policies.model import Fleet, Pods
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +39,47 @@ class News:
     backfill: Backfill | None = None
 
 
-@dataclass(slots=True)
 class Collector:
     """Asks a metrics source for a fleet's signals and joins the answers with the cluster's view."""
 
-    source: MetricsSource
-    questions: Questions = field(default_factory=lambda: Questions((), (), (), ()))
-    workloads: Workloads = field(default_factory=Workloads)
-    coverage: Coverage = field(default_factory=Coverage)
+    def __init__(self, source: MetricsSource) -> None:
+        """Ask `source`; nothing before `prepare`."""
+        self.source = source
+        self.questions = Questions.of(())
+        self.workloads = Workloads()
+        self.coverage = Coverage()
+        self._policies = PolicySet(())
+        self._samples = Samples(self.questions)
 
     def prepare(self, policies: PolicySet) -> None:
-        """Take these policies' questions from now on."""
-        self.questions = Questions.of(policies.policies)
-        self.workloads.forget_all_but(self.questions.targets)
-        self.coverage.forget()
+        """Take these policies' questions from now on; what is remembered of others is forgotten."""
+        self._policies, self.questions = policies, Questions.of(policies.policies)
+        self._samples = Samples(self.questions)
+        targets, places, queries = self.questions.targets, self.questions.places, self.questions.queries
+        self.workloads.follow(targets)
+        self.coverage.follow(
+            [
+                (queries[place.query], place.key, targets[lane])
+                for place, lane in zip(places, self.questions.lanes, strict=True)
+            ]
+        )
+
+    def recall(self, fleet: Fleet, seen: Observation) -> None:
+        """Take up what was last seen of `fleet` before a restart, where nothing is known since. After `prepare`.
+
+        Restores how many pods make a replica, and how many scrape targets each series rests on.
+        """
+        now = fleet_of(self._policies.policies)
+        per_replica = dict(zip(fleet.uid, seen.pods_per_replica.tolist(), strict=True))
+        pairs = zip(now.uid, self.questions.targets, strict=True)
+        self.workloads.recall({target: per_replica[uid] for uid, target in pairs if uid in per_replica})
+        before = {uid: track for track, uid in enumerate(fleet.tracks.uid)}
+        old = np.array([before.get(uid, UNKNOWN) for uid in now.tracks.uid], np.int64)
+        known = old != UNKNOWN
+        targets, pods = integers(old.size, UNKNOWN), np.zeros((2, old.size), np.int64)
+        targets[known] = seen.readings.targets[old[known]]
+        pods[:, known] = _pods_of(fleet, seen.pods)[:, old[known]]
+        self.coverage.recall(targets, pods, seen.now_s)
 
     async def ask(self, *, at_s: float, deadline_s: float) -> Sequence[Answer]:
         """All answers of this tick, in the order of the questions."""
@@ -60,75 +88,42 @@ class Collector:
     def observation(
         self, fleet: Fleet, answers: Sequence[Answer], view: ClusterView, now_s: float, news: News
     ) -> Observation:
-        """One observation for `fleet`, whose policies were last given to `prepare`."""
-        targets = self.questions.targets
-        columns = self.workloads.pods(targets, view)
-        pods = pod_table(columns, now_s)
-        spec, status = replicas_of(targets, view)
+        """One observation for `fleet`, whose policies were last given to `prepare`.
+
+        May run in another thread, one call at a time and none beside `prepare` or `recall`.
+        """
+        work = self.workloads
+        work.look(view)
+        pods = work.pods(now_s)
         values = [Values.of(answer) for answer in answers]
-        ready = ready_pods(pods, fleet.lanes)[fleet.tracks.lane]
-        readings = readings_of(self.questions, values, self.coverage, ready, now_s)
+        sums, rows = self._samples.read(values, work)
+        asked = self.questions.groups, values
+        readings = readings_of(asked, sums, self.coverage, _pods_of(fleet, pods), now_s)
         return Observation(
             now_s=now_s,
-            spec_replicas=spec,
-            status_replicas=status,
-            pods_per_replica=self.workloads.pods_per_replica(targets, columns, (spec, status)),
-            hold=holds(targets, view, fleet.mode, now_s),
+            spec_replicas=work.targets.spec_replicas,
+            status_replicas=work.targets.status_replicas,
+            pods_per_replica=work.pods_per_replica(),
+            hold=work.targets.holds(view, fleet.mode, now_s),
             readings=readings,
             pods=pods,
-            samples=self._samples(fleet, (columns, view), values, readings),
-            starts=self.workloads.starts(targets, columns, now_s),
+            samples=rows.samples(readings),
+            starts=work.starts(now_s),
             applied=_applied(fleet, news.outcomes),
             fit=news.fit,
             backfill=news.backfill,
         )
-
-    def _samples(
-        self, fleet: Fleet, seen: tuple[Sequence[PodColumns], ClusterView], values: Sequence[Values], read: Readings
-    ) -> PodSamples:
-        """One row for every pod of a lane whose track is read by pod, and one for every sample without a pod."""
-        columns, view = seen
-        first = np.concatenate([[0], np.cumsum([len(pods.names) for pods in columns])])
-        rows: list[tuple[int, int, bool, int, float, float, int]] = []
-        for track, signal in enumerate(self.questions.signals):
-            if not by_pod(signal):
-                continue
-            place, lane = self.questions.places[track], int(fleet.tracks.lane[track])
-            found = dict(values[place.query].by_pod.get(place.key, {}))
-            age_s = float(read.age_s[track])
-            pods = view.pods.get(self.questions.targets[lane], ())
-            for row, pod in enumerate(pods):
-                sample = found.pop(pod.name, None)
-                value, request = _milli(sample), _request(signal, pod)
-                present = sample is not None
-                rows.append((track, int(first[lane]) + row, present, value, age_s, SAMPLE_WINDOW_S, request))
-            rows += [(track, UNKNOWN, True, _milli(left), age_s, SAMPLE_WINDOW_S, UNKNOWN) for left in found.values()]
-        return _table(rows)
 
     def problems(self, answers: Sequence[Answer]) -> tuple[str, ...]:
         """What went wrong with the queries, in words."""
         return tuple(f"{answer.query.text}: {answer.message}" for answer in answers if isinstance(answer, Unanswered))
 
 
-def _request(signal: Signal, pod: PodView) -> int:
-    if not isinstance(signal, DemandSignal) or signal.capacity_from_request is None:
-        return UNKNOWN
-    request = signal.capacity_from_request
-    return request_milli(pod, request.resource, request.container)
-
-
-def _milli(sample: Sequence[float] | None) -> int:
-    if not sample or not np.isfinite(sample).all():
-        return 0
-    return milli(sum(sample))
-
-
-def _table(rows: Sequence[tuple[int, int, bool, int, float, float, int]]) -> PodSamples:
-    if not rows:
-        return PodSamples.none()
-    columns = zip(*rows, strict=True)
-    types = (np.int64, np.int64, np.bool_, np.int64, np.float64, np.float64, np.int64)
-    return PodSamples(*(np.array(values, kind) for values, kind in zip(columns, types, strict=True)))
+def _pods_of(fleet: Fleet, pods: Pods) -> IntArray:
+    """Ready and listed pods of each track's lane, `[2, track]`."""
+    of_lane = np.stack([ready_pods(pods, fleet.lanes), listed_pods(pods, fleet.lanes)])
+    found: IntArray = of_lane[:, fleet.tracks.lane]
+    return found
 
 
 def _applied(fleet: Fleet, outcomes: Sequence[Outcome]) -> Applied:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from controller.records import SignalQuery, TargetRef
 from policies.spec import DemandSignal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from policies.arrays import IntArray
     from policies.spec import Signal, WorkloadPolicy
 
 
@@ -23,13 +26,24 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """The tracks that find their value in the answer to one query, and their keys in it."""
+
+    query: SignalQuery
+    tracks: IntArray
+    keys: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Questions:
-    """Distinct queries, and for every track of the fleet (policies sorted by uid) its place and signal."""
+    """Distinct queries, and for every track of the fleet (policies sorted by uid) its place, signal and lane."""
 
     queries: tuple[SignalQuery, ...]
     places: tuple[Place, ...]
     signals: tuple[Signal, ...]
+    lanes: tuple[int, ...]  # [track]
     targets: tuple[TargetRef, ...]  # [lane]
+    groups: tuple[Group, ...]  # in the order of `queries`
 
     @classmethod
     def of(cls, policies: Sequence[WorkloadPolicy]) -> Questions:
@@ -37,14 +51,28 @@ class Questions:
         index: dict[SignalQuery, int] = {}
         places: list[Place] = []
         signals: list[Signal] = []
+        lanes: list[int] = []
         ordered = sorted(policies, key=lambda policy: policy.uid)
-        for policy in ordered:
+        for lane, policy in enumerate(ordered):
             for signal, bound in zip(policy.spec.signals, policy.queries(), strict=True):
                 labels = tuple(label for label, _ in bound.match)
                 query = SignalQuery(bound.query, labels, by_pod(signal))
                 places.append(Place(index.setdefault(query, len(index)), tuple(value for _, value in bound.match)))
                 signals.append(signal)
-        return cls(tuple(index), tuple(places), tuple(signals), tuple(target_of(policy) for policy in ordered))
+                lanes.append(lane)
+        targets = tuple(target_of(policy) for policy in ordered)
+        groups = _groups(tuple(index), places)
+        return cls(tuple(index), tuple(places), tuple(signals), tuple(lanes), targets, groups)
+
+
+def _groups(queries: Sequence[SignalQuery], places: Sequence[Place]) -> tuple[Group, ...]:
+    tracks: list[list[int]] = [[] for _ in queries]
+    for track, place in enumerate(places):
+        tracks[place.query].append(track)
+    return tuple(
+        Group(query, np.array(rows, np.int64), tuple(places[track].key for track in rows))
+        for query, rows in zip(queries, tracks, strict=True)
+    )
 
 
 def by_pod(signal: Signal) -> bool:

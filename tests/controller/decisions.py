@@ -12,6 +12,7 @@ from policies.engine import decide
 from policies.fleet import fleet_of
 from policies.model import (
     RULES,
+    UNKNOWN,
     Action,
     Applied,
     Hold,
@@ -65,7 +66,7 @@ def decided(*uids: str, load: Sequence[float] | None = None, replicas: int = 3, 
     readings = Readings.missing(lanes, Why.NO_SERIES)
     if load is not None:
         milli = np.array([1000 * each for each in load], np.int64)
-        readings = Readings(milli, np.full(lanes, 5.0), small(lanes), small(lanes))
+        readings = Readings(milli, np.full(lanes, 5.0), small(lanes), small(lanes), integers(lanes, UNKNOWN))
     count = lanes * replicas
     seen = Observation(
         now_s=1_000.0,

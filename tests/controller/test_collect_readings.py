@@ -1,4 +1,4 @@
-"""Readings: every code, and which missing scrape targets make a value a lower bound."""
+"""Readings: every code, and values in thousandths."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from controller.collect.questions import Questions
-from controller.collect.readings import INT64_MAX, Coverage, Values, milli, readings_of
-from controller.records import Answer, Answered, SignalQuery, Unanswered
+from controller.collect import Collector
+from controller.collect.collector import News
+from controller.collect.values import milli
+from controller.records import Answer, Answered, ClusterView, PolicySet, SignalQuery, Unanswered
+from policies.arrays import INT64_MAX
+from policies.fleet import fleet_of
 from policies.model import Status, Why
 from tests.builders import NOW_S, demand, policy, pressure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from controller.records import PastSeries
     from policies.spec import WorkloadPolicy
 
 Key = tuple[str, ...]
@@ -39,12 +45,21 @@ def by_pod(**values: float) -> Answered:
     return Answered(POD_QUERY, keys, tuple(values.values()), {KEY: NOW_S}, None)
 
 
-def read(
-    answer: Answer, row: WorkloadPolicy = TOTAL, coverage: Coverage | None = None, ready: int = 3
-) -> tuple[object, ...]:
+class NoSource:
+    """Never asked: the answers are given."""
+
+    async def ask(self, queries: Sequence[SignalQuery], *, at_s: float, deadline_s: float) -> Sequence[Answer]:
+        raise AssertionError(queries, at_s, deadline_s)
+
+    async def past(self, query: SignalQuery, **_: float) -> Sequence[PastSeries]:
+        raise AssertionError(query)
+
+
+def read(answer: Answer, row: WorkloadPolicy = TOTAL) -> tuple[object, ...]:
     """(value, status, why) of the one track."""
-    values = [Values.of(answer)]
-    found = readings_of(Questions.of([row]), values, coverage or Coverage(), np.array([ready]), NOW_S)
+    collector = Collector(NoSource())
+    collector.prepare(PolicySet((row,)))
+    found = collector.observation(fleet_of([row]), [answer], ClusterView({}, {}, NOW_S), NOW_S, News()).readings
     return found.value_milli[0] / 1000, Status(found.status[0]), Why(found.why[0])
 
 
@@ -102,40 +117,6 @@ def test_a_reading_by_pod(answer: Answer, expected: tuple[object, ...]) -> None:
     assert read(answer, PER_POD) == expected
 
 
-Look = tuple[float, int, int]  # seconds since the start, scrape targets, ready pods
-
-
-@pytest.mark.parametrize(
-    ("looks", "lacking"),
-    [
-        pytest.param([(0, 6, 6), (15, 5, 6)], [False, True], id="a-target-gone-beside-ready-pods"),
-        pytest.param([(0, 6, 6), (15, 5, 6), (30, 6, 6)], [False, True, False], id="back-again"),
-        pytest.param([(0, 6, 6), (15, 6, 3), (30, 3, 3)], [False, False, False], id="pods-scaled-down"),
-        pytest.param([(0, 6, 6), (15, 6, 10), (60, 10, 10)], [False, False, False], id="new-pods-not-scraped-yet"),
-        pytest.param([(0, 10, 2), (15, 5, 2)], [False, True], id="half-of-a-gateway-larger-than-the-workload"),
-        pytest.param([(0, 10, 4), (15, 10, 2), (30, 9, 2)], [False, False, False], id="unsure-while-pods-go"),
-        pytest.param([(0, 12, 6), (15, 10, 5)], [False, False], id="two-targets-a-pod-scaled-down"),
-        pytest.param([(0, 12, 6), (15, 11, 6)], [False, True], id="one-of-two-targets-of-a-pod-gone"),
-        pytest.param([(0, 6, 6), (15, 5, 0)], [False, True], id="no-ready-pod-explains-nothing"),
-        pytest.param([(0, 6, 6), (600, 5, 6), (615, 5, 6)], [False, True, False], id="forgotten-after-ten-minutes"),
-        pytest.param([(0, 0, 0), (15, 3, 0)], [False, False], id="first-targets"),
-    ],
-)
-def test_coverage(looks: list[Look], lacking: list[bool]) -> None:
-    coverage, place = Coverage(), Questions.of([TOTAL]).places[0]
-
-    assert [coverage.lacks(place, targets, ready, NOW_S + at_s) for at_s, targets, ready in looks] == lacking
-
-
-def test_a_value_of_fewer_targets_is_a_lower_bound() -> None:
-    coverage = Coverage()
-
-    assert read(answered(9, targets=3), coverage=coverage) == (9, Status.FRESH, Why.OK)
-    assert read(answered(6, targets=2), coverage=coverage) == (6, Status.CENSORED, Why.PARTIAL_SERIES)
-    coverage.forget()
-    assert read(answered(6, targets=2), coverage=coverage) == (6, Status.FRESH, Why.OK)
-
-
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -146,4 +127,4 @@ def test_a_value_of_fewer_targets_is_a_lower_bound() -> None:
     ],
 )
 def test_milli(value: float, expected: int) -> None:
-    assert milli(value) == expected
+    assert milli(np.array([value])).tolist() == [expected]

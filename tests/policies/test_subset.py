@@ -22,7 +22,7 @@ ROWS = [
 FLEET = fleet_of(ROWS, FREE)
 SEEN = seen(
     [1, 2, 3],
-    readings([10, 20, 30, 40, 50]),
+    replace(readings([10, 20, 30, 40, 50]), targets=np.array([1, 2, 3, UNKNOWN, 5])),
     pods=ready_pods(1, 2, 3),
     samples=replace(samples(2, 0.1, 0.2, 9.0), pod=np.array([1, 2, UNKNOWN])),  # two pods of lane 1 and an orphan
     starts=Starts(np.array([0, 1, 2]), np.array([10.0, 20.0, 30.0]), np.ones(3, np.bool_)),
@@ -49,6 +49,7 @@ def test_a_part_of_an_observation_is_renumbered() -> None:
 
     assert part.spec_replicas.tolist() == [2, 3]
     assert part.readings.value_milli.tolist() == [30_000, 40_000, 50_000]
+    assert part.readings.targets.tolist() == [3, UNKNOWN, 5]
     assert part.pods.lane.tolist() == [0, 0, 1, 1, 1]
     assert part.samples.track.tolist() == [0, 0, 0]
     assert part.samples.pod.tolist() == [0, 1, UNKNOWN]

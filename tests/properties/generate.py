@@ -172,6 +172,7 @@ def random_readings(random: np.random.Generator, tracks: int, *, fresh: float = 
         age_s=random.choice([0.0, 12.0, 89.0], tracks),
         status=status,
         why=np.where(status == Status.FRESH, Why.OK, random.choice(np.array(Why)[1:], tracks)).astype(np.int8),
+        targets=random.choice(np.array([UNKNOWN, 1, 6]), tracks),
     )
 
 

@@ -108,6 +108,7 @@ def test_the_largest_fresh_value_never_lowers(fleet: Fleet, seed: int, count: in
             seen.readings.age_s,
             np.zeros_like(seen.readings.status),
             np.zeros_like(seen.readings.why),
+            seen.readings.targets,
         )
         calm = replace(fleet, forecast=np.zeros(fleet.lanes, np.bool_))
         _, decision = decide(calm, told.before, replace(seen, readings=full))
