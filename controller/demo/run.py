@@ -46,6 +46,7 @@ DEADLINE_S = 5.0  # real; a tick that takes longer goes on without what is not a
 STARTUP = simulated.StartUp(median_s=150.0, sigma=0.2)
 REMOVAL_RATIO = 0.2  # with few replicas, a tenth of them is two
 LOG_LINES = 5
+FIRST_TICKS = 4  # after so many there is something to explain
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ async def _played(stage: Stage, found: Found, show: Show) -> None:
     settings = _settings(stage, found, play)
     heading = f"{play.speed:g} times faster than real time; {'real Prometheus' if found.url else 'embedded source'}"
     screen = Screen(show.console, stage.servers, heading, play.plain)
-    for line in (*found.told, *_addresses(settings, play)):
+    for line in (*found.told, *_addresses(settings, play), *_commands(settings, clock.now_s())):
         screen.say(line)
     outside = Outside(stage.cluster, stage.cluster, Quiet(), clock=clock, source=found.embedded)
     clock.begin()
@@ -233,6 +234,19 @@ def _addresses(settings: Settings, play: Play) -> tuple[str, ...]:
         f"Foresail's metrics: {daemon}/metrics",
         f"Foresail's API: {daemon}/api/v1/workloads",
         f"The simulated day runs {play.speed:g} times faster: 24 h take {24 * 60 / play.speed:.3g} minutes. {ends}",
+    )
+
+
+def _commands(settings: Settings, start_s: float) -> tuple[str, ...]:
+    """Commands to copy while the demo runs; the last one asks for a tick that comes soon."""
+    daemon, asked = f"http://{settings.listen}", f"{load.NAMESPACE}/{load.WORKLOADS[0].name}"
+    at_s = start_s + FIRST_TICKS * settings.interval_s
+    journal = f"sqlite:///{settings.state_dir / 'foresail.db'}"
+    return (
+        "Meanwhile, in another terminal (the journal is there until the demo ends):",
+        f"  foresail status --url {daemon}",
+        f"  foresail explain {asked} --url {daemon}",
+        f"  foresail explain {asked} --at {datetime.fromtimestamp(at_s, UTC):%Y-%m-%dT%H:%M:%SZ} --journal {journal}",
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Report = Callable[[], TickReport | None]
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+_SHOWN = 5  # policies named to who asks for one that there is not
 PREFIX = "/api/"
 _PAGE = 500
 _LARGEST_PAGE = 5000
@@ -40,7 +41,8 @@ def routes(report: Report, version: documents.Document) -> list[web.RouteDef]:
         if uid in found.quarantined:
             raise web.HTTPConflict(text=f"{uid} is in quarantine: {found.quarantined[uid]}")
         if uid not in found.fleet.uid:
-            raise web.HTTPNotFound(text=f"no policy is in force for {uid}")
+            known = ", ".join(found.fleet.uid[:_SHOWN]) or "none"
+            raise web.HTTPNotFound(text=f"no policy is in force for {uid}; those in force begin with {known}")
         return web.json_response(documents.workload(found, found.fleet.uid.index(uid)))
 
     async def told_version(_request: web.Request) -> web.Response:
