@@ -115,7 +115,7 @@ ALERTS: tuple[Alert, ...] = (
         expr=f"{_largest(signals.SAFE_MODE, 'reason')} == 1",
         severity=Severity.WARNING,
         summary="Foresail is in safe mode.",
-        description="Workloads are held for 5 minutes now: {{ $labels.reason }} (kill_switch: somebody set it;"
+        description="Workloads are held for 5 minutes now: {{ $labels.reason }} (kill_switch: set, or not readable;"
         " cluster_down: the API server is out of sight; no_fresh_data: no reading is fresh)."
         " First see whether somebody meant it.",
         wait="5m",

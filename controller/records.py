@@ -72,7 +72,7 @@ class ClusterView:
     targets: Mapping[TargetRef, TargetView]
     pods: Mapping[TargetRef, Sequence[PodView]]
     seen_at_s: float
-    killed: str | None = None  # the kill switch is on, and where it was set
+    killed: str | None = None  # why nothing may be written: where the kill switch was set, or that it cannot be read
 
 
 @dataclass(frozen=True, slots=True)

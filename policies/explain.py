@@ -34,7 +34,7 @@ HOLD_WORDS = {
     Hold.NONE: "nothing holds it",
     Hold.PAUSED: "the policy's mode is paused",
     Hold.ANNOTATION: "the target has the annotation foresail.dev/paused",
-    Hold.KILL_SWITCH: "the kill switch is on",
+    Hold.KILL_SWITCH: "the kill switch is on, or cannot be read",
     Hold.OWNED: "another controller scales this object",
     Hold.NO_TARGET: "the target cannot be read",
     Hold.CLUSTER_DOWN: "what is known of the cluster is too old",

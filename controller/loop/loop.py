@@ -92,7 +92,7 @@ class Loop:
         self._open: tuple[Intent, ...] = ()
         self._forbidden: dict[str, float] = {}  # uid -> until wall time
         self._to_follow: tuple[TargetRef, ...] | None = None  # not watched yet
-        self._pods_per_replica: dict[str, int] = {}  # by uid, as last seen before a restart
+        self._recall: Recall | None = None  # until the collector has been told
         self._phases_s: dict[str, float] = {}
 
     async def start(self) -> None:
@@ -108,9 +108,16 @@ class Loop:
         recall = await self.supervisor.guarded("recall the state", asyncio.to_thread(recalled, restored))
         if isinstance(recall, Recall):
             self.state, self._open = recall.state, restored.intents
-            if recall.seen is not None:
-                self._pods_per_replica = dict(zip(recall.fleet.uid, recall.seen.pods_per_replica.tolist(), strict=True))
+            self._recall = recall
+            self._remind_collector()
             log.info("state recalled", at_s=recall.at_s, ticks=len(restored.ticks), lanes=len(recall.state.uid))
+
+    def _remind_collector(self) -> None:
+        """Tell the collector, once it knows its questions, what was last seen before a restart."""
+        recall = self._recall
+        if recall is not None and recall.seen is not None and self.fleet is not None:
+            self.collector.recall(recall.fleet, recall.seen)
+            self._recall = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tick every interval until `stop` is set; a tick that takes longer delays the next and never overlaps it."""
@@ -181,13 +188,7 @@ class Loop:
         state = EngineState.fresh(fleet) if before is None else before.aligned_to(fleet)
         self.collector.prepare(accepted)
         self.fleet, self.state, self._decision = fleet, state, None
-        self.collector.workloads.recall(
-            {
-                target: self._pods_per_replica[uid]
-                for uid, target in zip(fleet.uid, self.collector.questions.targets, strict=True)
-                if uid in self._pods_per_replica
-            }
-        )
+        self._remind_collector()
         known = frozenset(() if before is None else before.rows)
         new = np.array([uid not in known for uid in state.rows], np.bool_)
         if first and not new.any() and state.history.hours:
@@ -202,7 +203,8 @@ class Loop:
         late, still_open = resolved(self._open, view, now_s)
         outcomes = self._outcomes + late
         news = News(outcomes, self.learning.next_fit(), self.learning.next_day(state.rows))
-        seen = self.collector.observation(fleet, answers, view, now_s, news)
+        observe = self.collector.observation
+        seen = await self._timed("collect", asyncio.to_thread(observe, fleet, answers, view, now_s, news))
         seen = replace(seen, hold=self._with_forbidden(fleet, seen.hold, now_s))
         result = await self._timed("decide", self.supervisor.decided(fleet, state, seen))
         if isinstance(result, Failure):

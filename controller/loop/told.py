@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("foresail.events")
 
 HELD_WORDS = {
-    Hold.KILL_SWITCH: "the kill switch is on",
+    Hold.KILL_SWITCH: "the kill switch is on, or cannot be read",
     Hold.OWNED: "another controller scales this object",
     Hold.NO_TARGET: "the target cannot be read",
     Hold.CLUSTER_DOWN: "what is known of the cluster is too old",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["JournalState", "Telemetry", "ready_replicas"]
 
 SOURCES = ("prometheus",)
-PHASES = ("observe", "decide", "record", "act", "tick")
+PHASES = ("observe", "collect", "decide", "record", "act", "tick")
 RESULTS = ("applied", "conflict", "rejected", "unavailable")
 SAFE_MODES = ("kill_switch", "cluster_down", "no_fresh_data")
 

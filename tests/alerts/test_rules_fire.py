@@ -85,7 +85,7 @@ FIRING = [
             'foresail_safe_mode{cluster="a",reason="other"}': "0x20",
         },
         {"cluster": "a", "reason": "kill_switch"},
-        "Workloads are held for 5 minutes now: kill_switch (kill_switch: somebody set it;"
+        "Workloads are held for 5 minutes now: kill_switch (kill_switch: set, or not readable;"
         " cluster_down: the API server is out of sight; no_fresh_data: no reading is fresh)."
         " First see whether somebody meant it.",
         CLUSTER,

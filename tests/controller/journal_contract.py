@@ -42,7 +42,7 @@ def order(uid: str = CHAT, version: str = "17") -> ScaleOrder:
 
 async def last_of(journal: Journal, uid: str) -> DecisionRow | None:
     found = await journal.explain(uid, float("inf"))
-    return found and found.decision
+    return None if found is None else found.decision
 
 
 async def comes_back_after_a_restart(url: str) -> None:

@@ -11,7 +11,7 @@ from controller.errors import Unavailable
 from controller.journal import Journal, Restored
 from controller.loop import supervisor
 from controller.loop.memory import Memory
-from controller.records import PastSeries, ScaleOrder
+from controller.records import PastSeries, ScaleOrder, TargetRef
 from policies.engine import decide
 from policies.model import Action, Hold, Limits, Status, Why
 from simulations.cluster import Faults, Workload
@@ -196,12 +196,13 @@ async def test_a_write_whose_answer_was_lost_counts_in_the_rates(monkeypatch: py
 
 
 async def test_a_restart_in_a_rollout_knows_how_many_pods_make_a_replica(journal: Journal) -> None:
-    world = rig(journal=journal)
-    world.cluster.remove(world.ref("web"))
-    world.cluster.add(Workload(world.ref("web"), 2, pods_per_replica=4))
+    group = {"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet", "name": "web"}
+    world = rig(policy(target=group), journal=journal)
+    ref = TargetRef(group["apiVersion"], group["kind"], "shop", group["name"])
+    world.cluster.add(Workload(ref, 2, pods_per_replica=4))
     world.source.load = {"web": 14.0}
     await world.ticks(2)
-    world.cluster.change(Workload(world.ref("web"), 3, pods_per_replica=4))  # pods are starting now
+    world.cluster.change(Workload(ref, 3, pods_per_replica=4))  # pods are starting now
     world.restart()
     await world.loop.start()
     await world.ticks(1)
