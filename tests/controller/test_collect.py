@@ -26,6 +26,7 @@ from controller.records import (
 )
 from policies.fleet import fleet_of
 from policies.model import UNKNOWN, Hold, Mode, Why
+from policies.packing import pack
 from tests.builders import FREE, NOW_S, demand, policy, pressure, requested
 
 if TYPE_CHECKING:
@@ -120,6 +121,45 @@ def test_samples_by_pod() -> None:
     assert found.request_milli.tolist() == [500, 500, UNKNOWN, UNKNOWN]
     assert found.age_s.tolist() == [20.0] * 4
     assert found.track.tolist() == [0] * 4
+
+
+def test_a_sample_is_without_a_pod_for_each_track_whose_pods_it_is_none_of() -> None:
+    """Two workloads read one answer that does not tell them apart."""
+    query = SignalQuery("queue", (), per_pod=True)
+    answer = Answered(query, (("x",), ("y",)), (3.0, 4.0), {(): NOW_S}, None)
+    rows = [policy("a", pressure(average=5, per_pod=True)), policy("b", pressure(average=5, per_pod=True))]
+    view = view_of(rows)
+    view = replace(view, pods=dict(zip(view.targets, [(pod("x"),), (pod("y"), pod("z"))], strict=True)))
+    found = World(rows, {"queue": answer}).look(view)
+
+    assert found.samples.track.tolist() == [0, 0, 1, 1, 1]
+    assert found.samples.pod.tolist() == [0, UNKNOWN, 1, 2, UNKNOWN]
+    assert found.samples.value_milli.tolist() == [3000, 4000, 4000, 0, 3000]
+    assert found.readings.value_milli.tolist() == [7000, 7000]
+
+
+def test_two_series_of_a_pod_are_added_and_said_to_be_ambiguous() -> None:
+    query = SignalQuery("queue", (), per_pod=True)
+    answer = Answered(query, (("x",), ("x",)), (3.0, 4.0), {(): NOW_S}, None)
+    rows = [policy("a", pressure(average=5, per_pod=True))]
+    found = World(rows, {"queue": answer}).look(view_of(rows, pod("x")))
+
+    assert found.samples.value_milli.tolist() == [7000]
+    assert found.readings.why.tolist() == [Why.AMBIGUOUS]
+
+
+def test_only_what_changed_is_looked_at_again() -> None:
+    """A later look at other pods of one workload is as a first look at them."""
+    rows = [policy("a", requested()), policy("b", requested())]
+    query = SignalQuery("cpu", (), per_pod=True)
+    world = World(rows, {"cpu": Answered(query, (("x",), ("y",)), (0.3, 0.4), {(): NOW_S}, None)})
+    first = view_of(rows, pod("x"))
+    world.look(first)
+    later = replace(first, pods={**first.pods, target_of(rows[1]): (pod("y"), pod("z", ready=False))})
+    found, fresh = world.look(later), World(rows, world.answers).look(later)
+
+    assert pack(found.pods) == pack(fresh.pods)
+    assert pack(found.samples) == pack(fresh.samples)
 
 
 def test_rows_of_pods_count_over_all_lanes() -> None:
