@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from controller.actuate import CONCURRENCY, TRIES, Hands, orders_of
 from controller.collect.questions import target_of
@@ -205,19 +206,18 @@ class Breaking(Changing):
         await super().scale(given)
 
 
-async def test_an_order_that_breaks_ends_too_and_the_others_keep_their_outcomes(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+async def test_an_order_that_breaks_ends_too_and_the_others_keep_their_outcomes() -> None:
     faults: list[None] = []
     target = Breaking([view()], conflicts=0, on=6)
     hands = Hands(target, target, VirtualClock(NOW_S), on_fault=lambda: faults.append(None))
-    outcomes = await hands.carry_out([order(after=5), order(after=6), order(after=7)])
+    with capture_logs() as logs:
+        outcomes = await hands.carry_out([order(after=5), order(after=6), order(after=7)])
 
     assert [row.order.after for row in outcomes] == [5, 6, 7]
     assert [row.result for row in outcomes] == ["applied", "unavailable", "applied"]
     assert outcomes[1].message == "KeyError: 'spec'"
     assert len(faults) == 1
-    assert "shop/web" in capsys.readouterr().out
+    assert "shop/web" in str(logs)
 
 
 async def test_an_order_that_is_cancelled_cancels() -> None:
