@@ -67,7 +67,7 @@ def test_decisions_on_a_real_prometheus_are_seen_and_nothing_is_left(tmp_path: P
     assert "Prometheus scrapes the simulated servers" in told
     assert "embedded source" not in told
     assert re.search(r"^  foresail explain demo/chat --url http://127.0.0.1:\d+$", told, re.MULTILINE)
-    assert re.search(r"^  foresail explain demo/chat --at \S+Z --journal sqlite:///\S+/foresail.db$", told, re.MULTILINE)
+    assert re.search(r"^  foresail explain demo/chat --at \S+Z --journal sqlite:///\S+foresail.db$", told, re.MULTILINE)
     assert len(CHANGE.findall(told)) >= 1, told
     assert "scaling decisions carried out" in told
 
