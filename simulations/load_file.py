@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -42,7 +43,8 @@ def read_load(path: Path) -> Load:
     try:
         at_s, value = _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
     except OSError as error:
-        raise LoadFileError(f"{path}: cannot be read: {error.strerror or error}") from error
+        words = os.strerror(error.errno) if error.errno else str(error)  # pyarrow's own words name the file again
+        raise LoadFileError(f"{path}: cannot be read: {words}") from error
     _refuse(path, TIMESTAMP, ~np.isfinite(at_s), at_s, "is not a time")
     _refuse(path, VALUE, np.isinf(value), value, "is not finite")
     _check_order(path, at_s)

@@ -71,8 +71,19 @@ class LazyGroup(TyperGroup):
         except ForesailError as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(RUNTIME) from error
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")  # of the library that checks choices
+            raise
         except KeyboardInterrupt as error:
             raise typer.Exit(INTERRUPTED) from error
+
+
+def _version(value: bool) -> None:
+    if value:
+        from controller.cli.version import version
+
+        version()
+        raise typer.Exit
 
 
 def _without_color(value: bool) -> bool:
@@ -102,10 +113,13 @@ def options(
         bool,
         typer.Option("--no-color", is_eager=True, callback=_without_color, help="Plain text, as with NO_COLOR set."),
     ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version, and end.")
+    ] = False,
 ) -> None:
     """Options of every subcommand."""
     levels = ("warning", "info", "debug")
-    del no_color
+    del no_color, version
     context.obj = "error" if quiet else levels[min(verbose, 2)] if verbose else None
 
 

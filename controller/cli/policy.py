@@ -41,7 +41,10 @@ class Read:
 
 @app.command()
 def validate(paths: PolicyPaths, output: OutputOption = Output.TABLE) -> None:
-    """Check policies and list every problem; exit code 3 if there is one."""
+    """Check policies and list every problem; exit code 3 if there is one.
+
+    Whether a query is valid PromQL is not checked: only Prometheus can tell, and the daemon reports what it refuses.
+    """
     found = read(paths)
     content = {
         "valid": not found.problems,

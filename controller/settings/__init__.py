@@ -164,7 +164,7 @@ def _from_file(file: Path, problems: list[str]) -> Found:
     try:
         document = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        problems.append(f"{file}: cannot be read: {error}")
+        problems.append(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}")
         return {}
     except yaml.YAMLError as error:
         problems.append(f"{file}: is not YAML: {error}")

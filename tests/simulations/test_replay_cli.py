@@ -96,7 +96,7 @@ def test_a_bad_option_is_a_usage_error(load: Path, options: str, words: str) -> 
 def test_a_load_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     done = _run("--load", str(tmp_path / "absent.parquet"), "--policy", "hpa:0.70")
     assert done.exit_code == 1
-    assert "absent.parquet: cannot be read" in done.stderr
+    assert "absent.parquet: cannot be read: No such file or directory\n" in done.stderr
 
 
 def test_a_load_that_is_too_short_is_an_error(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ def test_every_subcommand_has_help_of_its_own(name: str) -> None:
 
 def test_version() -> None:
     assert run("version").stdout.startswith("foresail 0.")
+    assert run("--version").stdout == run("version").stdout
     document = json.loads(run("version", "-o", "json").stdout)
     assert (document["apiVersion"], document["kind"]) == ("foresail.dev/v1alpha1", "Version")
     assert yaml.safe_load(run("version", "-o", "yaml").stdout) == document
@@ -64,6 +65,12 @@ def test_an_error_for_the_user_is_one_line_and_exit_code_1(monkeypatch: pytest.M
     _fail_with(monkeypatch, Unavailable("the server is away"))
     done = run("version")
     assert (done.exit_code, done.stdout, done.stderr) == (1, "", "error: the server is away\n")
+
+
+def test_a_form_of_output_that_there_is_not() -> None:
+    done = run("version", "-o", "xml")
+    assert done.exit_code == 2
+    assert "Invalid value for '-o' / '--output': 'xml' is not one of 'table', 'json', 'yaml'" in done.stderr
 
 
 def test_an_interruption_is_exit_code_130(monkeypatch: pytest.MonkeyPatch) -> None:
