@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, assert_never
 
+import yaml
+
 from alerts import rules
+from controller.settings import PREFIX, Setting, Settings, catalogue
 from dashboards import fleet
 from policies.signals import EXPORTED, Counter, Gauge, Histogram, Metric
 from policies.spec import WorkloadPolicy
@@ -47,6 +50,30 @@ What Foresail exports on `/metrics`. `workload` is the name of a policy's target
 """
 
 
+_SETTINGS_HEAD = f"""\
+# Settings
+
+<!-- Rendered by `make generate` from controller/settings. -->
+
+Each setting is a flag of `foresail run`, a variable, and a name in the settings file: `--prometheus-url`,
+`{PREFIX}PROMETHEUS_URL`, `prometheus_url`. A flag wins over its variable, that over the file, and that over the
+default. Durations are written as `15s`, `8h` or `14d`, shares as `0.1` or `10%`.
+
+`--config FILE` or `{PREFIX}CONFIG` names the settings file, a YAML mapping; relative paths in it are meant from its
+folder:
+
+"""
+
+SETTINGS_EXAMPLE: Mapping[str, object] = {
+    "policies": ["policies"],
+    "prometheus_url": "http://prometheus:9090",
+    "interval": "15s",
+    "removal_ratio": "10%",
+    "journal_retention": "14d",
+    "listen": "0.0.0.0:9870",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One field of the reference: its YAML path, and what may stand there."""
@@ -78,10 +105,20 @@ def metrics_reference() -> str:
     return _METRICS_HEAD + "".join(f"{_metric_row(metric)}\n" for metric in EXPORTED)
 
 
+def settings_reference() -> str:
+    """Render the reference of the settings, and an example of the settings file."""
+    example = yaml.safe_dump(SETTINGS_EXAMPLE, sort_keys=False)
+    head = "\n| flag | variable | default | meaning |\n|---|---|---|---|\n"
+    shown = Settings().shown()
+    rows = "".join(_setting_row(each, shown[each.name]) for each in catalogue())
+    return f"{_SETTINGS_HEAD}```yaml\n{example}```\n{head}{rows}"
+
+
 # Whoever adds a rendered file adds its path and its function here.
 GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/policy.md": policy_reference,
     "docs/reference/metrics.md": metrics_reference,
+    "docs/reference/settings.md": settings_reference,
     "alerts/foresail.rules.yaml": rules.render,
     "dashboards/foresail-fleet.json": fleet.render,
 }
@@ -198,6 +235,14 @@ def _rendered(section: Section) -> str:
 def _metric_row(metric: Metric) -> str:
     labels = ", ".join(f"`{label}`" for label in metric.labels)
     return f"| `{metric.name}` | {_metric_type(metric)} | {labels} | {metric.help} |"
+
+
+def _setting_row(setting: Setting, default: str) -> str:
+    # Paths are told as they are written in the code: what they come to depends on the machine.
+    told = str(setting.default or "") if setting.name in ("state_dir", "journal_url") else default
+    shown = f"`{told.lower() if isinstance(setting.default, bool) else told}`" if told else ""
+    meaning = f"{setting.help[:1].upper()}{setting.help[1:]}"
+    return f"| `{setting.flag}` | `{setting.variable}` | {shown} | {meaning} |\n"
 
 
 def _metric_type(metric: Metric) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from controller import generate
+from controller.settings import catalogue, load
 
 
 def test_the_policy_reference_has_a_row_for_a_field_of_each_shape() -> None:
@@ -33,6 +34,16 @@ def test_the_metrics_reference_has_type_labels_and_meaning() -> None:
         "| `foresail_max_replicas` | gauge | `namespace`, `workload` | Upper bound in force, schedules included. |"
     )
     assert expected in generate.metrics_reference().splitlines()
+
+
+def test_the_settings_reference_has_a_row_for_every_setting_and_an_example_that_loads(tmp_path: Path) -> None:
+    text = generate.settings_reference()
+    assert all(f"| `{each.flag}` | `{each.variable}` |" in text for each in catalogue())
+    assert "| `--state-dir` | `FORESAIL_STATE_DIR` | `~/.local/state/foresail` |" in text
+    file = tmp_path / "foresail.yaml"
+    file.write_text(text.partition("```yaml\n")[2].partition("```")[0])
+    settings = load({}, {}, file).settings
+    assert (settings.policies, settings.removal_ratio) == ((tmp_path / "policies",), 0.1)
 
 
 def test_missing_and_changed_files_are_stale_until_they_are_written(
