@@ -56,10 +56,22 @@ def _read_parquet(path: Path) -> tuple[FloatArray, FloatArray]:
         table = pq.ParquetFile(path)
         names = table.schema_arrow.names
         _check_columns(path, names)
-        columns = table.read(columns=[TIMESTAMP, VALUE])
+        columns = table.read()
     except pa.ArrowInvalid as error:
         raise LoadFileError(f"{path}: not a parquet file: {error}") from error
-    return _seconds(path, columns.column(TIMESTAMP)), _numbers(path, VALUE, columns.column(VALUE))
+    at_s = _seconds(path, columns.column(TIMESTAMP))
+    _check_series(path, columns, at_s)
+    return at_s, _numbers(path, VALUE, columns.column(VALUE))
+
+
+def _check_series(path: Path, columns: pa.Table, at_s: FloatArray) -> None:
+    """Refuse several series, one after the other, as `foresail history import` writes them."""
+    labels = [each.name for each in columns.schema if pa.types.is_string(each.type) and each.name != VALUE]
+    series = columns.group_by(labels).aggregate([]).num_rows if labels else 1
+    if series > 1 and (np.diff(at_s) <= 0).any():
+        raise LoadFileError(
+            f"{path}: holds {series} series (label {', '.join(labels)}); a load is one series: sum them in the query"
+        )
 
 
 def _seconds(path: Path, column: pa.ChunkedArray[Any]) -> FloatArray:

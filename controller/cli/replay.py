@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from policies.quantities import parse_duration_s
+from policies.quantities import duration_text, parse_duration_s
 
 if TYPE_CHECKING:
     from policies.arrays import IntArray
@@ -139,18 +139,27 @@ def _pace(*, step: str, sync: str, metric_delay: str) -> "Pace":
 def _run(wanted: _Wanted) -> _Done:
     from simulations.load_file import read_load
     from simulations.protocol import grid
-    from simulations.replay import Lane, check_length, replay, scored
+    from simulations.replay import Lane, replay, scored
     from simulations.serving import Serving
 
     began_s = time.perf_counter()
     steps = grid(read_load(wanted.load), step_s=wanted.pace.step_s)
-    check_length(steps.demand.size, warmup_steps=steps.warmup_steps)
+    _check_length(wanted.load, steps)
     capacity = wanted.capacity.of(steps.demand, serving_limit_ratio=wanted.serving_limit_ratio)
     lane = Lane(steps.demand, Serving(steps.step_s, capacity, wanted.serving_limit_ratio, wanted.startup_s))
     with _progress(steps.demand.size) as on_step:
         plan = replay([lane], wanted.policy, wanted.pace, start_s=float(steps.at_s[0]), on_step=on_step)[0]
     figures = scored(plan, lane, warmup_steps=steps.warmup_steps)
     return _Done(steps, plan, figures, time.perf_counter() - began_s)
+
+
+def _check_length(load: Path, steps: "Grid") -> None:
+    from simulations.replay import ReplayError
+
+    held_s, warmup_s = (round(each * steps.step_s) for each in (steps.demand.size, steps.warmup_steps))
+    if held_s <= warmup_s:
+        needed, held = duration_text(warmup_s), duration_text(held_s)
+        raise ReplayError(f"{load}: holds {held} of load; more than {needed} is needed, as so much warms the policy up")
 
 
 @contextmanager

@@ -37,6 +37,12 @@ def test_parquet_with_times_of_arrow(tmp_path: Path) -> None:
     assert read_load(_parquet(tmp_path, {"timestamp": times, "value": pa.array([1, 2])})).at_s.tolist() == [1.5, 2.5]
 
 
+def test_several_series_are_refused_with_their_labels(tmp_path: Path) -> None:
+    columns = {"timestamp": [0, 60, 0, 60], "value": [1, 2, 3, 4], "app": ["chat", "chat", "code", "code"]}
+    with pytest.raises(LoadFileError, match=r"holds 2 series \(label app\)"):
+        read_load(_parquet(tmp_path, columns))
+
+
 def test_csv_with_holes(tmp_path: Path) -> None:
     load = read_load(_csv(tmp_path, "timestamp,value\n0,1\n60,\n120,NaN\n180,4e1\n"))
     assert load.at_s.tolist() == [0.0, 60.0, 120.0, 180.0]

@@ -104,4 +104,4 @@ def test_a_load_that_is_too_short_is_an_error(tmp_path: Path) -> None:
     path.write_text("timestamp,value\n0,1\n60,2\n120,3\n")
     done = _run("--load", str(path), "--policy", "hpa:0.70")
     assert done.exit_code == 1
-    assert "4 steps, of which 2880 warm the policy up" in done.stderr
+    assert "load.csv: holds 2m of load; more than 1d is needed" in done.stderr
