@@ -5,6 +5,8 @@ The library has no timeout of its own and reads a range in one piece; here it ge
 
 from __future__ import annotations
 
+import ast
+import json
 import os
 import re
 from dataclasses import dataclass, field
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 
 POINTS_PER_CHUNK = 11_000  # Prometheus's own limit for one series
 SHOWN_OF_AN_ERROR = 300
-_STATUS = re.compile(r"HTTP Status Code (\d+)")
+_REFUSED = re.compile(r"HTTP Status Code (?P<status>\d+) \((?P<body>b['\"].*)\)$", re.DOTALL)
+_ERRNO = re.compile(r"\[Errno -?\d+\] (?P<words>[^'\")]+)")
 
 Labels = tuple[tuple[str, str], ...]
 Chunk = tuple[int, int]  # wall times of its first and last point
@@ -61,7 +64,7 @@ class HistoryQuery:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What was read: series, finite points in all, and the share of the times asked for with at least one."""
+    """What was read: series, finite points in all, and the share that they are of the points asked for, by series."""
 
     path: Path
     series: int
@@ -70,6 +73,7 @@ class ImportReport:
     first_s: int  # wall time of the first and of the last point
     last_s: int
     not_finite: int  # points that were NaN or infinite, and left out
+    labels: tuple[str, ...] = ()  # that tell the series apart
 
 
 @dataclass(slots=True)
@@ -110,10 +114,11 @@ def import_history(access: HttpAccess, query: HistoryQuery, path: Path) -> Impor
         path=path,
         series=len(found),
         points=sum(map(len, found.values())),
-        covered_ratio=len(times) / query.points,
+        covered_ratio=sum(map(len, found.values())) / (query.points * len(found)),
         first_s=min(times),
         last_s=max(times),
         not_finite=history.not_finite,
+        labels=tuple(_telling_apart(found)),
     )
 
 
@@ -144,18 +149,35 @@ def _read(connection: PrometheusConnect, query: HistoryQuery, chunk: Chunk, hist
         for series in connection.custom_query_range(query.text, start, end, str(query.step_s)):
             history.add(series["metric"], series["values"])
     except PrometheusApiClientException as error:
-        raise _refusal(f"{_where(query, chunk)}: {str(error)[:SHOWN_OF_AN_ERROR]}") from error
+        raise _refusal(_where(query, chunk), str(error)) from error
     except requests.RequestException as error:
-        raise Unavailable(f"{_where(query, chunk)}: {error}") from error
+        raise Unavailable(f"{_where(query, chunk)}: {_unreached(error, connection.url)}") from error
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise Unavailable(f"{_where(query, chunk)}: the answer is not Prometheus's ({error})") from error
 
 
-def _refusal(told: str) -> ForesailError:
-    """The error for an answer other than 200; the library tells its status in words alone."""
-    status = _STATUS.search(told)
-    final = status is not None and status[1] in ("400", "401", "403", "404", "422")
-    return Rejected(told) if final else Unavailable(told)
+def _refusal(where: str, told: str) -> ForesailError:
+    """The error for an answer other than 200, in Prometheus's own words; the library tells it as text alone."""
+    found = _REFUSED.search(told)
+    if found is None:
+        return Unavailable(f"{where}: {told[:SHOWN_OF_AN_ERROR]}")
+    status, words = found["status"], _message(ast.literal_eval(found["body"]))[:SHOWN_OF_AN_ERROR]
+    final = status in ("400", "401", "403", "404", "422")
+    return (Rejected if final else Unavailable)(f"{where}: Prometheus answered HTTP {status}: {words}")
+
+
+def _message(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["error"])
+    except (ValueError, LookupError, TypeError):
+        return " ".join(body.decode(errors="replace").split()) or "no words"
+
+
+def _unreached(error: requests.RequestException, url: str) -> str:
+    if isinstance(error, requests.Timeout):
+        return f"{url} did not answer in time"
+    found = _ERRNO.search(str(error))
+    return f"{url} cannot be reached: {found['words'] if found else type(error).__name__}"
 
 
 def _table(points: Mapping[Labels, Mapping[int, float]]) -> pa.Table:
@@ -182,7 +204,8 @@ def _write(table: pa.Table, path: Path) -> None:
         pq.write_table(table, partial, compression="zstd")
         partial.replace(path)
     except OSError as error:
-        raise ForesailError(f"history: {path} cannot be written: {error}") from error
+        words = os.strerror(error.errno) if error.errno else str(error)  # pyarrow's own words name another file
+        raise ForesailError(f"history: {path} cannot be written: {words}") from error
     finally:
         partial.unlink(missing_ok=True)
 

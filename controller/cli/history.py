@@ -49,7 +49,7 @@ def import_(
 ) -> None:
     """Read a query's history once and write it to a parquet file, which `foresail replay --load` reads.
 
-    Exit code 4 when less than 99 % of the times asked for have a point; the file is written all the same.
+    Exit code 4 when less than 99 % of the points asked for are there; the file is written all the same.
     """
     from controller.adapters.history_import import import_history
     from controller.clients.access import prometheus_access
@@ -62,8 +62,10 @@ def import_(
     with _progress(wanted):
         report = import_history(access, wanted, out)
     emit("HistoryImport", _content(report), output, lambda: _table(report))
+    if report.labels:
+        note(f"{report.series} series, told apart by {', '.join(report.labels)}: foresail replay takes one; sum them")
     if report.covered_ratio < LEAST_COVERED:
-        note(f"partial: {report.covered_ratio:.1%} of the times asked for have a point")
+        note(f"partial: {report.covered_ratio:.1%} of the points asked for are there")
         raise typer.Exit(PARTIAL)
 
 

@@ -59,6 +59,19 @@ async def test_several_series_have_columns_for_what_tells_them_apart(prometheus:
         "label_value": ["low", "high"],
     }
     assert (report.points, report.not_finite, report.covered_ratio) == (2, 2, 0.5)
+    assert report.labels == ("app", "value")
+
+
+async def test_what_prometheus_says_and_an_unused_port_are_told_plainly(
+    prometheus: Prometheus, tmp_path: Path, unused_tcp_port: int
+) -> None:
+    path = tmp_path / "load.parquet"
+    with pytest.raises(Rejected, match=r"Prometheus answered HTTP 400: .*parse error") as refused:
+        await asyncio.to_thread(import_history, HttpAccess(prometheus.url), HistoryQuery("load(", 0, 60, 60), path)
+    assert "\n" not in str(refused.value)
+    nobody = HttpAccess(f"http://127.0.0.1:{unused_tcp_port}")
+    with pytest.raises(Unavailable, match=r"cannot be reached: Connection refused$"):
+        await asyncio.to_thread(import_history, nobody, HistoryQuery("load", 0, 60, 60), path)
 
 
 @pytest.mark.parametrize(

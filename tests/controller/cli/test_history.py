@@ -75,7 +75,7 @@ def test_a_timeout_that_was_set_is_kept(importer: Importer) -> None:
 def test_partial_data_is_exit_code_4(importer: Importer) -> None:
     importer.covered_ratio = 0.5
     done = run("history", "import", "--query", "r", "--out", "x", "--days", "1")
-    assert (done.exit_code, done.stderr) == (4, "partial: 50.0% of the times asked for have a point\n")
+    assert (done.exit_code, done.stderr) == (4, "partial: 50.0% of the points asked for are there\n")
     assert "50.0%" in done.stdout
 
 
