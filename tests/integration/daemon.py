@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tests.integration.servers.kubernetes import KubeApi
     from tests.integration.servers.prometheus import Prometheus
 
-READ = ("get", "list", "watch")
+RBAC = Path(__file__).resolve().parents[2] / "deploy" / "rbac.yaml"
 KILL_SWITCH = "foresail-kill-switch"
 PATIENCE_S = 30.0
 START_S = 90.0  # on a machine with other work: the libraries alone take seconds to load
@@ -42,17 +42,10 @@ REQUESTS = "e2e_requests_total"
 
 
 def rights(*, scale: bool = True) -> list[Document]:
-    """What a daemon needs in the namespace of its workloads, and nothing else; without `scale` it may only watch."""
-    rules = [
-        _rule("apps", ("deployments", "statefulsets"), READ),
-        _rule("", ("pods",), READ),
-        _rule("autoscaling", ("horizontalpodautoscalers",), READ),
-        _rule("", ("events",), ("create", "patch")),
-        {**_rule("", ("configmaps",), READ), "resourceNames": [KILL_SWITCH]},
-    ]
-    if scale:
-        rules.append(_rule("apps", ("deployments/scale", "statefulsets/scale"), ("get", "patch")))
-    return rules
+    """The rules that users are given, and nothing else; without `scale` those that write no scale."""
+    documents = yaml.safe_load_all(RBAC.read_text())
+    (rules,) = [document["rules"] for document in documents if document["kind"] == "ClusterRole"]
+    return [rule for rule in rules if scale or not any(name.endswith("/scale") for name in rule["resources"])]
 
 
 class Daemon:
@@ -283,7 +276,3 @@ async def staged(servers: Servers, folder: Path, rules: list[Document] | None = 
 
 async def _scraped(stage: Stage) -> bool:
     return stage.prometheus.value(f'{LOAD}{{namespace="{stage.namespace}"}}') is not None
-
-
-def _rule(group: str, resources: tuple[str, ...], verbs: tuple[str, ...]) -> dict[str, Any]:
-    return {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
