@@ -3,12 +3,15 @@
 import importlib.util
 import os
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+# The judge's compiled functions are cached away from its own folder, which is not ours to write to.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / "foresail-tests-numba"))
 SHARED = Path(os.environ.get("FORESAIL_SHARED") or ROOT.parent / "shared")
 
 
