@@ -145,4 +145,5 @@ async def test_the_present_decision_is_explained() -> None:
 async def test_a_workload_that_is_not_there() -> None:
     async with _daemon(_report(decided("web/shop"))) as url:
         done = await _run("explain", "web/till", "--url", url)
-    assert (done.exit_code, done.stderr) == (1, "error: no policy is in force for web/till; those in force begin with web/shop\n")
+    told = "error: no policy is in force for web/till; those in force begin with web/shop\n"
+    assert (done.exit_code, done.stderr) == (1, told)
