@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("foresail.loop")
 
-FORBIDDEN_S = 300.0  # how long a change that was rejected is not tried again
+FORBIDDEN_S = (30.0, 300.0)  # a change that was rejected is tried again after the first, and ever later up to the last
 QUARANTINE_S = 600.0
 TRIES = 3  # of a tick's decision, lanes at fault being set apart in between
 
@@ -90,7 +90,7 @@ class Loop:
         self._decision: Decision | None = None
         self._outcomes: tuple[Outcome, ...] = ()
         self._open: tuple[Intent, ...] = ()
-        self._forbidden: dict[str, float] = {}  # uid -> until wall time
+        self._forbidden: dict[str, tuple[float, float]] = {}  # uid -> until wall time, how long
         self._to_follow: tuple[TargetRef, ...] | None = None  # not watched yet
         self._recall: Recall | None = None  # until the collector has been told
         self._phases_s: dict[str, float] = {}
@@ -242,17 +242,21 @@ class Loop:
         found = await self.supervisor.guarded("act", self.hands.carry_out(orders))
         outcomes = () if isinstance(found, Failure) else found
         for outcome in outcomes:
-            if outcome.result == "rejected":
-                self._forbidden[outcome.order.uid] = outcome.at_s + FORBIDDEN_S
+            uid = outcome.order.uid
+            if outcome.result == "rejected":  # as an API server that has just started does
+                pause_s = min(2 * self._forbidden.get(uid, (0.0, FORBIDDEN_S[0] / 2))[1], FORBIDDEN_S[1])
+                self._forbidden[uid] = (outcome.at_s + pause_s, pause_s)
+            elif outcome.result == "applied":
+                self._forbidden.pop(uid, None)
             if outcome.result != "applied":
                 log.warning("not scaled", workload=outcome.order.uid, result=outcome.result, err=outcome.message)
         return outcomes
 
     def _with_forbidden(self, fleet: Fleet, hold: SmallArray, now_s: float) -> SmallArray:
         """The holds, with those lanes whose last change the API server rejected."""
-        self._forbidden = {uid: until_s for uid, until_s in self._forbidden.items() if until_s > now_s}
-        for lane, uid in enumerate(fleet.uid if self._forbidden else ()):
-            if uid in self._forbidden and hold[lane] == Hold.NONE:
+        held = {uid for uid, (until_s, _) in self._forbidden.items() if until_s > now_s}
+        for lane, uid in enumerate(fleet.uid if held else ()):
+            if uid in held and hold[lane] == Hold.NONE:
                 hold[lane] = Hold.FORBIDDEN
         return hold
 

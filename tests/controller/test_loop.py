@@ -114,17 +114,18 @@ async def test_the_kill_switch_stops_every_write() -> None:
     assert world.last().killed == "ConfigMap foresail/foresail-kill-switch"
 
 
-async def test_a_rejected_change_is_held_for_five_minutes_and_then_tried_again() -> None:
+async def test_a_rejected_change_is_tried_again_soon_and_then_ever_later() -> None:
     world = rig()
     world.cluster.inject(Faults(forbidden=frozenset({world.ref("web")})))
     world.source.load = {"web": 35.0}
-    await world.ticks(2)
+    await world.ticks(80)  # 20 minutes
+    tried = [index for index, report in enumerate(world.reports) if report.outcomes]
+    # after 30, 60, 120, 240 and then every 300 s
+    assert tried == [0, 2, 6, 14, 30, 50, 70]
     assert world.reports[0].outcomes[0].result == "rejected"
-    assert world.last().seen.hold[0] == Hold.FORBIDDEN
+    assert world.reports[1].seen.hold[0] == Hold.FORBIDDEN
     world.cluster.inject(Faults())
-    await world.ticks(18)
-    assert world.scale_of() == 2
-    await world.ticks(2)
+    await world.ticks(11)
     assert world.scale_of() == 5
 
 
