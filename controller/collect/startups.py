@@ -12,7 +12,7 @@ from policies.model import UNKNOWN, Phase, Starts
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from controller.collect.workloads import PodColumns
+    from controller.collect.pods import PodColumns
     from controller.records import TargetRef
 
 LONGEST_FIRST_START_S = 1800.0  # a pod first seen ready tells its start-up time when it took no longer than this
