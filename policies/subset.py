@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import fields, replace
+from itertools import compress
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -14,147 +15,76 @@ if TYPE_CHECKING:
     from policies.arrays import BoolArray, IntArray
     from policies.forecast.seasonal import SeasonalFit
     from policies.history import Backfill
-    from policies.model import Behavior, Direction, Fleet, Observation, PodSamples
+    from policies.model import Direction, Fleet, Observation, PodSamples
 
 
-@dataclass(frozen=True, slots=True)
-class _Renumbered:
-    """Which rows of a table stay, and the new number of every old one."""
-
-    keep: BoolArray
-    number: IntArray
-
-    @classmethod
-    def of(cls, keep: BoolArray) -> _Renumbered:
-        return cls(keep, np.cumsum(keep, dtype=np.int64) - 1)
+T = TypeVar("T")
 
 
 def fleet_for(fleet: Fleet, keep: BoolArray) -> Fleet:
     """The fleet of the lanes where `keep`, `[lane]`."""
-    lanes, tracks = _Renumbered.of(keep), fleet.tracks
-    rows = keep[tracks.lane]
-    schedules = fleet.schedules
-    scheduled = keep[schedules.lane]
-    return replace(
+    behavior, schedules = fleet.behavior, fleet.schedules
+    return _rows(
         fleet,
-        uid=tuple(uid for uid, kept in zip(fleet.uid, keep, strict=True) if kept),
-        mode=fleet.mode[keep],
-        min_replicas=fleet.min_replicas[keep],
-        max_replicas=fleet.max_replicas[keep],
-        late_ratio=fleet.late_ratio[keep],
-        serving_limit_ratio=fleet.serving_limit_ratio[keep],
-        forecast=fleet.forecast[keep],
-        history_s=fleet.history_s[keep],
-        behavior=_behavior(fleet.behavior, lanes),
-        schedules=replace(
-            schedules,
-            lane=lanes.number[schedules.lane[scheduled]],
-            min=schedules.min[scheduled],
-            max=schedules.max[scheduled],
-            window=schedules.window[scheduled],
-        ),
-        tracks=replace(
-            tracks,
-            uid=tuple(uid for uid, kept in zip(tracks.uid, rows, strict=True) if kept),
-            lane=lanes.number[tracks.lane[rows]],
-            kind=tracks.kind[rows],
-            source=tracks.source[rows],
-            target_kind=tracks.target_kind[rows],
-            target_milli=tracks.target_milli[rows],
-            capacity_milli=tracks.capacity_milli[rows],
-            cpu=tracks.cpu[rows],
-        ),
+        keep,
+        behavior=_rows(behavior, keep, up=_direction(behavior.up, keep), down=_direction(behavior.down, keep)),
+        schedules=_of_lanes(schedules, keep, windows=schedules.windows),
+        tracks=_of_lanes(fleet.tracks, keep),
+        limits=fleet.limits,
     )
 
 
 def observation_for(fleet: Fleet, seen: Observation, keep: BoolArray) -> Observation:
     """What was seen of the lanes where `keep`, `[lane]`; `fleet` is the one that `seen` was built for."""
-    lanes, tracks = _Renumbered.of(keep), _Renumbered.of(keep[fleet.tracks.lane])
-    pods, starts, applied, read = seen.pods, seen.starts, seen.applied, seen.readings
-    own_pods, own_starts, own_applied = keep[pods.lane], keep[starts.lane], keep[applied.lane]
-    return replace(
+    return _rows(
         seen,
-        spec_replicas=seen.spec_replicas[keep],
-        status_replicas=seen.status_replicas[keep],
-        pods_per_replica=seen.pods_per_replica[keep],
-        hold=seen.hold[keep],
-        readings=replace(
-            read,
-            value_milli=read.value_milli[tracks.keep],
-            age_s=read.age_s[tracks.keep],
-            status=read.status[tracks.keep],
-            why=read.why[tracks.keep],
-            targets=read.targets[tracks.keep],
-        ),
-        pods=replace(
-            pods,
-            lane=lanes.number[pods.lane[own_pods]],
-            phase=pods.phase[own_pods],
-            deleted=pods.deleted[own_pods],
-            ready=pods.ready[own_pods],
-            started_age_s=pods.started_age_s[own_pods],
-            transition_age_s=pods.transition_age_s[own_pods],
-        ),
-        starts=replace(
-            starts,
-            lane=lanes.number[starts.lane[own_starts]],
-            duration_s=starts.duration_s[own_starts],
-            finished=starts.finished[own_starts],
-        ),
-        applied=replace(
-            applied,
-            lane=lanes.number[applied.lane[own_applied]],
-            at_s=applied.at_s[own_applied],
-            before=applied.before[own_applied],
-            after=applied.after[own_applied],
-        ),
-        samples=_samples(seen, tracks, _Renumbered.of(own_pods)),
+        keep,
+        now_s=seen.now_s,
+        readings=_rows(seen.readings, keep[fleet.tracks.lane]),
+        pods=_of_lanes(seen.pods, keep),
+        samples=_samples(fleet, seen, keep),
+        starts=_of_lanes(seen.starts, keep),
+        applied=_of_lanes(seen.applied, keep),
         fit=None if seen.fit is None else _fit(seen.fit, fleet, keep),
         backfill=_backfill(seen, fleet, keep),
     )
 
 
-def _behavior(behavior: Behavior, lanes: _Renumbered) -> Behavior:
-    return replace(
-        behavior,
-        up=_direction(behavior.up, lanes),
-        down=_direction(behavior.down, lanes),
-        given=behavior.given[lanes.keep],
-    )
+def _rows(table: T, keep: BoolArray, **given: object) -> T:
+    """The rows of a table where `keep`, for all its columns but those that are given."""
+    columns = {each.name: getattr(table, each.name) for each in fields(cast("Any", table)) if each.name not in given}
+    kept = {
+        name: tuple(compress(column, keep)) if isinstance(column, tuple) else column[keep]
+        for name, column in columns.items()
+    }
+    return cast("T", replace(cast("Any", table), **kept, **given))
 
 
-def _direction(direction: Direction, lanes: _Renumbered) -> Direction:
-    rates = direction.rates
-    rows = lanes.keep[rates.lane]
-    return replace(
-        direction,
-        window_s=direction.window_s[lanes.keep],
-        tolerance_ratio=direction.tolerance_ratio[lanes.keep],
-        select=direction.select[lanes.keep],
-        written=direction.written[lanes.keep],
-        rates=replace(
-            rates,
-            lane=lanes.number[rates.lane[rows]],
-            percent=rates.percent[rows],
-            value=rates.value[rows],
-            period_s=rates.period_s[rows],
-        ),
-    )
+def _of_lanes(table: T, keep: BoolArray, **given: object) -> T:
+    """The rows of a table with a `lane` column whose lanes are kept, renumbered."""
+    lane: IntArray = cast("Any", table).lane
+    rows = keep[lane]
+    return _rows(table, rows, lane=_numbers(keep)[lane[rows]], **given)
 
 
-def _samples(seen: Observation, tracks: _Renumbered, pods: _Renumbered) -> PodSamples:
-    samples = seen.samples
-    rows = tracks.keep[samples.track]
-    pod = samples.pod[rows]
-    return replace(
+def _numbers(keep: BoolArray) -> IntArray:
+    """The new number of every old row."""
+    return np.cumsum(keep, dtype=np.int64) - 1
+
+
+def _direction(direction: Direction, keep: BoolArray) -> Direction:
+    return _rows(direction, keep, rates=_of_lanes(direction.rates, keep))
+
+
+def _samples(fleet: Fleet, seen: Observation, keep: BoolArray) -> PodSamples:
+    samples, tracks = seen.samples, keep[fleet.tracks.lane]
+    rows = tracks[samples.track]
+    pod, pods = samples.pod[rows], _numbers(keep[seen.pods.lane])
+    return _rows(
         samples,
-        track=tracks.number[samples.track[rows]],
-        pod=np.where(pod == UNKNOWN, UNKNOWN, pods.number[pod]) if pods.number.size else pod,
-        present=samples.present[rows],
-        value_milli=samples.value_milli[rows],
-        age_s=samples.age_s[rows],
-        window_s=samples.window_s[rows],
-        request_milli=samples.request_milli[rows],
+        rows,
+        track=_numbers(tracks)[samples.track[rows]],
+        pod=np.where(pod == UNKNOWN, UNKNOWN, pods[pod]) if pods.size else pod,
     )
 
 
