@@ -12,10 +12,11 @@ import numpy as np
 from simulations.serving import DAY_S
 
 if TYPE_CHECKING:
-    from policies.arrays import FloatArray
+    from policies.arrays import BoolArray, FloatArray
     from simulations.load_file import Load
 
 HELD_S = 60.0  # traces at least this fine are held constant within a sample, coarser ones interpolated
+_GAP = 1.5  # usual distances between samples
 _SHORT_DAYS = 7.5
 _WARMUP_DAYS, _SHORT_WARMUP_DAYS = 3, 1
 _QUANTILE_SPEC = re.compile(r"p(?P<percent>\d{1,3}(?:\.\d+)?)/(?P<replicas>\d+(?:\.\d+)?)")
@@ -27,11 +28,16 @@ class ProtocolError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A load on equal steps: wall time and demand of each, `[step]`; demand is never negative or missing."""
+    """A load on equal steps: wall time and demand of each, `[step]`; demand is never negative.
+
+    Where a step is not `known`, the load has no data: its demand bridges the gap so that plans can be scored, and a
+    policy must not see it.
+    """
 
     at_s: FloatArray
     demand: FloatArray
     step_s: float
+    known: BoolArray
 
     @property
     def warmup_steps(self) -> int:
@@ -41,20 +47,32 @@ class Grid:
 
 
 def grid(load: Load, *, step_s: float) -> Grid:
-    """Put a load on steps from its first to its last measured sample; gaps are bridged.
+    """Put a load on steps from its first to its last measured sample; gaps are bridged, and known as gaps.
 
-    Raises ProtocolError with fewer than two measured samples.
+    A gap is a sample without a value, or a distance between samples of more than 1.5 usual ones. Raises ProtocolError
+    with fewer than two measured samples.
     """
     measured = np.isfinite(load.value)
     at_s, value = load.at_s[measured], load.value[measured]
     if at_s.size < 2:  # noqa: PLR2004 - a step needs a start and an end
         raise ProtocolError(f"the load has {at_s.size} measured samples; a replay needs at least 2")
     steps_s = np.arange(at_s[0], at_s[-1], step_s)
-    if np.median(np.diff(at_s)) <= HELD_S:
-        demand = value[np.searchsorted(at_s, steps_s, side="right") - 1]
-    else:
-        demand = np.interp(steps_s, at_s, value)
-    return Grid(steps_s, np.maximum(0.0, demand), step_s)
+    held = np.median(np.diff(at_s)) <= HELD_S
+    demand = value[np.searchsorted(at_s, steps_s, side="right") - 1] if held else np.interp(steps_s, at_s, value)
+    return Grid(steps_s, np.maximum(0.0, demand), step_s, _known(load, steps_s, held=bool(held)))
+
+
+def _known(load: Load, steps_s: FloatArray, *, held: bool) -> BoolArray:
+    """Whether each step lies on data, `[step]`: within a measured sample's own time, or between two measured ones."""
+    measured = np.append(np.isfinite(load.value), False)
+    usual_s = float(np.median(np.diff(load.at_s)))
+    apart_s = np.append(np.diff(load.at_s), np.inf)
+    row = np.searchsorted(load.at_s, steps_s, side="right") - 1
+    adjoining = apart_s[row] <= _GAP * usual_s
+    since_s = steps_s - load.at_s[row]
+    covered = adjoining | (since_s < usual_s) if held else (adjoining & measured[row + 1]) | (since_s == 0)
+    known: BoolArray = measured[row] & covered
+    return known
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,37 +5,35 @@ Lanes are scenarios on the same steps: loads, start-up times, or both. They shar
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.arrays import integers, small
+from policies.arrays import floats, integers, small
 from policies.engine import decide
 from policies.fleet import fleet_of
 from policies.forecast import seasonal
 from policies.model import UNKNOWN, Applied, Hold, Limits, Observation, Pods, PodSamples, Readings, Starts, Status, Why
 from policies.spec import WorkloadPolicy
 from policies.state import EngineState
-from simulations.serving import DAY_S, Figures, Serving, figures
+from simulations.contenders import TOLERANCE_RATIO, WINDOW_S, ContenderError, Hpa, LeadTime, parse_contender
+from simulations.scenario import Pace, ReplayError
+from simulations.serving import DAY_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from policies.arrays import FloatArray, IntArray
+    from policies.arrays import BoolArray, FloatArray, IntArray
     from policies.forecast.seasonal import SeasonalFit
-    from policies.model import Fleet
+    from policies.model import Behavior, Fleet
+    from simulations.serving import Serving
 
 REPLICA_UNITS = 1e6  # a load is scaled so that one replica serves this much, far above the milli-unit of the core
-MOST_REPLICAS = 10_000_000
+LATE_RATIO = 0.01
 _MILLI = 1000.0
 _NOISE = 1e-9
-
-
-class ReplayError(ValueError):
-    """A policy, a pace or a load that cannot be replayed; the message says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,44 +43,34 @@ class ReplayPolicy:
     text: str
     target_ratio: float | None  # share of a replica's capacity; None = the policy document's default
     forecast: bool
+    tolerance_ratio: float = TOLERANCE_RATIO
+    window_s: float = WINDOW_S  # stabilisation of falls
+    late_ratio: float = LATE_RATIO  # share of requests that may be late, which the forecast aims at
 
     @classmethod
     def parse(cls, text: str) -> ReplayPolicy:
-        """Read ``hpa:0.70`` or ``predictive``. Raises ReplayError."""
-        if text == "predictive":
-            return cls(text, None, forecast=True)
-        if (found := re.fullmatch(r"hpa:(\d+(?:\.\d+)?)", text)) and 0 < float(found[1]) <= 1:
-            return cls(text, float(found[1]), forecast=False)
-        raise ReplayError(
-            f"policy {text!r} is neither predictive nor hpa:TARGET with a share of capacity above 0 and up to 1, "
-            "as in hpa:0.70"
-        )
+        """Read ``hpa:0.70``, ``hpa:0.70,tolerance=0.05,window=60s`` or ``predictive``. Raises ReplayError."""
+        try:
+            contender = parse_contender(text)
+        except ContenderError as error:
+            if text.startswith("hpa:") and "," in text:
+                raise ReplayError(str(error)) from error
+            contender = None
+        match contender:
+            case Hpa():
+                return cls.of(contender)
+            case LeadTime(forecast=True):
+                return cls(text, None, forecast=True)
+            case _:
+                raise ReplayError(
+                    f"policy {text!r} is neither predictive nor hpa:TARGET with a share of capacity above 0 and up "
+                    "to 1, as in hpa:0.70"
+                )
 
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How time passes: steps of the load, decisions within a step on the same metric, and the metric's delay."""
-
-    step_s: float = 30.0
-    sync_s: float = 15.0
-    metric_delay_s: float = 30.0
-
-    def __post_init__(self) -> None:
-        """Raise ReplayError for a pace that does not go round."""
-        if self.step_s <= 0 or self.sync_s <= 0 or self.metric_delay_s < 0:
-            raise ReplayError("step and sync must be above 0, and the metric delay not below 0")
-        if abs(self.syncs * self.sync_s - self.step_s) > _NOISE:
-            raise ReplayError(f"sync ({self.sync_s:g} s) must divide the step ({self.step_s:g} s)")
-
-    @property
-    def syncs(self) -> int:
-        """Decisions in a step."""
-        return max(1, round(self.step_s / self.sync_s))
-
-    @property
-    def lag_steps(self) -> int:
-        """The metric delay in whole steps, rounded."""
-        return round(self.metric_delay_s / self.step_s)
+    @classmethod
+    def of(cls, hpa: Hpa) -> ReplayPolicy:
+        """The Kubernetes rule as it was named."""
+        return cls(hpa.text, hpa.target_ratio, False, hpa.tolerance_ratio, hpa.window_s)  # noqa: FBT003 - no forecast
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +79,7 @@ class Lane:
 
     demand: FloatArray
     serving: Serving
+    known: BoolArray | None = None  # where the load has data, `[step]`; None = everywhere
 
 
 def replay(
@@ -104,8 +93,9 @@ def replay(
     """The plan that the policy makes: replicas that stand at the end of each step, `[lane, step]`.
 
     A lane begins with the replicas that the first sample needs at the target, all of them ready; their start-ups have
-    been seen. The forecast is fitted at the end of the first day and every six hours from then on, when it is used.
-    `on_step` is told each step before it is decided. Raises ReplayError for lanes of different lengths or none.
+    been seen. Where a load is not known, its reading is missing. The forecast is fitted at the end of the first day and
+    every six hours from then on, when it is used. `on_step` is told each step before it is decided. Raises ReplayError
+    for lanes of different lengths or none.
     """
     steps = {lane.demand.size for lane in lanes}
     if len(steps) != 1 or steps == {0}:
@@ -118,18 +108,6 @@ def replay(
     return drive.plan
 
 
-def scored(plan: IntArray, lane: Lane, *, warmup_steps: int) -> Figures:
-    """Figures of a lane's plan `[step]` after the warm-up. Raises ReplayError when nothing is left to score."""
-    check_length(plan.size, warmup_steps=warmup_steps)
-    return figures(plan[warmup_steps:], lane.demand[warmup_steps:], lane.serving)
-
-
-def check_length(steps: int, *, warmup_steps: int) -> None:
-    """Raise ReplayError for a load that is no longer than its warm-up."""
-    if steps <= warmup_steps:
-        raise ReplayError(f"the load has {steps} steps, of which {warmup_steps} warm the policy up: nothing to score")
-
-
 class _Drive:
     """The world around the core: what it sees at each decision, and what its decisions bring about."""
 
@@ -139,6 +117,9 @@ class _Drive:
         self._state = EngineState.fresh(self._fleet)
         units = np.array([lane.demand / lane.serving.capacity for lane in lanes]) * (REPLICA_UNITS * _MILLI)
         self._value_milli = np.rint(units).astype(np.int64).T.copy()  # [step, lane]
+        everywhere = np.ones(units.shape[1], np.bool_)
+        known = [everywhere if lane.known is None else lane.known for lane in lanes]
+        self._status = np.where(np.array(known).T, Status.FRESH, Status.MISSING).astype(np.int8)  # [step, lane]
         self._startup_s = np.array([lane.serving.startup_s for lane in lanes])
         self._startup_steps = np.array([lane.serving.startup_steps for lane in lanes])
         self.plan = np.zeros((len(lanes), units.shape[1]), np.int64)
@@ -146,8 +127,7 @@ class _Drive:
         self._applied = Applied.none()
         self._risen: dict[int, list[int]] = defaultdict(list)  # lanes whose rise is ready, by the step at which it is
         self._next_fit_s = DAY_S if policy.forecast else np.inf
-        codes = small(len(lanes), Status.FRESH), small(len(lanes), Why.OK), small(len(lanes), Hold.NONE)
-        self._same = (*codes, integers(len(lanes), 1), integers(len(lanes), UNKNOWN))
+        self._same = small(len(lanes), Hold.NONE), integers(len(lanes), 1), integers(len(lanes), UNKNOWN)
 
     def step(self, step: int) -> None:
         """Decide as often as a step has it, and keep what stands."""
@@ -157,21 +137,29 @@ class _Drive:
         for sync in range(self._pace.syncs):
             since_s = step * self._pace.step_s + sync * self._pace.sync_s
             age_s = since_s - sampled * self._pace.step_s
-            seen = self._seen(self._start_s + since_s, self._value_milli[sampled], age_s)
+            seen = self._seen(self._start_s + since_s, self._read(sampled, age_s))
             self._decide(replace(seen, starts=starts, fit=fit) if sync == 0 else seen)
         self.plan[:, step] = self._replicas
         for lane in np.flatnonzero(self._replicas > before).tolist():
             self._risen[step + max(1, int(self._startup_steps[lane]))].append(lane)
 
-    def _seen(self, now_s: float, value_milli: IntArray, age_s: float) -> Observation:
-        fresh, reason, free, one, unknown = self._same
+    def _read(self, step: int, age_s: float) -> Readings:
+        """The load of a step; a value that is not there is 0 and MISSING, never a zero that was measured."""
+        status, unknown = self._status[step], self._same[-1]
+        missing = status == Status.MISSING
+        why = np.where(missing, Why.NO_SERIES, Why.OK).astype(np.int8)
+        value_milli = np.where(missing, 0, self._value_milli[step])
+        return Readings(value_milli, np.where(missing, 0.0, age_s), status, why, unknown)
+
+    def _seen(self, now_s: float, readings: Readings) -> Observation:
+        free, one, _ = self._same
         return Observation(
             now_s=now_s,
             spec_replicas=self._replicas,
             status_replicas=self._replicas,
             pods_per_replica=one,
             hold=free,
-            readings=Readings(value_milli, np.full(value_milli.size, age_s), fresh, reason, unknown),
+            readings=readings,
             pods=_NO_PODS,
             samples=_NO_SAMPLES,
             starts=_NO_STARTS,
@@ -220,15 +208,29 @@ class _Drive:
 
 def _fleet(lanes: Sequence[Lane], policy: ReplayPolicy, pace: Pace) -> Fleet:
     """The fleet that policy documents with defaults make, at the policy's target. The fleet breaker is off."""
-    documents = [_document(number, lane.serving, policy) for number, lane in enumerate(lanes)]
+    documents = [
+        document_of(number, lane.serving, forecast=policy.forecast, late_ratio=policy.late_ratio)
+        for number, lane in enumerate(lanes)
+    ]
     fleet = fleet_of(documents, Limits(removal_ratio=1.0, tick_s=pace.sync_s))
+    fleet = replace(fleet, behavior=steadied(fleet.behavior, policy.tolerance_ratio, policy.window_s))
     if policy.target_ratio is None:
         return fleet
     target_milli = round(policy.target_ratio * REPLICA_UNITS * _MILLI)
     return replace(fleet, tracks=replace(fleet.tracks, target_milli=integers(len(lanes), target_milli)))
 
 
-def _document(number: int, serving: Serving, policy: ReplayPolicy) -> WorkloadPolicy:
+def steadied(behavior: Behavior, tolerance_ratio: float, window_s: float) -> Behavior:
+    """A behavior with this tolerance and this window of falls in every lane, which bind no other candidate."""
+    tolerance = floats(behavior.given.size, tolerance_ratio)
+    down = replace(behavior.down, tolerance_ratio=tolerance, window_s=floats(behavior.given.size, window_s))
+    return replace(behavior, up=replace(behavior.up, tolerance_ratio=tolerance), down=down)
+
+
+def document_of(
+    number: int, serving: Serving, *, forecast: bool = False, late_ratio: float = LATE_RATIO
+) -> WorkloadPolicy:
+    """The policy of a lane, with defaults but for what the serving and the arguments say."""
     name = f"lane-{number:06d}"  # sorts as it counts
     demand = {"kind": "demand", "name": "load", "query": "load", "capacityPerReplica": REPLICA_UNITS}
     return WorkloadPolicy.model_validate(
@@ -239,10 +241,10 @@ def _document(number: int, serving: Serving, policy: ReplayPolicy) -> WorkloadPo
             "spec": {
                 "target": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
                 "mode": "active",
-                "replicas": {"min": serving.min_replicas, "max": MOST_REPLICAS},
+                "replicas": {"min": serving.min_replicas, "max": serving.max_replicas},
                 "signals": [demand],
-                "objective": {"servingLimit": serving.serving_limit_ratio},
-                "forecast": {"enabled": policy.forecast},
+                "objective": {"servingLimit": serving.serving_limit_ratio, "late": late_ratio},
+                "forecast": {"enabled": forecast},
             },
         }
     )

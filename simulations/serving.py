@@ -15,23 +15,35 @@ if TYPE_CHECKING:
 
 DAY_S = 86400.0
 HOUR_S = 3600.0
+MOST_REPLICAS = 10_000_000
 _NOISE = 1e-9  # a load this close to what the replicas can serve is served
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What one replica serves and how replicas start. `capacity` is in the load's unit, at 100 %."""
+    """What one replica serves, how replicas start and stop, and how many there may be.
+
+    `capacity` is in the load's unit, at 100 %. A released replica is paid for `dwell_s` more, as nodes are not freed
+    at once.
+    """
 
     step_s: float
     capacity: float
     serving_limit_ratio: float
     startup_s: float
     min_replicas: int = 1
+    max_replicas: int = MOST_REPLICAS
+    dwell_s: float = 0.0
 
     @property
     def startup_steps(self) -> int:
         """The start-up time in whole steps, rounded."""
         return round(self.startup_s / self.step_s)
+
+    @property
+    def dwell_steps(self) -> int:
+        """The dwell in whole steps, rounded."""
+        return round(self.dwell_s / self.step_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,9 @@ class Figures:
     late_ratio: float  # load that arrives while ready replicas are above the serving limit
     unserved_ratio: float  # load above the serving limit of the ready replicas
     churn_per_day: float  # replicas started or stopped
+    unavoidable_ratio: float = (
+        0.0  # of the late ratio: load that the largest count allowed could not have served in time
+    )
 
 
 def figures(plan: IntArray, demand: FloatArray, serving: Serving) -> Figures:
@@ -53,20 +68,40 @@ def figures(plan: IntArray, demand: FloatArray, serving: Serving) -> Figures:
     """
     if plan.size == 0 or plan.shape != demand.shape:
         raise ValueError(f"a plan of {plan.size} steps cannot be judged on a load of {demand.size} steps")
-    paid = np.maximum(plan, serving.min_replicas)
-    able = ready_replicas(paid, startup_steps=serving.startup_steps) * serving.capacity * serving.serving_limit_ratio
+    asked = np.maximum(plan, serving.min_replicas)
+    able = in_time(plan, serving)
     total = float(demand.sum()) or 1.0
     hours = serving.step_s / HOUR_S
-    cost = float(paid.sum() * hours)
-    cheapest = float(clairvoyant(demand, serving).sum() * hours)
+    cost = float(paid(asked, serving).sum() * hours)
+    cheapest = float(paid(clairvoyant(demand, serving), serving).sum() * hours)
+    most = serving.max_replicas * serving.capacity * serving.serving_limit_ratio
     return Figures(
         cost_replica_hours=cost,
         clairvoyant_replica_hours=cheapest,
         cost_ratio=cost / cheapest if cheapest else 1.0,
         late_ratio=float(demand[demand > able + _NOISE].sum()) / total,
         unserved_ratio=float(np.maximum(0, demand - able).sum()) / total,
-        churn_per_day=float(np.abs(np.diff(paid)).sum() / (paid.size * serving.step_s / DAY_S)),
+        churn_per_day=float(np.abs(np.diff(asked)).sum() / (asked.size * serving.step_s / DAY_S)),
+        unavoidable_ratio=float(demand[demand > most + _NOISE].sum()) / total,
     )
+
+
+def in_time(plan: IntArray, serving: Serving) -> FloatArray:
+    """Load that a plan's ready replicas serve in time at each step, `[step]`."""
+    asked = np.maximum(plan, serving.min_replicas)
+    ready = ready_replicas(asked, startup_steps=serving.startup_steps)
+    return np.asarray(ready * serving.capacity * serving.serving_limit_ratio, np.float64)
+
+
+def late(plan: IntArray, demand: FloatArray, serving: Serving) -> FloatArray:
+    """Load of each step that arrives while the ready replicas are above the serving limit, `[step]`."""
+    return np.where(demand > in_time(plan, serving) + _NOISE, demand, 0.0)
+
+
+def paid(plan: IntArray, serving: Serving) -> IntArray:
+    """Replicas that are paid at each step, `[step]`: those of the plan, and what was released within the dwell."""
+    asked = np.maximum(plan, serving.min_replicas)
+    return _largest_ahead(asked[..., ::-1], serving.dwell_steps)[..., ::-1]
 
 
 def ready_replicas(plan: IntArray, *, startup_steps: int) -> IntArray:
@@ -85,11 +120,12 @@ def needed_replicas(demand: FloatArray, serving: Serving) -> IntArray:
 
 
 def clairvoyant(demand: FloatArray, serving: Serving) -> IntArray:
-    """The cheapest plan that is never late and pays the same start-ups, `[..., step]`.
+    """The cheapest plan that is never late where the largest count allows it, with the same start-ups, `[..., step]`.
 
     A step asks for the largest need of the start-up that follows: 1, 1, 5, 1 is 1, 5, 5, 1 at one step of start-up.
     """
-    return _largest_ahead(needed_replicas(demand, serving), serving.startup_steps)
+    needed = np.minimum(needed_replicas(demand, serving), serving.max_replicas)
+    return _largest_ahead(needed, serving.startup_steps)
 
 
 def _largest_ahead(counts: IntArray, steps: int) -> IntArray:

@@ -35,6 +35,7 @@ _TITLES = {
     "late_ratio": "late (share of requests)",
     "unserved_ratio": "unserved (share of requests)",
     "churn_per_day": "replicas started or stopped a day",
+    "unavoidable_ratio": "late whatever is decided (share of requests)",
     "wall_s": "time taken (s)",
 }
 

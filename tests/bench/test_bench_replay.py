@@ -10,7 +10,8 @@ import pytest
 from policies.engine import decide
 from policies.model import Decision, Fleet, Observation
 from policies.state import EngineState
-from simulations.replay import Lane, Pace, ReplayPolicy, replay, scored
+from simulations.replay import Lane, ReplayPolicy, replay
+from simulations.scenario import Pace, scored
 from simulations.serving import Serving
 from simulations.traffic import Daily, FlashCrowds, Noise, Traffic, Weekly, generate
 

@@ -43,7 +43,7 @@ def test_a_load_of_one_sample_is_refused() -> None:
 )
 def test_warm_up(days: int, warmup_days: int) -> None:
     at_s = np.arange(0, days * 86400, 30.0)
-    assert Grid(at_s, at_s, 30.0).warmup_steps == warmup_days * 2880
+    assert Grid(at_s, at_s, 30.0, at_s >= 0).warmup_steps == warmup_days * 2880
 
 
 def test_capacity_by_a_percentile() -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from simulations.load_file import read_load
 from simulations.protocol import Capacity, grid
-from simulations.replay import Lane, Pace, ReplayError, ReplayPolicy, check_length, replay, scored
+from simulations.replay import Lane, ReplayPolicy, replay
+from simulations.scenario import Pace, ReplayError, check_length, scored
 from simulations.serving import Figures, Serving
 from simulations.traffic import Daily, FlashCrowds, Noise, Traffic, generate
 from tests.simulations.shared import judge_module, load_file

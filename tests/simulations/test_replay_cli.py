@@ -26,6 +26,7 @@ KEYS = [
     "late_ratio",
     "unserved_ratio",
     "churn_per_day",
+    "unavoidable_ratio",
     "wall_s",
 ]
 

@@ -1,0 +1,114 @@
+"""Backtest: the plan that each policy would have made on a recorded load, several scenarios in one pass.
+
+The plain rules run as compiled loops, with the same result as the sequential drive of `decide` in `replay`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
+
+import numpy as np
+
+from policies import kpa
+from policies.fleet import fleet_of
+from policies.hpa import loop
+from policies.hpa.behavior import Bounds
+from policies.model import Limits
+from simulations import lead_time
+from simulations.contenders import Hpa, Kpa, LeadTime
+from simulations.replay import document_of, steadied
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from policies.arrays import BoolArray, FloatArray, IntArray
+    from policies.model import Behavior
+    from simulations.contenders import Contender
+    from simulations.scenario import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a policy is asked to keep, and who is told of each step that it decides."""
+
+    late_ratio: float = 0.01  # share of requests that may be late
+    on_step: Callable[[int], None] | None = None
+
+
+def plan_of(policy: Contender, scenario: Scenario, aim: Aim = Aim()) -> IntArray:
+    """Replicas that stand at the end of each step, `[step]`."""
+    return plans_of(policy, [scenario], aim)[0]
+
+
+def plans_of(
+    policy: Contender,
+    scenarios: Sequence[Scenario],
+    aim: Aim = Aim(),
+) -> list[IntArray]:
+    """The plan `[step]` of each scenario; scenarios of one length and pace are lanes of one pass.
+
+    Raises ReplayError for a scenario without a step.
+    """
+    alike = defaultdict(list)
+    for place, scenario in enumerate(scenarios):
+        alike[scenario.demand.size, scenario.pace, scenario.start_s].append(place)
+    plans: dict[int, IntArray] = {}
+    for places in alike.values():
+        plans.update(zip(places, _together(policy, [scenarios[place] for place in places], aim), strict=True))
+    return [plans[place] for place in range(len(scenarios))]
+
+
+def _together(policy: Contender, scenarios: Sequence[Scenario], aim: Aim) -> IntArray:
+    match policy:
+        case Hpa():
+            return _hpa(policy, scenarios)
+        case Kpa():
+            return _kpa(policy, scenarios)
+        case LeadTime():
+            return lead_time.plans(scenarios, aim.late_ratio, forecast=policy.forecast, on_step=aim.on_step)
+        case _:
+            assert_never(policy)
+
+
+def _hpa(policy: Hpa, scenarios: Sequence[Scenario]) -> IntArray:
+    pace, seen = scenarios[0].pace, _Seen.of(scenarios)
+    rule = loop.hpa_rule(
+        np.array([scenario.serving.capacity for scenario in scenarios]),
+        np.full(len(scenarios), policy.target_ratio),
+        behavior=_behavior(policy, scenarios),
+        bounds=seen.bounds,
+        sync_s=pace.sync_s,
+    )
+    state = loop.HpaState.begun(rule, seen.demand[:, 0])
+    return loop.advance(rule, state, seen.demand, known=seen.known, runs=pace.syncs)[1]
+
+
+def _behavior(policy: Hpa, scenarios: Sequence[Scenario]) -> Behavior:
+    """The default behavior, as policy documents have it, with the policy's own tolerance and window."""
+    documents = [document_of(number, scenario.serving) for number, scenario in enumerate(scenarios)]
+    return steadied(fleet_of(documents, Limits()).behavior, policy.tolerance_ratio, policy.window_s)
+
+
+def _kpa(policy: Kpa, scenarios: Sequence[Scenario]) -> IntArray:
+    seen = _Seen.of(scenarios)
+    target = np.array([scenario.serving.capacity * policy.target_ratio for scenario in scenarios])
+    rule = kpa.KpaRule(kpa.KpaSettings(), target, seen.bounds, scenarios[0].pace.step_s)
+    return kpa.advance(rule, rule.begun(seen.demand[:, 0]), seen.demand, known=seen.known)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Scenarios as lanes: what a decision sees at each step, `[lane, step]`, and the bounds, `[lane]`."""
+
+    demand: FloatArray
+    known: BoolArray
+    bounds: Bounds
+
+    @classmethod
+    def of(cls, scenarios: Sequence[Scenario]) -> _Seen:
+        serving = [scenario.serving for scenario in scenarios]
+        low, high = ([each.min_replicas for each in serving], [each.max_replicas for each in serving])
+        demand, known = zip(*(scenario.seen() for scenario in scenarios), strict=True)
+        return cls(np.array(demand), np.array(known), Bounds(np.array(low, np.int64), np.array(high, np.int64)))
