@@ -7,16 +7,14 @@ from zlib import crc32
 
 import numpy as np
 
+from policies.hpa.columns import direction_of
 from policies.model import (
     UNKNOWN,
     Behavior,
-    Direction,
     Fleet,
     Kind,
     Limits,
     Mode,
-    Rates,
-    Select,
     Source,
     TargetKind,
     Tracks,
@@ -27,14 +25,12 @@ from policies.spec import DemandSignal
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from policies.arrays import BoolArray
-    from policies.spec import BoundQuery, PressureSignal, ScaleDown, ScaleUp, Signal, WorkloadPolicy
+    from policies.spec import BoundQuery, PressureSignal, Signal, WorkloadPolicy
 
 HEADROOM = 0.875
 """The Kubernetes rule aims at this share of the serving limit: the customary 70 % where the limit is 80 %."""
 
 _MODES = {"shadow": Mode.SHADOW, "floor": Mode.FLOOR, "active": Mode.ACTIVE, "paused": Mode.PAUSED}
-_SELECTS = {"Max": Select.MAX, "Min": Select.MIN, "Disabled": Select.DISABLED}
 
 
 def fleet_of(policies: Sequence[WorkloadPolicy], limits: Limits = Limits()) -> Fleet:  # noqa: B008 - a frozen value
@@ -62,25 +58,9 @@ def _behavior(policies: Sequence[WorkloadPolicy]) -> Behavior:
     up = np.array([spec.scale_up_is_written for spec in specs], np.bool_)
     down = np.array([spec.scale_down_is_written for spec in specs], np.bool_)
     return Behavior(
-        _direction([spec.scale_up for spec in specs], up),
-        _direction([spec.scale_down for spec in specs], down),
+        direction_of([spec.scale_up for spec in specs], up),
+        direction_of([spec.scale_down for spec in specs], down),
         given=np.ones(len(specs), np.bool_),
-    )
-
-
-def _direction(rules: Sequence[ScaleUp | ScaleDown], written: BoolArray) -> Direction:
-    rates = [(lane, policy) for lane, rule in enumerate(rules) for policy in rule.policies]
-    return Direction(
-        window_s=np.array([rule.stabilization_window_seconds for rule in rules], np.float64),
-        tolerance_ratio=np.array([float(rule.tolerance) for rule in rules], np.float64),
-        select=np.array([_SELECTS[rule.select_policy] for rule in rules], np.int8),
-        rates=Rates(
-            lane=np.array([lane for lane, _ in rates], np.int64),
-            percent=np.array([policy.type == "Percent" for _, policy in rates], np.bool_),
-            value=np.array([policy.value for _, policy in rates], np.int64),
-            period_s=np.array([policy.period_seconds for _, policy in rates], np.float64),
-        ),
-        written=written,
     )
 
 

@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING, assert_never
 import numpy as np
 
 from policies import kpa
-from policies.fleet import fleet_of
 from policies.hpa import loop
 from policies.hpa.behavior import Bounds
-from policies.model import Limits
+from policies.hpa.columns import default_behavior, steadied
 from simulations import lead_time
 from simulations.contenders import Hpa, Kpa, LeadTime
-from simulations.replay import document_of, steadied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from policies.arrays import BoolArray, FloatArray, IntArray
-    from policies.model import Behavior
     from simulations.contenders import Contender
     from simulations.scenario import Scenario
 
@@ -74,21 +71,18 @@ def _together(policy: Contender, scenarios: Sequence[Scenario], aim: Aim) -> Int
 
 def _hpa(policy: Hpa, scenarios: Sequence[Scenario]) -> IntArray:
     pace, seen = scenarios[0].pace, _Seen.of(scenarios)
+    behavior = steadied(
+        default_behavior(len(scenarios)), tolerance_ratio=policy.tolerance_ratio, window_s=policy.window_s
+    )
     rule = loop.hpa_rule(
         np.array([scenario.serving.capacity for scenario in scenarios]),
         np.full(len(scenarios), policy.target_ratio),
-        behavior=_behavior(policy, scenarios),
+        behavior=behavior,
         bounds=seen.bounds,
         sync_s=pace.sync_s,
     )
     state = loop.HpaState.begun(rule, seen.demand[:, 0])
     return loop.advance(rule, state, seen.demand, known=seen.known, runs=pace.syncs)[1]
-
-
-def _behavior(policy: Hpa, scenarios: Sequence[Scenario]) -> Behavior:
-    """The default behavior, as policy documents have it, with the policy's own tolerance and window."""
-    documents = [document_of(number, scenario.serving) for number, scenario in enumerate(scenarios)]
-    return steadied(fleet_of(documents, Limits()).behavior, policy.tolerance_ratio, policy.window_s)
 
 
 def _kpa(policy: Kpa, scenarios: Sequence[Scenario]) -> IntArray:

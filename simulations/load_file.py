@@ -85,7 +85,10 @@ def _seconds(path: Path, column: pa.ChunkedArray[Any]) -> FloatArray:
 def _numbers(path: Path, name: str, column: pa.ChunkedArray[Any]) -> FloatArray:
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
         raise LoadFileError(f"{path}: column {name}: holds {column.type}, not numbers")
-    return np.asarray(column.to_numpy(), np.float64)
+    if column.null_count:
+        return np.asarray(column.to_numpy(), np.float64)
+    # Without to_numpy, which imports pandas where that is installed; it takes a second.
+    return np.concatenate([np.zeros(0), *map(np.from_dlpack, column.chunks)])
 
 
 def _read_csv(path: Path) -> tuple[FloatArray, FloatArray]:

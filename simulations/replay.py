@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.arrays import floats, integers, small
+from policies.arrays import integers, small
 from policies.engine import decide
 from policies.fleet import fleet_of
 from policies.forecast import seasonal
+from policies.hpa.columns import steadied
 from policies.model import UNKNOWN, Applied, Hold, Limits, Observation, Pods, PodSamples, Readings, Starts, Status, Why
 from policies.spec import WorkloadPolicy
 from policies.state import EngineState
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from policies.arrays import BoolArray, FloatArray, IntArray
     from policies.forecast.seasonal import SeasonalFit
-    from policies.model import Behavior, Fleet
+    from policies.model import Fleet
     from simulations.serving import Serving
 
 REPLICA_UNITS = 1e6  # a load is scaled so that one replica serves this much, far above the milli-unit of the core
@@ -208,29 +209,19 @@ class _Drive:
 
 def _fleet(lanes: Sequence[Lane], policy: ReplayPolicy, pace: Pace) -> Fleet:
     """The fleet that policy documents with defaults make, at the policy's target. The fleet breaker is off."""
-    documents = [
-        document_of(number, lane.serving, forecast=policy.forecast, late_ratio=policy.late_ratio)
-        for number, lane in enumerate(lanes)
-    ]
+    documents = [_document(number, lane.serving, policy) for number, lane in enumerate(lanes)]
     fleet = fleet_of(documents, Limits(removal_ratio=1.0, tick_s=pace.sync_s))
-    fleet = replace(fleet, behavior=steadied(fleet.behavior, policy.tolerance_ratio, policy.window_s))
     if policy.target_ratio is None:
         return fleet
+    fleet = replace(
+        fleet, behavior=steadied(fleet.behavior, tolerance_ratio=policy.tolerance_ratio, window_s=policy.window_s)
+    )
     target_milli = round(policy.target_ratio * REPLICA_UNITS * _MILLI)
-    return replace(fleet, tracks=replace(fleet.tracks, target_milli=integers(len(lanes), target_milli)))
+    tracks = replace(fleet.tracks, target_milli=integers(len(lanes), target_milli))
+    return replace(fleet, behavior=behavior, tracks=tracks)
 
 
-def steadied(behavior: Behavior, tolerance_ratio: float, window_s: float) -> Behavior:
-    """A behavior with this tolerance and this window of falls in every lane, which bind no other candidate."""
-    tolerance = floats(behavior.given.size, tolerance_ratio)
-    down = replace(behavior.down, tolerance_ratio=tolerance, window_s=floats(behavior.given.size, window_s))
-    return replace(behavior, up=replace(behavior.up, tolerance_ratio=tolerance), down=down)
-
-
-def document_of(
-    number: int, serving: Serving, *, forecast: bool = False, late_ratio: float = LATE_RATIO
-) -> WorkloadPolicy:
-    """The policy of a lane, with defaults but for what the serving and the arguments say."""
+def _document(number: int, serving: Serving, policy: ReplayPolicy) -> WorkloadPolicy:
     name = f"lane-{number:06d}"  # sorts as it counts
     demand = {"kind": "demand", "name": "load", "query": "load", "capacityPerReplica": REPLICA_UNITS}
     return WorkloadPolicy.model_validate(
@@ -243,8 +234,8 @@ def document_of(
                 "mode": "active",
                 "replicas": {"min": serving.min_replicas, "max": serving.max_replicas},
                 "signals": [demand],
-                "objective": {"servingLimit": serving.serving_limit_ratio, "late": late_ratio},
-                "forecast": {"enabled": forecast},
+                "objective": {"servingLimit": serving.serving_limit_ratio, "late": policy.late_ratio},
+                "forecast": {"enabled": policy.forecast},
             },
         }
     )

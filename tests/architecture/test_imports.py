@@ -25,7 +25,7 @@ CLIENTS = {
 }
 # What the decision core may use besides itself: computing and types.
 PURE = {
-    *("numpy", "scipy", "sklearn", "pydantic", "pydantic_core", "cronsim", "policies"),
+    *("numpy", "numba", "scipy", "sklearn", "pydantic", "pydantic_core", "cronsim", "policies"),
     *("__future__", "abc", "base64", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime"),
     *("decimal", "difflib", "enum", "fractions", "functools", "hashlib", "heapq", "io", "itertools", "json", "math"),
     *("operator", "re", "statistics", "string", "struct", "textwrap", "types", "typing", "zlib", "zoneinfo"),
