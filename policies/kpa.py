@@ -59,9 +59,8 @@ class KpaState:
     @classmethod
     def created(cls, ready: IntArray, settings: KpaSettings, *, now_s: float) -> KpaState:
         """An autoscaler that was made at `now_s`: where more than one replica is ready `[lane]`, it begins in panic."""
-        many = ready > 1
-        begun = cls.settled(ready, settings, step_s=settings.stable_window_s)
-        return replace(begun, panic_since_s=np.where(many, now_s, np.nan), max_panic=ready.copy())
+        settled = cls.settled(ready, settings, step_s=TICK_S)
+        return replace(settled, panic_since_s=np.where(ready > 1, now_s, np.nan), max_panic=ready.copy())
 
     @classmethod
     def settled(cls, replicas: IntArray, settings: KpaSettings, *, step_s: float) -> KpaState:
@@ -287,7 +286,7 @@ def _desired(
         memory.max_panic[lane] = max(memory.max_panic[lane], count, surge)
         count = memory.max_panic[lane]
     if numbers.reachable and memory.delayed.tick.shape[1] > 0:
-        count = _largest_lately(memory.delayed, lane, int(np.floor(now_s / numbers.tick_s)), count)
+        count = largest_lately(memory.delayed, lane, int(np.floor(now_s / numbers.tick_s)), count)
     return int(count)
 
 
@@ -299,7 +298,7 @@ def _activated(numbers: _Numbers, needed: float, count: float) -> int:
 
 
 @compiled
-def _largest_lately(window: MaxWindow, lane: int, tick: int, count: int) -> int:
+def largest_lately(window: MaxWindow, lane: int, tick: int, count: int) -> int:
     """Note a count at its tick; the largest of the window that ends there."""
     width = window.tick.shape[1]
     place = tick % width

@@ -213,9 +213,7 @@ def _fleet(lanes: Sequence[Lane], policy: ReplayPolicy, pace: Pace) -> Fleet:
     fleet = fleet_of(documents, Limits(removal_ratio=1.0, tick_s=pace.sync_s))
     if policy.target_ratio is None:
         return fleet
-    fleet = replace(
-        fleet, behavior=steadied(fleet.behavior, tolerance_ratio=policy.tolerance_ratio, window_s=policy.window_s)
-    )
+    behavior = steadied(fleet.behavior, tolerance_ratio=policy.tolerance_ratio, window_s=policy.window_s)
     target_milli = round(policy.target_ratio * REPLICA_UNITS * _MILLI)
     tracks = replace(fleet.tracks, target_milli=integers(len(lanes), target_milli))
     return replace(fleet, behavior=behavior, tracks=tracks)
