@@ -28,8 +28,7 @@ _MAX, _DISABLED = int(Select.MAX), int(Select.DISABLED)  # as numbers that compi
 class Way(NamedTuple):
     """One direction of the behavior, counted in runs of the rule, `[lane]`; rate policies are rows of a table."""
 
-    window: IntArray  # runs whose recommendations count, the present one included
-    first_counts: IntArray  # runs in which the count at first sight still counts as a recommendation
+    window: IntArray  # runs before the present one whose recommendations count; -1 = not even the first sight's
     tolerance_ratio: FloatArray
     select: SmallArray
     row: IntArray  # policies of a lane: row[lane] up to row[lane + 1], [lane + 1]
@@ -55,8 +54,8 @@ class HpaRule(NamedTuple):
 
     @property
     def longest_window(self) -> int:
-        """Recommendations that a lane must remember."""
-        return int(max(self.up.window.max(initial=1), self.down.window.max(initial=1)))
+        """Recommendations that a lane must remember, the present one included."""
+        return 1 + int(max(self.up.window.max(initial=0), self.down.window.max(initial=0)))
 
     @property
     def longest_period(self) -> int:
@@ -79,22 +78,23 @@ def hpa_rule(
 
 def _way(direction: Direction, sync_s: float) -> Way:
     rates, lanes = direction.rates, direction.window_s.size
-    within = _runs_within(direction.window_s, sync_s)
     return Way(
-        window=np.maximum(within, 1),
-        first_counts=within,
+        window=_runs_before(direction.window_s, sync_s),
         tolerance_ratio=direction.tolerance_ratio,
         select=direction.select,
         row=np.searchsorted(rates.lane, np.arange(lanes + 1)).astype(np.int64),
         percent=rates.percent,
         value=rates.value,
-        period=np.maximum(_runs_within(rates.period_s, sync_s) - 1, 0),
+        period=_runs_before(rates.period_s, sync_s),
     )
 
 
-def _runs_within(window_s: FloatArray, sync_s: float) -> IntArray:
-    """Runs strictly younger than a window, the present one included: 20 of 300 s at every 15 s, none of 0 s."""
-    return np.ceil(window_s / sync_s - ROUNDING).astype(np.int64)
+def _runs_before(window_s: FloatArray, sync_s: float) -> IntArray:
+    """Runs before the present one that are strictly younger than a window: 19 of 300 s at every 15 s, 0 of 15 s.
+
+    A window of 0 s has -1, as it does not even hold what is as old as the present run.
+    """
+    return np.ceil(window_s / sync_s - ROUNDING).astype(np.int64) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,67 +142,54 @@ _Columns = tuple[IntArray, IntArray, IntArray, IntArray, IntArray]
 @compiled
 def _advance(rule: HpaRule, state: _Columns, seen: tuple[FloatArray, BoolArray], runs: int, plan: IntArray) -> None:
     """Fill `plan` and move `state` on, in place."""
-    count, _, replicas, recommended, stood = state
+    count, first, replicas, recommended, stood = state
     demand, known = seen
-    width, places = recommended.shape[1], stood.shape[1]
     for lane in range(demand.shape[0]):
-        target = np.rint(rule.target_ratio[lane] * UNITS)
+        capacity, target = rule.capacity[lane], np.rint(rule.target_ratio[lane] * UNITS)
+        lowest, highest = 1.0 - rule.down.tolerance_ratio[lane], 1.0 + rule.up.tolerance_ratio[lane]
         for step in range(demand.shape[1]):
-            usage = np.rint(demand[lane, step] / rule.capacity[lane] * UNITS)
+            usage = np.rint(demand[lane, step] / capacity * UNITS)
             for _ in range(runs):
-                current = replicas[lane]
-                stood[lane, count[lane] % places] = current
+                current, run = replicas[lane], count[lane]
+                stood[lane, run % stood.shape[1]] = current
                 wanted = current
-                if known[lane, step]:
-                    wanted = _wanted(rule, lane, usage, target, current)
-                recommended[lane, count[lane] % width] = wanted
+                if known[lane, step] and not lowest <= usage / (target * current) <= highest:
+                    wanted = int(np.ceil(min(usage / target, INT32_MAX)))
+                recommended[lane, run % recommended.shape[1]] = wanted
+                steady = wanted
                 if wanted != current:
-                    steady = _stabilized(rule, state, lane, wanted)
-                    replicas[lane] = _limited(rule, state, lane, steady)
-                count[lane] += 1
+                    window = rule.up.window[lane] if wanted > current else rule.down.window[lane]
+                    steady = _held((recommended, first), (lane, run), window, (wanted, current))
+                if steady > current:
+                    replicas[lane] = min(steady, rule.high[lane], max(_rate(rule.up, state, lane, 1), current))
+                elif steady < current:
+                    replicas[lane] = max(steady, rule.low[lane], min(_rate(rule.down, state, lane, -1), current))
+                count[lane] = run + 1
             plan[lane, step] = replicas[lane]
 
 
 @compiled
-def _wanted(rule: HpaRule, lane: int, usage: float, target: float, current: int) -> int:
-    """Usage over target, rounded up, unless it is within the tolerance."""
-    ratio = usage / (target * current)
-    if 1.0 - rule.down.tolerance_ratio[lane] <= ratio <= 1.0 + rule.up.tolerance_ratio[lane]:
-        return current
-    return int(np.ceil(min(usage / target, INT32_MAX)))
+def _held(advice: tuple[IntArray, IntArray], place: tuple[int, int], window: int, ends: tuple[int, int]) -> int:
+    """How far a move to what is wanted may go: to what was recommended nearest to the present count in the window.
 
-
-@compiled
-def _stabilized(rule: HpaRule, state: _Columns, lane: int, wanted: int) -> int:
-    """Not above the smallest of the up window, not below the largest of the down window."""
-    count, first, replicas, recommended, _ = state
-    width, run = recommended.shape[1], count[lane]
-    low = high = wanted
-    if wanted > replicas[lane]:
-        for back in range(min(run + 1, rule.up.window[lane])):
-            low = min(low, recommended[lane, (run - back) % width])
-        if run < rule.up.first_counts[lane]:
-            low = min(low, first[lane])
-    steady = max(replicas[lane], low)
-    if steady > high:
-        for back in range(min(run + 1, rule.down.window[lane])):
-            high = max(high, recommended[lane, (run - back) % width])
-        if run < rule.down.first_counts[lane]:
-            high = max(high, first[lane])
-    return int(min(steady, high))
-
-
-@compiled
-def _limited(rule: HpaRule, state: _Columns, lane: int, steady: int) -> int:
-    """Within the rate policies and the bounds."""
-    current = state[2][lane]
-    if steady > current:
-        highest = min(rule.high[lane], max(_rate(rule.up, state, lane, 1), current))
-        return int(min(steady, highest))
-    if steady < current:
-        lowest = max(rule.low[lane], min(_rate(rule.down, state, lane, -1), current))
-        return int(max(steady, lowest))
-    return int(current)
+    A rise goes to the smallest and a fall to the largest recommendation, and none beyond the present count. The count
+    at first sight is one of them. The oldest come first, as it is they that hold a fall.
+    """
+    recommended, first = advice
+    lane, run = place
+    wanted, current = ends
+    width = recommended.shape[1]
+    sign = 1 if wanted > current else -1
+    held = sign * wanted
+    if run <= window:
+        held = min(held, sign * first[lane])
+    slot = (run - min(run, window)) % width
+    for _ in range(min(run, window)):
+        if held <= sign * current:
+            return current
+        held = min(held, sign * recommended[lane, slot])
+        slot = slot + 1 if slot + 1 < width else 0
+    return sign * max(held, sign * current)
 
 
 @compiled

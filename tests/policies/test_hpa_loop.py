@@ -25,7 +25,8 @@ def _rule(lanes: int = 1, *, target: float = 0.5, low: int = 1, high: int = 1000
 def _plan(rule: HpaRule, load: list[float], *, runs: int = 1) -> list[int]:
     demand = np.array([load])
     known = np.isfinite(demand)
-    return advance(rule, HpaState.begun(rule, demand[:, 0]), demand, known=known, runs=runs)[1][0].tolist()
+    plan = advance(rule, HpaState.begun(rule, demand[:, 0]), demand, known=known, runs=runs)[1]
+    return [int(count) for count in plan[0]]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ def _rule(lanes: int = 1, *, high: int = 1000, **settings: float) -> KpaRule:
 
 def _plan(rule: KpaRule, load: list[float]) -> list[int]:
     demand = np.array([load])
-    return advance(rule, rule.begun(demand[:, 0]), demand, known=np.isfinite(demand))[1][0].tolist()
+    plan = advance(rule, rule.begun(demand[:, 0]), demand, known=np.isfinite(demand))[1]
+    return [int(count) for count in plan[0]]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,26 @@ def test_grid(at_s: list[float], value: list[float], demand: list[float]) -> Non
     assert steps.at_s[0] == at_s[0]
 
 
+@pytest.mark.parametrize(
+    ("at_s", "value", "known"),
+    [
+        pytest.param([0, 60, 120], [1, 2, 9], "1111", id="nothing-is-missing"),
+        pytest.param([0, 60, 120, 180, 240], [1, NAN, 3, 5, 9], "11001111", id="a-sample-without-a-value"),
+        pytest.param([0, 60, 180, 240, 300], [1, 2, 5, 9, 9], "1111001111", id="a-sample-that-is-not-there"),
+        pytest.param([0, 60, 121, 180, 240], [1, 2, 3, 5, 9], "11111111", id="samples-that-come-a-little-late"),
+        pytest.param([0, 0.5, 1, 1.5, 90], [1, 2, 3, 4, 5], "100", id="samples-finer-than-the-step"),
+        pytest.param(
+            [0, 120, 240, 360], [1, 3, NAN, 9], "111110000000", id="between-coarse-ones-of-which-one-is-missing"
+        ),
+        pytest.param([0, 120, 360, 480], [1, 3, 9, 9], "1111100000001111", id="a-coarse-sample-that-is-not-there"),
+        pytest.param([0, 60, 120, 180], [NAN, 2, 3, 4], "1111", id="what-is-missing-before-the-first-is-no-step"),
+    ],
+)
+def test_steps_without_data_are_known_as_such(at_s: list[float], value: list[float], known: str) -> None:
+    steps = grid(_load(at_s, value), step_s=30.0)
+    assert "".join("01"[int(each)] for each in steps.known) == known
+
+
 def test_a_load_of_one_sample_is_refused() -> None:
     with pytest.raises(ProtocolError, match="1 measured samples; a replay needs at least 2"):
         grid(_load([0, 60], [1, NAN]), step_s=30.0)

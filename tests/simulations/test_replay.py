@@ -119,3 +119,30 @@ def test_lanes_of_different_lengths_are_refused() -> None:
 def test_a_load_no_longer_than_its_warm_up_is_refused() -> None:
     with pytest.raises(ReplayError, match="2880 steps, of which 2880 warm the policy up"):
         check_length(2880, warmup_steps=2880)
+
+
+def test_a_load_that_is_missing_holds_its_lane_alone() -> None:
+    # From the 60th step on the first lane's load is nowhere to be read, and the other's has gone.
+    demand = np.full(120, 1500.0)
+    demand[60:] = 0.0
+    known = np.arange(120) < 60
+    plan = replay([Lane(demand, SERVING, known), Lane(demand, SERVING)], HPA, PACE)
+    assert (plan[0] == plan[0, 0]).all()
+    assert plan[1, -1] == 1
+
+
+def test_an_hpa_with_a_tolerance_and_a_window_of_its_own() -> None:
+    # 50 per replica, 20 of them for 1000. At a tolerance of 1 % 1020 asks for 21; a window of 60 s holds a fall for
+    # two runs.
+    demand = np.array([1000.0, 1000.0, 1020.0, 1000.0, 1000.0, 1000.0, 1000.0])
+    pace = Pace(step_s=30.0, sync_s=30.0, metric_delay_s=0.0)
+    plans = [
+        replay([Lane(demand, SERVING)], ReplayPolicy.parse(f"hpa:0.5{options}"), pace)[0].tolist()
+        for options in ("", ",tolerance=0.01,window=60s")
+    ]
+    assert plans == [[20] * 7, [20, 20, 21, 21, 20, 20, 20]]
+
+
+def test_a_wrong_option_of_an_hpa_is_named() -> None:
+    with pytest.raises(ReplayError, match="speed: hpa takes the options tolerance and window"):
+        ReplayPolicy.parse("hpa:0.5,speed=2")

@@ -58,6 +58,24 @@ def test_figures_of_a_case_worked_by_hand() -> None:
     )
 
 
+def test_released_replicas_are_paid_for_the_dwell() -> None:
+    # Two hours of dwell: the plan's 5 are paid in hours 3 to 6, and so are those of the clairvoyant, from hour 2 on.
+    serving = Serving(3600.0, 10.0, 0.8, 3600.0, dwell_s=7200.0)
+    told = figures(np.array([1, 1, 5, 1, 1, 1]), np.array([8.0, 8.0, 40.0, 8.0, 8.0, 8.0]), serving)
+    assert told.cost_replica_hours == 1 + 1 + 5 + 5 + 5 + 1
+    assert told.clairvoyant_replica_hours == 1 + 5 + 5 + 5 + 5 + 1
+    assert told.churn_per_day == 8 * 4
+
+
+def test_what_the_largest_count_cannot_serve_is_told_apart() -> None:
+    # Three replicas serve 24: the 40 are late whatever is decided, the 16 would not have been.
+    serving = Serving(3600.0, 10.0, 0.8, 3600.0, max_replicas=3)
+    told = figures(np.array([1, 3, 3, 1]), np.array([8.0, 16.0, 40.0, 8.0]), serving)
+    assert told.late_ratio == pytest.approx(56 / 72)
+    assert told.unavoidable_ratio == pytest.approx(40 / 72)
+    assert told.clairvoyant_replica_hours == 2 + 3 + 3 + 1
+
+
 def test_an_empty_load_is_never_late() -> None:
     told = figures(np.array([2, 2]), np.zeros(2), HOURLY)
     assert (told.late_ratio, told.unserved_ratio, told.cost_ratio) == (0.0, 0.0, 2.0)
@@ -68,15 +86,16 @@ def test_a_plan_of_another_length_is_refused() -> None:
         figures(np.array([1, 1]), np.zeros(3), HOURLY)
 
 
+@pytest.mark.parametrize("dwell_s", [0.0, 30.0, 600.0])
 @pytest.mark.parametrize("startup_s", [0.0, 30.0, 60.0, 300.0])
 @pytest.mark.parametrize("seed", range(3))
-def test_the_judges_figures_to_the_last_digit(startup_s: float, seed: int) -> None:
+def test_the_judges_figures_to_the_last_digit(startup_s: float, seed: int, dwell_s: float) -> None:
     judge = judge_module("replay")
     random = np.random.default_rng(seed)
     demand = random.gamma(2.0, 700.0, 5000) * (1 + np.sin(np.arange(5000) / 300))
     plan = np.maximum(0, np.round(demand / 90 + random.normal(0, 4, 5000))).astype(np.int64)
-    told = figures(plan, demand, Serving(30.0, 137.3, 0.8, startup_s))
-    expected = judge.judge(plan, demand, 30.0, 137.3, 0.8, startup_s)
+    told = figures(plan, demand, Serving(30.0, 137.3, 0.8, startup_s, dwell_s=dwell_s))
+    expected = judge.judge(plan, demand, 30.0, 137.3, 0.8, startup_s, dwell=dwell_s)
     assert told == Figures(
         *(expected[name] for name in ("cost", "oracle_cost", "cost_ratio", "late", "unserved", "churn_per_day"))
     )
