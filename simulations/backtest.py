@@ -15,7 +15,6 @@ from policies import kpa
 from policies.hpa import loop
 from policies.hpa.behavior import Bounds
 from policies.hpa.columns import default_behavior, steadied
-from simulations import lead_time
 from simulations.contenders import Hpa, Kpa, LeadTime
 
 if TYPE_CHECKING:
@@ -64,6 +63,8 @@ def _together(policy: Contender, scenarios: Sequence[Scenario], aim: Aim) -> Int
         case Kpa():
             return _kpa(policy, scenarios)
         case LeadTime():
+            from simulations import lead_time  # noqa: PLC0415 - the decision core takes longer to load than a rule to run
+
             return lead_time.plans(scenarios, aim.late_ratio, forecast=policy.forecast, on_step=aim.on_step)
         case _:
             assert_never(policy)

@@ -65,7 +65,7 @@ def test_any_behavior(written: list[dict[str, Any]], load: list[float]) -> None:
     )
     state = loop.HpaState.at(rule, np.full(len(documents), 14))
     # The two round a load to different units; whole thousandths are the same to both.
-    demand = np.round(np.where(known, demand, 0.0), 3)
+    demand = np.asarray(np.where(known, demand, 0.0).round(3), np.float64)
     plan = loop.advance(rule, state, demand, known=known)[1]
     assert plan.tolist() == _decided(fleet, demand, known, state.replicas).tolist()
 
