@@ -68,6 +68,9 @@ def hpa_rule(
 ) -> HpaRule:
     """The rule of lanes whose behavior is written out (see `fleet.fleet_of`), run every `sync_s` seconds.
 
+    A rate policy counts every move within its period. Kubernetes forgets moves of one direction after that direction's
+    longest period, so it may allow another count where a policy of the other direction looks back further.
+
     `bounds.low` must be at least 1: nothing here wakes a lane from zero. Raises ValueError where it is not.
     """
     if bounds.low.size and bounds.low.min() < 1:
