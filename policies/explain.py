@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.model import Action, Hold, Status, Why, signal_name
+from policies.lateness import base_value
+from policies.model import Action, Hold, Kind, Status, Why, signal_name
 
 if TYPE_CHECKING:
     from policies.model import Decision, Fleet, Observation
@@ -85,8 +86,10 @@ def _reading(fleet: Fleet, decision: Decision, track: int) -> str:
     why = WHY_WORDS[Why(int(reading.why[track]))]
     if reading.status[track] == Status.MISSING:
         return f"Signal {name} is missing: {why}."
-    value = reading.value_milli[track] / 1000
-    return f"Signal {name} is {value:g}, {reading.age_s[track]:.0f} s old ({why})."
+    value, age = base_value(fleet.tracks, reading, track), f"{reading.age_s[track]:.0f} s old ({why})"
+    if fleet.tracks.kind[track] == Kind.LATE:
+        return f"Signal {name} says that {100 * value:.3g} % of the requests are late, {age}."
+    return f"Signal {name} is {value:g}, {age}."
 
 
 def _demand(decision: Decision, lane: int) -> tuple[str, ...]:

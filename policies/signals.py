@@ -173,6 +173,12 @@ SATURATION = Gauge(
     (*_WORKLOAD, "signal"),
     "ratio",
 )
+LATE = Gauge(
+    "foresail_late_ratio",
+    "Share of requests that are late or fail now, as the policy's late signals tell; the largest of several.",
+    _WORKLOAD,
+    "ratio",
+)
 STARTUP = Gauge(
     "foresail_startup_seconds", "Learned time from a pod's creation to its readiness.", _WORKLOAD, "seconds"
 )
@@ -217,6 +223,7 @@ BY_WORKLOAD: tuple[Gauge, ...] = (
     FORECAST,
     FORECAST_TIME,
     SATURATION,
+    LATE,
     STARTUP,
     DECISION_REASON,
 )

@@ -13,6 +13,7 @@ import numpy as np
 from policies import signals
 from policies.arrays import count_by
 from policies.candidates import capacity_per_replica
+from policies.lateness import realised
 from policies.model import RULES, UNKNOWN, Action, Kind, Phase, Status, TargetKind, signal_name
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def _expectations(report: TickReport) -> Iterator[tuple[Gauge, BoolArray, Values
     decision = report.decision
     yield signals.LOAD, decision.demand_known, decision.demand
     yield signals.FORECAST_TIME, decision.forecast.known, decision.at_s + decision.forecast.lead_s
+    late, told = realised(report.fleet, decision.readings)
+    yield signals.LATE, told, late
     yield signals.STARTUP, np.ones(report.fleet.lanes, np.bool_), decision.startup_s
 
 
@@ -72,8 +75,9 @@ def _forecast(report: TickReport, labels: Sequence[str]) -> tuple[Gauge, list[st
 
 def _saturation(report: TickReport, labels: Sequence[str]) -> tuple[Gauge, list[str], Values]:
     ratio = _saturations(report.fleet, report)
-    known = np.flatnonzero(np.isfinite(ratio) & (report.decision.readings.status != Status.MISSING))
     tracks = report.fleet.tracks
+    told = (report.decision.readings.status != Status.MISSING) & (tracks.kind != Kind.LATE)
+    known = np.flatnonzero(np.isfinite(ratio) & told)
     names = [
         f'{labels[tracks.lane[track]]},signal="{_escaped(signal_name(tracks.uid[track]))}"}}'
         for track in known.tolist()

@@ -9,7 +9,8 @@ import numpy as np
 
 from controller.telemetry import ready_replicas
 from policies.explain import sentences, steps_of
-from policies.model import RULES, UNKNOWN, Action, Hold, Mode, Status, Why, signal_name
+from policies.lateness import base_value
+from policies.model import RULES, UNKNOWN, Action, Hold, Kind, Mode, Status, Why, signal_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,7 +113,8 @@ def _signal(report: TickReport, track: int) -> Document:
         "name": signal_name(report.fleet.tracks.uid[track]),
         "status": status.name.lower(),
         "why": Why(int(readings.why[track])).name.lower(),
-        "value": float(readings.value_milli[track]) / 1000.0 if there else None,
+        "kind": Kind(int(report.fleet.tracks.kind[track])).name.lower(),
+        "value": base_value(report.fleet.tracks, readings, track) if there else None,
         "ageSeconds": float(readings.age_s[track]) if there else None,
         "proposed": _known(int(report.decision.proposed[track])),
     }

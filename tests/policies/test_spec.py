@@ -21,8 +21,11 @@ from policies.quantities import (
 from policies.spec import (
     BoundQuery,
     DemandSignal,
+    Incumbent,
+    LateSignal,
     PolicyError,
     PressureSignal,
+    Prices,
     Replicas,
     WorkloadPolicy,
     duplicates,
@@ -64,6 +67,7 @@ def test_the_smallest_policy_has_the_documented_defaults() -> None:
     assert policy.uid == "default/web"
     assert (spec.mode, spec.replicas.min, spec.replicas.max, spec.replicas.schedules) == ("shadow", 1, 10, ())
     assert (spec.objective.late, spec.objective.serving_limit) == (0.01, 0.8)
+    assert (spec.objective.slo, spec.objective.prices, spec.objective.churn, spec.incumbent) == (None, None, 30.0, None)
     assert (spec.forecast.enabled, spec.forecast.history) == (True, 604_800.0)  # 7 x 86 400
     assert spec.behavior is None
     assert not spec.scale_up_is_written
@@ -167,6 +171,49 @@ def test_signals_of_both_kinds_keep_their_own_fields() -> None:
     assert (queue.target.milli, queue.per_pod) == (1500, True)
     assert isinstance(wait, PressureSignal)
     assert (wait.target.milli, wait.target.average_value, wait.per_pod) == (250, None, False)
+
+
+def test_a_late_signal_has_a_query_and_nothing_else() -> None:
+    made = document(signals=[*SMALLEST["spec"]["signals"], {"name": "slow", "kind": "late", "query": "q{n='$name'}"}])
+    policy = parsed(made)
+
+    assert isinstance(policy.spec.signals[1], LateSignal)
+    assert policy.queries()[1] == BoundQuery(signal="slow", query="q{n='web'}", match=())
+    assert parsed(policy.document()) == policy
+
+
+@pytest.mark.parametrize(
+    ("objective", "late_share", "late_in_an_hour"),
+    [
+        pytest.param({}, 0.01, None, id="one-per-cent-unless-told"),
+        pytest.param({"late": "incumbent"}, 0.01, None, id="the-incumbent-until-it-is-measured"),
+        # A quarter of 1 - 0.999; of that 5 % in one of 30 x 24 hours: 0.00025 x 0.05 x 720.
+        pytest.param({"slo": {"target": 0.999}}, 0.00025, 0.009, id="a-quarter-of-what-the-slo-leaves"),
+        pytest.param({"slo": {"target": 0.9}}, 0.01, 0.9, id="an-slo-that-leaves-more-than-the-default"),
+        pytest.param({"late": "2%", "slo": {"target": 0.9}}, 0.02, 0.9, id="as-written-within-the-slo"),
+        pytest.param({"late": "incumbent", "slo": {"target": 0.999, "window": "7d"}}, 0.00025, 0.0021, id="both"),
+    ],
+)
+def test_how_late_requests_may_be(objective: dict[str, Any], late_share: float, late_in_an_hour: float | None) -> None:
+    policy = parsed(document(objective=objective))
+    found = policy.spec.objective
+
+    assert found.late_share == pytest.approx(late_share)
+    assert (None if found.slo is None else found.slo.late_in_an_hour) == pytest.approx(late_in_an_hour)
+    assert parsed(policy.document()) == policy
+
+
+def test_what_lateness_and_churn_cost_and_who_is_to_be_beaten() -> None:
+    made = document(
+        objective={"prices": {"replicaHour": 1.2, "lateRequest": 0.002, "signal": "rps"}, "churn": 0},
+        incumbent={"target": "70%", "tolerance": 0, "window": "10m"},
+    )
+    policy = parsed(made)
+
+    assert policy.spec.objective.prices == Prices(replica_hour=1.2, late_request=0.002, signal="rps")
+    assert policy.spec.incumbent == Incumbent(type="hpa", target=0.7, tolerance=0.0, window=600.0)
+    assert policy.spec.objective.churn == 0.0
+    assert parsed(policy.document()) == policy
 
 
 @pytest.mark.parametrize(
