@@ -180,7 +180,16 @@ LATE = Gauge(
     "ratio",
 )
 STARTUP = Gauge(
-    "foresail_startup_seconds", "Learned time from a pod's creation to its readiness.", _WORKLOAD, "seconds"
+    "foresail_startup_seconds",
+    "Time from a pod's creation to its readiness to plan with now: the learned 0.9 quantile.",
+    _WORKLOAD,
+    "seconds",
+)
+STARTUP_CASE = Gauge(
+    "foresail_startup_case_seconds",
+    "Learned start-up time by what drives it: free_node, new_node (one must come), many_at_once; absent until seen.",
+    (*_WORKLOAD, "case"),
+    "seconds",
 )
 DECISION_REASON = Gauge(
     "foresail_decision_reason",
@@ -225,6 +234,7 @@ BY_WORKLOAD: tuple[Gauge, ...] = (
     SATURATION,
     LATE,
     STARTUP,
+    STARTUP_CASE,
     DECISION_REASON,
 )
 

@@ -85,6 +85,8 @@ class Workloads:
             created_at_s=np.concatenate([pods.created_at_s for pods in own]),
             started_at_s=np.concatenate([pods.started_at_s for pods in own]),
             transition_at_s=np.concatenate([pods.transition_at_s for pods in own]),
+            scheduled_at_s=np.concatenate([pods.scheduled_at_s for pods in own]),
+            unschedulable=np.concatenate([pods.unschedulable for pods in own]),
         )
 
     def pods(self, now_s: float) -> Pods:

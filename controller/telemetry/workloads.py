@@ -15,6 +15,7 @@ from policies.arrays import count_by
 from policies.candidates import capacity_per_replica
 from policies.lateness import realised
 from policies.model import RULES, UNKNOWN, Action, Kind, Phase, Status, TargetKind, signal_name
+from policies.startup import Given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,14 +28,17 @@ if TYPE_CHECKING:
     Values = IntArray | FloatArray
 
 
+_CASES = {Given.FREE: "free_node", Given.NODE: "new_node", Given.MANY: "many_at_once"}
+
+
 def workload_text(report: TickReport) -> str:
     """The exposition of all metrics by workload, valid as Prometheus text and as OpenMetrics."""
     labels = [_labels(uid) for uid in report.fleet.uid]
     lines: list[str] = []
     for gauge, known, values in (*_replicas(report), *_expectations(report)):
         _add(lines, gauge, [f"{labels[lane]}}}" for lane in np.flatnonzero(known).tolist()], values[known])
-    for gauge, names, values in (_forecast(report, labels), _saturation(report, labels), _reasons(report, labels)):
-        _add(lines, gauge, names, values)
+    for table in (_forecast, _saturation, _startups, _reasons):
+        _add(lines, *table(report, labels))
     return "\n".join(lines) + "\n"
 
 
@@ -71,6 +75,17 @@ def _forecast(report: TickReport, labels: Sequence[str]) -> tuple[Gauge, list[st
     names = [f'{labels[lane]},quantile="0.5"}}' for lane in known.tolist()]
     names += [f'{labels[lane]},quantile="{1 - late[lane]:g}"}}' for lane in known.tolist()]
     return signals.FORECAST, names, np.concatenate((forecast.median[known], forecast.upper[known]))
+
+
+def _startups(report: TickReport, labels: Sequence[str]) -> tuple[Gauge, list[str], Values]:
+    names: list[str] = []
+    values: list[float] = []
+    for case, name in _CASES.items():
+        measured_s = report.decision.starts.measured_s(case)
+        known = np.flatnonzero(measured_s > 0)
+        names += [f'{labels[lane]},case="{name}"}}' for lane in known.tolist()]
+        values += measured_s[known].tolist()
+    return signals.STARTUP_CASE, names, np.array(values, np.float64)
 
 
 def _saturation(report: TickReport, labels: Sequence[str]) -> tuple[Gauge, list[str], Values]:

@@ -11,6 +11,7 @@ from controller.telemetry import ready_replicas
 from policies.explain import sentences, steps_of
 from policies.lateness import base_value
 from policies.model import RULES, UNKNOWN, Action, Hold, Kind, Mode, Status, Why, signal_name
+from policies.startup import Given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +45,7 @@ def workload(report: TickReport, lane: int) -> Document:
         "kind": "WorkloadStatus",
         **_summary(report, lane, ready),
         "startupSeconds": float(decision.startup_s[lane]),
+        "startup": _startup(report, lane),
         "kubernetesReplicas": int(decision.kubernetes[lane]),
         "steps": [{"rule": rule, "before": before, "after": after} for rule, before, after in steps_of(decision, lane)],
         "explanation": list(sentences(report.fleet, report.seen, decision, lane)),
@@ -102,6 +104,17 @@ def _forecast(report: TickReport, lane: int) -> Document | None:
         "median": float(forecast.median[lane]),
         "upper": float(forecast.upper[lane]),
         "replicas": int(forecast.replicas[lane]),
+    }
+
+
+def _startup(report: TickReport, lane: int) -> Document:
+    starts = report.decision.starts
+    free_s, node_s, many_s = (float(starts.measured_s(case)[lane]) for case in (Given.FREE, Given.NODE, Given.MANY))
+    return {
+        "freeNodeSeconds": free_s or None,
+        "newNodeSeconds": node_s or None,
+        "manyAtOnceSeconds": many_s or None,
+        "waitingForNode": bool(starts.waiting(report.at_s)[lane]),
     }
 
 

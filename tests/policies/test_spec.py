@@ -211,7 +211,9 @@ def test_what_lateness_and_churn_cost_and_who_is_to_be_beaten() -> None:
     policy = parsed(made)
 
     assert policy.spec.objective.prices == Prices(replica_hour=1.2, late_request=0.002, signal="rps")
-    assert policy.spec.incumbent == Incumbent(type="hpa", target=0.7, tolerance=0.0, window=600.0)
+    incumbent = policy.spec.incumbent
+    assert isinstance(incumbent, Incumbent)
+    assert (incumbent.type, incumbent.target, incumbent.tolerance, incumbent.window) == ("hpa", 0.7, 0.0, 600.0)
     assert policy.spec.objective.churn == 0.0
     assert parsed(policy.document()) == policy
 
