@@ -25,9 +25,9 @@ from controller.records import (
     Unanswered,
 )
 from policies.fleet import fleet_of
-from policies.model import UNKNOWN, Hold, Mode, Why
+from policies.model import UNKNOWN, Hold, Mode, Status, Why
 from policies.packing import pack
-from tests.builders import FREE, NOW_S, demand, policy, pressure, requested
+from tests.builders import FREE, NOW_S, demand, late, policy, pressure, requested
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,6 +146,30 @@ def test_two_series_of_a_pod_are_added_and_said_to_be_ambiguous() -> None:
 
     assert found.samples.value_milli.tolist() == [7000]
     assert found.readings.why.tolist() == [Why.AMBIGUOUS]
+
+
+@pytest.mark.parametrize(
+    ("share", "value_milli", "status"),
+    [
+        pytest.param(0.000_02, 20, Status.FRESH, id="in-millionths"),
+        pytest.param(1.0, 1_000_000, Status.FRESH, id="all-of-them"),
+        pytest.param(35.0, 0, Status.MISSING, id="per-cent-is-no-share"),
+        pytest.param(-1e-9, 0, Status.MISSING, id="nor-is-less-than-nothing"),
+        pytest.param(float("nan"), 0, Status.MISSING, id="no-requests-are-not-told"),
+    ],
+)
+def test_a_late_signal_is_read_as_a_share(share: float, value_milli: int, status: Status) -> None:
+    rows = [policy("a", late(), demand())]
+    answers = {name: answered(name, value) for name, value in (("slow", share), ("load", 7.0))}
+    found = World(rows, answers).look(view_of(rows, pod("a"))).readings
+
+    assert found.value_milli.tolist() == [value_milli, 7000]
+    assert found.status.tolist() == [status, Status.FRESH]
+
+
+def answered(text: str, value: float) -> Answered:
+    """A fresh answer of one series to a query."""
+    return Answered(SignalQuery(text), ((),), (value,), {(): NOW_S}, None)
 
 
 def test_only_what_changed_is_looked_at_again() -> None:

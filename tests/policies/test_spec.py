@@ -21,11 +21,9 @@ from policies.quantities import (
 from policies.spec import (
     BoundQuery,
     DemandSignal,
-    Incumbent,
     LateSignal,
     PolicyError,
     PressureSignal,
-    Prices,
     Replicas,
     WorkloadPolicy,
     duplicates,
@@ -179,42 +177,6 @@ def test_a_late_signal_has_a_query_and_nothing_else() -> None:
 
     assert isinstance(policy.spec.signals[1], LateSignal)
     assert policy.queries()[1] == BoundQuery(signal="slow", query="q{n='web'}", match=())
-    assert parsed(policy.document()) == policy
-
-
-@pytest.mark.parametrize(
-    ("objective", "late_share", "late_in_an_hour"),
-    [
-        pytest.param({}, 0.01, None, id="one-per-cent-unless-told"),
-        pytest.param({"late": "incumbent"}, 0.01, None, id="the-incumbent-until-it-is-measured"),
-        # A quarter of 1 - 0.999; of that 5 % in one of 30 x 24 hours: 0.00025 x 0.05 x 720.
-        pytest.param({"slo": {"target": 0.999}}, 0.00025, 0.009, id="a-quarter-of-what-the-slo-leaves"),
-        pytest.param({"slo": {"target": 0.9}}, 0.01, 0.9, id="an-slo-that-leaves-more-than-the-default"),
-        pytest.param({"late": "2%", "slo": {"target": 0.9}}, 0.02, 0.9, id="as-written-within-the-slo"),
-        pytest.param({"late": "incumbent", "slo": {"target": 0.999, "window": "7d"}}, 0.00025, 0.0021, id="both"),
-    ],
-)
-def test_how_late_requests_may_be(objective: dict[str, Any], late_share: float, late_in_an_hour: float | None) -> None:
-    policy = parsed(document(objective=objective))
-    found = policy.spec.objective
-
-    assert found.late_share == pytest.approx(late_share)
-    assert (None if found.slo is None else found.slo.late_in_an_hour) == pytest.approx(late_in_an_hour)
-    assert parsed(policy.document()) == policy
-
-
-def test_what_lateness_and_churn_cost_and_who_is_to_be_beaten() -> None:
-    made = document(
-        objective={"prices": {"replicaHour": 1.2, "lateRequest": 0.002, "signal": "rps"}, "churn": 0},
-        incumbent={"target": "70%", "tolerance": 0, "window": "10m"},
-    )
-    policy = parsed(made)
-
-    assert policy.spec.objective.prices == Prices(replica_hour=1.2, late_request=0.002, signal="rps")
-    incumbent = policy.spec.incumbent
-    assert isinstance(incumbent, Incumbent)
-    assert (incumbent.type, incumbent.target, incumbent.tolerance, incumbent.window) == ("hpa", 0.7, 0.0, 600.0)
-    assert policy.spec.objective.churn == 0.0
     assert parsed(policy.document()) == policy
 
 

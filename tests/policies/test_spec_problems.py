@@ -11,9 +11,6 @@ from policies.spec import PolicyError, policy_from
 from tests.policies.test_spec import SMALLEST, document
 
 DEMAND = {"name": "rps", "kind": "demand", "query": "up", "capacityPerReplica": 1}
-BARE = {"name": "cpu", "kind": "demand", "query": "up"}
-LATE = {"name": "slow", "kind": "late", "query": "up"}
-PRICES = {"prices": {"replicaHour": 1.2, "lateRequest": 0.002}}
 PRESSURE = {"name": "queue", "kind": "pressure", "query": "up", "target": {"value": 1}}
 
 
@@ -241,91 +238,6 @@ NO_DURATION = "must be a duration such as 8h, 90m, 1h30m or 7d (units d, h, m, s
             document(objective={"late": "one"}),
             "spec.objective.late: must be a share such as 0.01 or \"1%\", or the word incumbent, not 'one'",
             id="share-in-words",
-        ),
-        pytest.param(
-            document(objective={"late": "0.1%", "slo": {"target": "99.9%"}}),
-            "spec.objective.late: 0.001 is above 0.00025, which is 25% of the error budget that slo.target (0.999)"
-            " leaves; lower late, or leave it out to have that",
-            id="more-lateness-than-the-slo-leaves",
-        ),
-        pytest.param(
-            document(objective={"slo": {"target": 99.9}}),
-            'spec.objective.slo.target: must be at least 0.5 and below 1, such as 0.999 or "99.9%", not 99.9',
-            id="an-slo-in-per-cent-without-its-sign",
-        ),
-        pytest.param(
-            document(objective={"slo": {"target": "100%"}}),
-            'spec.objective.slo.target: must be at least 0.5 and below 1, such as 0.999 or "99.9%", not 1',
-            id="an-slo-that-leaves-nothing",
-        ),
-        pytest.param(
-            document(objective={"slo": {"target": "99%", "window": "12h"}}),
-            "spec.objective.slo.window: must be from 1d to 90d, not 12h",
-            id="an-slo-of-half-a-day",
-        ),
-        pytest.param(
-            document(objective={"prices": {"replicaHour": 0, "lateRequest": 0.002}}),
-            "spec.objective.prices.replicaHour: must be a price above 0 such as 1.20, not 0",
-            id="replicas-for-nothing",
-        ),
-        pytest.param(
-            document(objective={"prices": {"replicaHour": 1.2, "lateRequest": "0.2 cents"}}),
-            "spec.objective.prices.lateRequest: must be a price above 0 such as 1.20, not '0.2 cents'",
-            id="a-price-with-its-currency",
-        ),
-        pytest.param(
-            document(objective={"prices": {"replicaHour": 1.2}}),
-            "spec.objective.prices.lateRequest: is required",
-            id="one-price-of-two",
-        ),
-        pytest.param(
-            document(objective=PRICES, signals=[{"capacityFromRequest": {"resource": "cpu"}} | BARE]),
-            "spec.objective.prices: needs a demand signal in requests per second with capacityPerReplica:"
-            " lateness is priced by request",
-            id="prices-without-requests",
-        ),
-        pytest.param(
-            document(objective=PRICES, signals=[DEMAND, DEMAND | {"name": "tokens"}]),
-            "spec.objective.prices: needs signal, the one of rps, tokens that is in requests per second",
-            id="prices-of-one-of-two",
-        ),
-        pytest.param(
-            document(objective={"prices": PRICES["prices"] | {"signal": "rqs"}}),
-            "spec.objective.prices.signal: must name a demand signal with capacityPerReplica, not 'rqs'; there is rps",
-            id="prices-of-no-signal",
-        ),
-        pytest.param(
-            document(objective={"churn": -1}), "spec.objective.churn: must be from 0 to 86400, not -1", id="paid-churn"
-        ),
-        pytest.param(
-            document(objective={"churn": "30s"}),
-            "spec.objective.churn: must be a number such as 30, not '30s'",
-            id="churn-as-a-duration",
-        ),
-        pytest.param(
-            document(incumbent={"type": "kpa"}),
-            "spec.incumbent.type: must be hpa, not 'kpa' (did you mean hpa?)",
-            id="an-incumbent-that-is-not-known",
-        ),
-        pytest.param(
-            document(incumbent={"target": 70}),
-            "spec.incumbent.target: must be above 0 and at most 1 (100%), not 70",
-            id="an-incumbent's-target-without-its-sign",
-        ),
-        pytest.param(
-            document(incumbent={"tolerance": -0.1}),
-            "spec.incumbent.tolerance: must be from 0 to 0.9 (90%), not -0.1",
-            id="an-incumbent-below-tolerance",
-        ),
-        pytest.param(
-            document(signals=[LATE]),
-            "spec.signals: must have a demand or pressure signal; a late one measures and asks for no replicas",
-            id="nothing-but-a-measure",
-        ),
-        pytest.param(
-            document(signals=[DEMAND, LATE | {"target": {"value": 1}}]),
-            "spec.signals[1].target: is not a field here; the fields are kind, name, query, match",
-            id="a-measure-with-a-target",
         ),
         pytest.param(
             document(objective={"servingLimit": 0}),
