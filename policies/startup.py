@@ -162,7 +162,7 @@ class StartTimes:
         place = (self.count[kept.lane] + np.arange(kept.lane.size) - np.searchsorted(kept.lane, kept.lane)) % REMEMBERED
         duration_s, waited, together = self.duration_s.copy(), self.waited.copy(), self.together.copy()
         duration_s[kept.lane, place] = kept.duration_s
-        waited[kept.lane, place], together[kept.lane, place] = kept.waited, kept.together
+        waited[kept.lane, place], together[kept.lane, place] = kept.waited, np.minimum(kept.together, _MOST_TOGETHER)
         return replace(self, duration_s=duration_s, waited=waited, together=together, credit=credit, count=count)
 
 
@@ -222,7 +222,7 @@ class _Seen:
         """Those that can be: no nonsense, nothing that hangs for hours."""
         duration_s, finished = starts.duration_s, starts.finished
         together = np.clip(starts.together, 1, None)
-        seen = cls(starts.lane, duration_s, finished, starts.waited, np.minimum(together, _MOST_TOGETHER), 1 / together)
+        seen = cls(starts.lane, duration_s, finished, starts.waited, together, 1 / together)
         with np.errstate(invalid="ignore"):
             return seen.where(
                 np.isfinite(duration_s) & (duration_s >= 0) & (finished | (duration_s <= LONGEST_STARTUP_S))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -200,6 +201,17 @@ def test_pods_that_start_at_once_are_one_event() -> None:
     assert once.quantile_s.tolist() == [60.0]
     assert (once.count - STEADY.count).tolist() == [PER_EVENT]
     assert after(once, *[500.0] * 80, together=40).quantile_s.tolist() == [500.0]
+
+
+def test_thousands_of_pods_are_one_event_and_quickly_learned() -> None:
+    crowd = starts_of(*[(0, 600.0, True)] * 5000, together=5000)
+    began_s = time.perf_counter()
+    times = STEADY.learned(crowd, now_s=NOW_S)
+    took_s = time.perf_counter() - began_s
+
+    assert times.quantile_s.tolist() == [60.0]
+    assert (times.count - STEADY.count).tolist() == [PER_EVENT]
+    assert took_s < 0.5  # a few milliseconds; a loop over pairs would take minutes
 
 
 def test_pods_under_way_of_one_event_do_not_raise_either() -> None:
