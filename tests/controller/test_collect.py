@@ -160,8 +160,11 @@ def test_two_series_of_a_pod_are_added_and_said_to_be_ambiguous() -> None:
 )
 def test_a_late_signal_is_read_as_a_share(share: float, value_milli: int, status: Status) -> None:
     rows = [policy("a", late(), demand())]
-    answers = {name: answered(name, value) for name, value in (("slow", share), ("load", 7.0))}
-    found = World(rows, answers).look(view_of(rows, pod("a"))).readings
+    found = (
+        World(rows, {"slow": answered("slow", share), "load": answered("load", 7.0)})
+        .look(view_of(rows, pod("a")))
+        .readings
+    )
 
     assert found.value_milli.tolist() == [value_milli, 7000]
     assert found.status.tolist() == [status, Status.FRESH]

@@ -17,8 +17,10 @@ from tests.integration.servers.process import eventually_async
 from tests.integration.watched_cluster import MAY_WATCH, Line, WallClock, change, send, watching, web
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from controller.records import PodView
     from tests.integration.servers.kubernetes import KubeApi
 
 
@@ -49,16 +51,20 @@ async def test_a_pod_without_room_tells_so_until_a_node_comes(kube_api: KubeApi,
     await create_deployment(kube_api, namespace, "web", replicas=1)
     ref = web(namespace)
     async with FakeNode(kube_api, namespace, startup_s=0.1) as node, watching(kube_api.kubeconfig, [ref]) as seen:
-        await seen.shows(lambda: [pod.ready for pod in seen.pods(ref)] == [True])
+
+        def pods() -> Sequence[PodView]:
+            return seen.cluster.view().pods[ref]
+
+        await seen.shows(lambda: [pod.ready for pod in pods()] == [True])
         node.can_schedule = False
         await seen.actuator.scale(seen.order(ref, 2))
-        await seen.shows(lambda: sorted(pod.unschedulable for pod in seen.pods(ref)) == [False, True])
-        waits = next(pod for pod in seen.pods(ref) if pod.unschedulable)
+        await seen.shows(lambda: sorted(pod.unschedulable for pod in pods()) == [False, True])
+        waits = next(pod for pod in pods() if pod.unschedulable)
         assert (waits.scheduled_at_s, waits.phase) == (None, "Pending")
         node.can_schedule = True
 
-        await seen.shows(lambda: [pod.ready for pod in seen.pods(ref)] == [True, True])
-        placed = next(pod for pod in seen.pods(ref) if pod.name == waits.name)
+        await seen.shows(lambda: [pod.ready for pod in pods()] == [True, True])
+        placed = next(pod for pod in pods() if pod.name == waits.name)
         assert not placed.unschedulable
         assert placed.scheduled_at_s is not None
         assert placed.scheduled_at_s >= placed.created_at_s

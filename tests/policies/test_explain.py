@@ -219,7 +219,9 @@ def startup_sentences(*rows: tuple[int, ...], finished: bool = True) -> list[str
     count, fleet = len(rows), one()
     seconds, waited, *_ = zip(*rows, strict=False)
     together = np.array([row[2] if len(row) > 2 else 1 for row in rows])
-    starts = Starts(integers(count), np.array(seconds, float), booleans(count, finished), np.int8(waited), together)
+    starts = Starts(
+        integers(count), np.array(seconds, float), booleans(count, finished), np.array(waited, np.int8), together
+    )
     observation = seen([2], readings([14]), starts=starts)
     _, decision = decide(fleet, EngineState.fresh(fleet), observation)
     return [each for each in sentences(fleet, observation, decision, 0) if "plan looks" in each]
