@@ -69,12 +69,14 @@ class Collector:
     def recall(self, fleet: Fleet, seen: Observation) -> None:
         """Take up what was last seen of `fleet` before a restart, where nothing is known since. After `prepare`.
 
-        Restores how many pods make a replica, and how many scrape targets each series rests on.
+        Restores how many pods make a replica, which of them have told how long they took to start, and how many scrape
+        targets each series rests on.
         """
         now = fleet_of(self._policies.policies)
         per_replica = dict(zip(fleet.uid, seen.pods_per_replica.tolist(), strict=True))
         pairs = zip(now.uid, self.questions.targets, strict=True)
-        self.workloads.recall({target: per_replica[uid] for uid, target in pairs if uid in per_replica})
+        known_before = {target: per_replica[uid] for uid, target in pairs if uid in per_replica}
+        self.workloads.recall(known_before, seen.now_s)
         before = {uid: track for track, uid in enumerate(fleet.tracks.uid)}
         old = np.array([before.get(uid, UNKNOWN) for uid in now.tracks.uid], np.int64)
         known = old != UNKNOWN

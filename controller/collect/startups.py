@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -51,6 +51,7 @@ class StartUps:
         """No pod has been seen."""
         self._targets: tuple[TargetRef, ...] = ()
         self._looked: dict[TargetRef, _Looked] = {}
+        self._told_at_s: dict[TargetRef, float] = {}
         self._starting: set[int] = set()  # lanes
 
     def follow(self, targets: tuple[TargetRef, ...]) -> None:
@@ -58,7 +59,12 @@ class StartUps:
         self._targets = targets
         kept = set(targets)
         self._looked = {target: looked for target, looked in self._looked.items() if target in kept}
+        self._told_at_s = {target: at_s for target, at_s in self._told_at_s.items() if target in kept}
         self._starting = set(range(len(targets)))
+
+    def recall(self, targets: Iterable[TargetRef], at_s: float) -> None:
+        """Pods of these targets that were ready by `at_s` have been told before a restart, and are not told again."""
+        self._told_at_s.update(dict.fromkeys(targets, at_s))
 
     def look(self, columns: Sequence[PodColumns], changed: Iterable[int], now_s: float) -> Starts:
         """Start-ups that finished since the last look, and those under way. `changed` are lanes with other pods."""
@@ -79,6 +85,8 @@ class StartUps:
         self._starting.discard(lane)
         if before.pods is pods and not before.starting:
             return []
+        if target in self._told_at_s:
+            before = replace(before, served=before.served | _ready_by(pods, self._told_at_s[target]))
         ready = frozenset(pods.names[row] for row in np.flatnonzero(pods.ready == 1))
         waiting = ~pods.deleted & (pods.phase <= Phase.RUNNING) & (pods.ready != 1)
         starting = frozenset(pods.names[row] for row in np.flatnonzero(waiting)) - before.served
@@ -86,6 +94,12 @@ class StartUps:
         if starting:
             self._starting.add(lane)
         return _starts(pods, before, starting, now_s)
+
+
+def _ready_by(pods: PodColumns, at_s: float) -> frozenset[str]:
+    """The pods that were ready then and still are."""
+    rows = (pods.ready == 1) & (pods.created_at_s <= at_s) & (pods.transition_at_s <= at_s)
+    return frozenset(pods.names[row] for row in np.flatnonzero(rows))
 
 
 def _fallen(pods: PodColumns) -> frozenset[str]:

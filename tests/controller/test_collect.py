@@ -278,7 +278,7 @@ def test_what_a_replica_is_outlives_policies_and_a_restart() -> None:
     world.look(view_of(rows, *[pod(name) for name in "abcdefgh"]))
     world.collector.prepare(PolicySet((policy("a"), *rows)))
     world.rows = (policy("a"), *rows)
-    later.collector.workloads.recall({target_of(rows[0]): 4})
+    later.collector.workloads.recall({target_of(rows[0]): 4}, NOW_S)
 
     assert world.look(view_of(world.rows)).pods_per_replica.tolist() == [1, 4]
     assert later.look(view_of(rows)).pods_per_replica.tolist() == [4]
@@ -288,7 +288,7 @@ def test_what_a_replica_is_outlives_policies_and_a_restart() -> None:
 def test_a_canary_beside_one_replica_makes_no_replica_of_two_pods(kind: str) -> None:
     rows = [of_kind(kind)]
     world = World(rows)
-    world.collector.workloads.recall({target_of(rows[0]): 2})  # learned by an earlier version
+    world.collector.workloads.recall({target_of(rows[0]): 2}, NOW_S)  # learned by an earlier version
 
     assert world.look(view_of(rows, pod("web"), pod("canary"), replicas=1)).pods_per_replica.tolist() == [1]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from policies.fleet import fleet_of
 from policies.model import UNKNOWN
 from tests.builders import NOW_S, policy
 from tests.controller.test_collect import World, pod, view_of
@@ -98,6 +99,20 @@ def test_a_pod_that_is_never_scheduled_is_told_each_time() -> None:
 
     assert [starts.duration_s.tolist() for starts in told] == [[15.0], [4000.0]]
     assert [starts.waited.tolist() for starts in told] == [[1], [1]]
+
+
+def test_a_restart_tells_no_start_up_twice() -> None:
+    """One pod was ready before it, one became ready while nobody looked, one starts still; the view fills up late."""
+    old, slow = pod("old"), starting("slow", 100.0, scheduled_at_s=NOW_S - 90)
+    before = World(ROWS).look(view_of(ROWS, old, starting("meanwhile", 20.0), slow))
+    meanwhile = pod("meanwhile", created_at_s=NOW_S - 20, scheduled_at_s=NOW_S - 19, transition_at_s=NOW_S + 40)
+    world = World(ROWS)
+    world.collector.recall(fleet_of(ROWS), before)
+    world.look(view_of(ROWS), NOW_S + 90)
+    found = world.look(view_of(ROWS, old, meanwhile, slow), NOW_S + 100).starts
+
+    assert found.duration_s.tolist() == [60.0, 200.0]
+    assert found.finished.tolist() == [True, False]
 
 
 def test_thousands_of_pods_at_once() -> None:
