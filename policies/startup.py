@@ -58,7 +58,7 @@ class StartTimes:
     duration_s: FloatArray  # ring of finished start-ups [lane, REMEMBERED]
     count: IntArray  # start-ups remembered ever; the next one is written at count % REMEMBERED [lane]
     pending: BoolArray  # pods were under way when last looked at [lane]
-    quantile_s: FloatArray  # to plan with now [lane]
+    quantile_s: FloatArray  # `plan_s` for the pods that are under way [lane]
     waited: SmallArray = field(default_factory=partial(small, 0))  # 1: for a node, 0: not, UNKNOWN [lane, REMEMBERED]
     together: SmallArray = field(default_factory=partial(small, 0))  # pods that started at once [lane, REMEMBERED]
     credit: FloatArray = field(default_factory=partial(floats, 0))  # part of a start-up that is to be remembered [lane]
@@ -98,20 +98,31 @@ class StartTimes:
         """The start-up time in a case, `[lane]`; 0 where none was seen to its end."""
         return np.where(self.force.known[:, given] > 0, self.force.value_s[:, given], 0.0)
 
+    def plan_s(self, starting: IntArray, *, now_s: float) -> FloatArray:
+        """The start-up time to plan with where `starting` pods are under way, or would be, `[lane]`.
+
+        The longest of the cases that hold now: that of any start-up; that of waiting for a node while pods do, or did
+        within five minutes; that of many at once while so many start.
+        """
+        value_s, known = self.force.value_s, self.force.known
+        any_s = np.where(value_s[:, Given.ANY] > 0, value_s[:, Given.ANY], DEFAULT_STARTUP_S)
+        node_s = np.where(value_s[:, Given.NODE] > 0, value_s[:, Given.NODE], any_s + NODE_S)
+        many = (starting >= MANY) & (known[:, Given.MANY] == ENOUGH)
+        plan_s = np.where(self.waiting(now_s), np.maximum(any_s, node_s), any_s)
+        plan_s = np.where(many, np.maximum(plan_s, value_s[:, Given.MANY]), plan_s)
+        return np.minimum(plan_s, LONGEST_STARTUP_S)
+
     def learned(self, starts: Starts, *, now_s: float, quantile: float = DEFAULT_QUANTILE) -> StartTimes:
         """With what was seen since the last call. `starts` lists every start-up under way, each time.
 
         Until three start-ups of a case are remembered, k of them are averaged with what holds without any, weighted
         k : 3 - k: one of 30 s gives 30 / 3 + 120 * 2 / 3 = 90 s. A pod under way counts as one that takes longer than
         it has so far, by Kaplan and Meier; one under way for more than `LONGEST_STARTUP_S` is no start-up.
-
-        The value to plan with is that of any start-up; the larger one of those that wait for a node while pods do, or
-        did within five minutes; and that of many at once while so many start.
         """
         seen = _Seen.of(starts)
         news = self.pending | seen.lanes(self.count.size)  # a pod that went away without getting ready is news as well
         after = self._with_news(seen, indices(news), now_s, quantile) if news.any() else self
-        quantile_s = _to_plan_with(after, seen.under_way(self.count.size), now_s)
+        quantile_s = after.plan_s(seen.under_way(self.count.size), now_s=now_s)
         if after is self and np.array_equal(quantile_s, self.quantile_s):
             return self
         return replace(after, quantile_s=quantile_s)
@@ -180,17 +191,6 @@ def _table(learned: StartTimes, seen: _Seen, lanes: IntArray) -> _Seen:
         weight=np.concatenate([1.0 / np.minimum(learned.together[of], PER_EVENT), pending.weight]),
     )
     return table.where(np.lexsort((~table.finished, table.duration_s, table.lane)))
-
-
-def _to_plan_with(learned: StartTimes, under_way: IntArray, now_s: float) -> FloatArray:
-    """Of the cases that hold now, the longest start-up time, `[lane]`."""
-    value_s, known = learned.force.value_s, learned.force.known
-    any_s = np.where(value_s[:, Given.ANY] > 0, value_s[:, Given.ANY], DEFAULT_STARTUP_S)
-    node_s = np.where(value_s[:, Given.NODE] > 0, value_s[:, Given.NODE], any_s + NODE_S)
-    many = (under_way >= MANY) & (known[:, Given.MANY] == ENOUGH)
-    plan_s = np.where(learned.waiting(now_s), np.maximum(any_s, node_s), any_s)
-    plan_s = np.where(many, np.maximum(plan_s, value_s[:, Given.MANY]), plan_s)
-    return np.minimum(plan_s, LONGEST_STARTUP_S)
 
 
 def _prior_s(given: Given, value_s: FloatArray) -> FloatArray:

@@ -278,6 +278,7 @@ def test_many_at_once_take_longer_while_so_many_start() -> None:
     assert many.quantile_s.tolist() == [60.0]
     assert many.learned(starts_of(*pods, together=MANY), now_s=NOW_S).quantile_s.tolist() == [200.0]
     assert many.learned(starts_of(*pods[1:], together=MANY - 1), now_s=NOW_S).quantile_s.tolist() == [60.0]
+    assert many.plan_s(np.array([MANY]), now_s=NOW_S).tolist() == [200.0]
 
 
 def test_a_clock_that_is_set_back_ends_the_waiting() -> None:
