@@ -50,6 +50,8 @@ class PodView:
     init_containers: tuple[ContainerRequest, ...] = ()
     pod_cpu_milli: int | None = None  # request on the pod itself
     pod_memory_milli: int | None = None
+    scheduled_at_s: float | None = None  # when it was bound to a node
+    unschedulable: bool = False  # the scheduler found no node with room, so far
 
 
 @dataclass(frozen=True, slots=True)

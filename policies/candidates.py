@@ -16,7 +16,7 @@ from policies.codes import Code
 from policies.forecast import seasonal
 from policies.hpa import behavior as hpa
 from policies.hpa.metrics import Fault, propose
-from policies.model import UNKNOWN, Conditions, Forecast, Hold, Status
+from policies.model import UNKNOWN, Conditions, Forecast, Hold, Kind, Status
 from policies.proposal import Proposal
 from policies.state import demand_tracks
 
@@ -142,7 +142,8 @@ def kubernetes_rule(fleet: Fleet, state: EngineState, seen: Observation, bounds:
 def _largest(fleet: Fleet, seen: Observation, tracks: Proposed) -> _Largest:
     lane, count = fleet.tracks.lane, fleet.lanes
     valid = tracks.fault == Fault.NONE
-    doubtful = any_by(lane, ~valid | (seen.readings.status != Status.FRESH), count)
+    asks = fleet.tracks.kind != Kind.LATE  # what only measures asks for nothing, whether it can be read or not
+    doubtful = any_by(lane, asks & (~valid | (seen.readings.status != Status.FRESH)), count)
     found = any_by(lane, valid, count)
     current = seen.spec_replicas
     replicas = max_by(lane[valid], tracks.replicas[valid], count, empty=0)
@@ -150,7 +151,7 @@ def _largest(fleet: Fleet, seen: Observation, tracks: Proposed) -> _Largest:
     usable = found & ~(doubtful & (replicas < current))
     scaling = small(count, Scaling.VALID_METRIC_FOUND)
     if not usable.all():
-        invalid = indices(~valid | (seen.readings.status[: lane.size] != Status.FRESH))
+        invalid = indices(asks & (~valid | (seen.readings.status[: lane.size] != Status.FRESH)))
         first = integers(count, lane.size)
         np.minimum.at(first, lane[invalid], invalid)
         named = ~usable & (first < lane.size)

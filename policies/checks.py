@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal, TypeGuard
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cronsim import CronSim, CronSimError
@@ -16,6 +16,7 @@ Found = Iterator[tuple[Location, str]]
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _VARIABLE = re.compile(r"\$(?:\{\w*\}|[A-Za-z_]\w*)")
+_LEAST_TARGET = 0.5
 _CRON_FIELDS = ("minute", "hour", "day of month", "month", "day of week")
 
 
@@ -49,11 +50,52 @@ def share_up_to(most: float) -> AfterValidator:
     """Accept shares above 0 up to `most`."""
 
     def check(share: float) -> float:
-        if not 0 < share <= most:
-            raise ValueError(f"must be above 0 and at most {most:g} ({most:.0%}), not {share:g}")
+        return _share_up_to(share, most)
+
+    return AfterValidator(check)
+
+
+def late_up_to(most: float) -> AfterValidator:
+    """Accept shares above 0 up to `most`, and the word ``incumbent``."""
+
+    def check(late: float | Literal["incumbent"]) -> float | Literal["incumbent"]:
+        return late if late == "incumbent" else _share_up_to(late, most)
+
+    return AfterValidator(check)
+
+
+def share_from_0_to(most: float) -> AfterValidator:
+    """Accept shares from 0 up to `most`, both included."""
+
+    def check(share: float) -> float:
+        if not 0 <= share <= most:
+            raise ValueError(f"must be from 0 to {most:g} ({most:.0%}), not {share:g}")
         return share
 
     return AfterValidator(check)
+
+
+def amount_up_to(most: float) -> AfterValidator:
+    """Accept numbers from 0 up to `most`, both included."""
+
+    def check(amount: float) -> float:
+        if not 0 <= amount <= most:
+            raise ValueError(f"must be from 0 to {most:g}, not {amount:g}")
+        return amount
+
+    return AfterValidator(check)
+
+
+def _share_up_to(share: float, most: float) -> float:
+    if not 0 < share <= most:
+        raise ValueError(f"must be above 0 and at most {most:g} ({most:.0%}), not {share:g}")
+    return share
+
+
+def _slo_target(share: float) -> float:
+    if not _LEAST_TARGET <= share < 1:
+        raise ValueError(f'must be at least {_LEAST_TARGET:g} and below 1, such as 0.999 or "99.9%", not {share:g}')
+    return share
 
 
 def exactly_one(*names: str) -> Rule:
@@ -93,6 +135,39 @@ def names_are_unique(given: Mapping[str, object]) -> Found:
         if isinstance(name, str) and first_with.setdefault(name, index) != index:
             first = first_with[name]
             yield ("signals", index, "name"), f"{name!r} is already the name of signals[{first}]; give each its own"
+
+
+def something_decides(given: Mapping[str, object]) -> Found:
+    """Find policies whose signals only measure: nothing would decide how many replicas there are."""
+    signals = given.get("signals")
+    kinds = [signal.get("kind") for signal in signals if isinstance(signal, dict)] if _is_list(signals) else []
+    if kinds and all(kind == "late" for kind in kinds):
+        yield ("signals",), "must have a demand or pressure signal; a late one measures and asks for no replicas"
+
+
+def prices_have_requests(given: Mapping[str, object]) -> Found:
+    """Find prices of late requests beside no signal, or several, that could count requests."""
+    objective, signals = given.get("objective"), given.get("signals")
+    prices = objective.get("prices") if isinstance(objective, dict) else None
+    if not isinstance(prices, dict) or not _is_list(signals):
+        return
+    names = [str(signal.get("name")) for signal in signals if isinstance(signal, dict) and _counts(signal)]
+    wanted, at = prices.get("signal"), ("objective", "prices")
+    if wanted is None and len(names) > 1:
+        yield at, f"needs signal, the one of {', '.join(names)} that is in requests per second"
+    elif wanted is None and not names:
+        yield at, "needs a demand signal in requests per second with capacityPerReplica: lateness is priced by request"
+    elif isinstance(wanted, str) and wanted not in names:
+        have = f"; there is {', '.join(names)}" if names else ""
+        yield (*at, "signal"), f"must name a demand signal with capacityPerReplica, not {wanted!r}{have}"
+
+
+def _counts(signal: Mapping[str, object]) -> bool:
+    return signal.get("kind") == "demand" and signal.get("capacityPerReplica") is not None
+
+
+def _is_list(given: object) -> TypeGuard[list[object] | tuple[object, ...]]:
+    return isinstance(given, list | tuple)
 
 
 def _schedule_agrees(index: int, schedule: Mapping[str, object], spec_low: object, spec_high: object) -> Found:
@@ -154,6 +229,7 @@ def _known_timezone(key: str) -> str:
     return key
 
 
+slo_target = AfterValidator(_slo_target)
 Count = Annotated[StrictInt, Field(ge=1, le=2**31 - 1)]
 Subdomain = Annotated[
     StrictStr, matching(rf"{_LABEL}(\.{_LABEL})*", "a DNS name of a-z, 0-9, - and ., such as chat-model")

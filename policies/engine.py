@@ -66,6 +66,7 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
         demand=demand,
         demand_known=demand_known,
         startup_s=state.starts.quantile_s,
+        starts=state.starts,
         hold=hold,
         removal_budget=budget,
         conditions=kubernetes.conditions,
@@ -88,7 +89,7 @@ def remembered(state: EngineState, fleet: Fleet, seen: Observation) -> EngineSta
         history = history.append(seen.now_s, reading.value_milli[tracks] / 1000.0, fresh, reading.age_s[tracks])
         history = history.kept(float(fleet.history_s.max()), seen.now_s)
     fit = state.fit if seen.fit is None else seen.fit.aligned(state.rows)
-    starts = state.starts.learned(seen.starts)
+    starts = state.starts.learned(seen.starts, now_s=seen.now_s)
     return replace(state, rises=rises, falls=falls, removals=removals, history=history, fit=fit, starts=starts)
 
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.model import Action, Hold, Status, Why, signal_name
+from policies.lateness import base_value
+from policies.model import Action, Hold, Kind, Status, Why, signal_name
+from policies.startup import MANY, Given
 
 if TYPE_CHECKING:
     from policies.model import Decision, Fleet, Observation
@@ -41,6 +43,13 @@ HOLD_WORDS = {
     Hold.FORBIDDEN: "the API server refused the last change",
 }
 
+_GIVEN_WORDS = {
+    Given.FREE: "on a free node",
+    Given.NODE: "when a node must come",
+    Given.MANY: f"when {MANY} or more start at once",
+}
+_IN_MINUTES_S = 120.0  # and longer
+
 WHY_WORDS = {
     Why.OK: "fresh",
     Why.NO_SERIES: "no series matches",
@@ -64,6 +73,7 @@ def sentences(fleet: Fleet, seen: Observation, decision: Decision, lane: int) ->
         *_seen(fleet, decision, lane),
         *_demand(decision, lane),
         *_forecast(decision, lane),
+        *_startup(decision, lane),
         *_steps(decision, lane),
         _outcome(seen, decision, lane),
     )
@@ -85,8 +95,10 @@ def _reading(fleet: Fleet, decision: Decision, track: int) -> str:
     why = WHY_WORDS[Why(int(reading.why[track]))]
     if reading.status[track] == Status.MISSING:
         return f"Signal {name} is missing: {why}."
-    value = reading.value_milli[track] / 1000
-    return f"Signal {name} is {value:g}, {reading.age_s[track]:.0f} s old ({why})."
+    value, age = base_value(fleet.tracks, reading, track), f"{reading.age_s[track]:.0f} s old ({why})"
+    if fleet.tracks.kind[track] == Kind.LATE:
+        return f"Signal {name} says that {100 * value:.3g} % of the requests are late, {age}."
+    return f"Signal {name} is {value:g}, {age}."
 
 
 def _demand(decision: Decision, lane: int) -> tuple[str, ...]:
@@ -107,6 +119,25 @@ def _forecast(decision: Decision, lane: int) -> tuple[str, ...]:
             f"and {forecast.upper[lane]:.1f} at the objective's quantile."
         ),
     )
+
+
+def _startup(decision: Decision, lane: int) -> tuple[str, ...]:
+    """What starts take, as far as they were seen, and why another time is planned with."""
+    starts = decision.starts
+    measured = {given: float(starts.measured_s(given)[lane]) for given in Given}
+    known = [f"{_time(measured[given])} {words}" for given, words in _GIVEN_WORDS.items() if measured[given] > 0]
+    waits = bool(starts.waiting(decision.at_s)[lane])
+    if not known and measured[Given.ANY] > 0:
+        known = [_time(measured[Given.ANY])]
+    if not known and not waits:
+        return ()
+    told = f"Starts take {', '.join(known)}; " if known else "No start was seen yet; "
+    why = ", because pods wait for a node or did just now" if waits else ""
+    return (f"{told}the plan looks {_time(float(decision.startup_s[lane]))} ahead{why}.",)
+
+
+def _time(time_s: float) -> str:
+    return f"{time_s:.0f} s" if time_s < _IN_MINUTES_S else f"{round(time_s / 60, 1):g} min"
 
 
 def _steps(decision: Decision, lane: int) -> tuple[str, ...]:

@@ -6,9 +6,11 @@ signal) or by the row of a flat table with a sorted `lane` or `track` column; a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
+from policies.aims import Aims
 from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray, booleans, floats, integers, small
 from policies.codes import Code
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from policies.history import Backfill
     from policies.proposal import Step
     from policies.schedules import ScheduleTable
+    from policies.startup import StartTimes
 
 UNKNOWN = -1  # a count, request, age or row that nobody knows
 
@@ -46,10 +49,11 @@ class Mode(Code):
 
 
 class Kind(Code):
-    """`DEMAND` is the same whatever is decided; `PRESSURE` depends on the replicas there are."""
+    """`DEMAND` is the same whatever is decided; `PRESSURE` depends on the replicas there are; `LATE` only measures."""
 
     DEMAND = 0
     PRESSURE = 1
+    LATE = 2
 
 
 class Source(Code):
@@ -209,7 +213,7 @@ class Fleet:
     mode: SmallArray
     min_replicas: IntArray
     max_replicas: IntArray
-    late_ratio: FloatArray
+    late_ratio: FloatArray  # most that may be late, within the SLO's part
     serving_limit_ratio: FloatArray
     forecast: BoolArray
     history_s: FloatArray
@@ -217,6 +221,11 @@ class Fleet:
     schedules: ScheduleTable
     tracks: Tracks
     limits: Limits = Limits()
+    aims: Aims = field(default_factory=Aims.none)  # of all lanes, always
+
+    def __post_init__(self) -> None:
+        """Fill in what was left out."""
+        object.__setattr__(self, "aims", self.aims.for_lanes(self.serving_limit_ratio))
 
     @property
     def lanes(self) -> int:
@@ -278,11 +287,23 @@ class PodSamples:
 
 @dataclass(frozen=True, slots=True)
 class Starts:
-    """Start-ups seen since the last tick, and those under way, a flat table sorted by lane."""
+    """Start-ups seen since the last tick, and those under way, a flat table sorted by lane.
+
+    What drove them may be left out, as by an older Foresail: each is then one alone that waited for nobody knows what.
+    """
 
     lane: IntArray
     duration_s: FloatArray  # created to Ready; so far, when not finished
     finished: BoolArray
+    waited: SmallArray = field(default_factory=partial(small, 0))  # 1: for a node, 0: not, UNKNOWN
+    together: IntArray = field(default_factory=partial(integers, 0))  # pods created at once, this one included
+
+    def __post_init__(self) -> None:
+        """Fill in what was left out."""
+        if self.waited.size != self.lane.size:
+            object.__setattr__(self, "waited", small(self.lane.size, UNKNOWN))
+        if self.together.size != self.lane.size:
+            object.__setattr__(self, "together", integers(self.lane.size, 1))
 
     @classmethod
     def none(cls) -> Starts:
@@ -358,7 +379,8 @@ class Decision:
     proposed: IntArray  # by each track's value [track]; UNKNOWN where it has none
     demand: FloatArray  # largest demand of a lane, in replicas at the serving limit [lane]; NaN-free, 0 if unknown
     demand_known: BoolArray  # [lane]
-    startup_s: FloatArray  # learned start-up time [lane]
+    startup_s: FloatArray  # start-up time to plan with [lane]
+    starts: StartTimes  # and what it was chosen from
     hold: SmallArray  # why a lane must not be changed, the policy's own pause included [lane]
     removal_budget: int  # replicas that the fleet breaker would still let go
     conditions: Conditions

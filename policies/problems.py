@@ -169,7 +169,7 @@ def _message(details: ErrorDetails, part: type[BaseModel]) -> str:
         "extra_forbidden": lambda: _unknown_field(str(details["loc"][-1]), part),
         "literal_error": lambda: _not_one_of(context["expected"], given),
         "union_tag_invalid": lambda: _not_one_of(context["expected_tags"], context["tag"]),
-        "union_tag_not_found": lambda: "is required: demand or pressure",
+        "union_tag_not_found": lambda: "is required: demand, pressure or late",
         "invalid_key": lambda: f"is a key that is not text{_QUOTE_IT}",
         "too_short": lambda: "must have at least one entry",
         "value_error": lambda: str(context["error"]),

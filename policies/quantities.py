@@ -3,7 +3,7 @@
 import math
 import re
 from decimal import ROUND_CEILING, Context, Decimal
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
@@ -120,6 +120,47 @@ def parse_share(given: object) -> float:
     raise ValueError(f'must be a share such as 0.01 or "1%", not {shown(given)}')
 
 
+def parse_late(given: object) -> float | Literal["incumbent"]:
+    """Parse a share, or the word ``incumbent``.
+
+    Raises:
+        ValueError: neither of the two.
+    """
+    if given == "incumbent":
+        return "incumbent"
+    try:
+        return parse_share(given)
+    except ValueError as error:
+        raise ValueError(f'must be a share such as 0.01 or "1%", or the word incumbent, not {shown(given)}') from error
+
+
+def parse_price(given: object) -> float:
+    """Parse a price above 0, in whatever currency.
+
+    Raises:
+        ValueError: not a number, or 0 or less.
+    """
+    price = _number(given, "a price above 0 such as 1.20")
+    if price <= 0:
+        raise ValueError(f"must be a price above 0 such as 1.20, not {shown(given)}")
+    return price
+
+
+def parse_amount(given: object) -> float:
+    """Parse a number.
+
+    Raises:
+        ValueError: not a finite number.
+    """
+    return _number(given, "a number such as 30")
+
+
+def _number(given: object, what: str) -> float:
+    if isinstance(given, int | float) and not isinstance(given, bool) and math.isfinite(given):
+        return float(given)
+    raise ValueError(f"must be {what}, not {shown(given)}")
+
+
 def _quantity(given: object) -> Decimal:
     text = str(given) if isinstance(given, int | float | Decimal) and not isinstance(given, bool) else given
     found = _QUANTITY.fullmatch(text.strip()) if isinstance(text, str) and len(text) <= _LONGEST_TEXT else None
@@ -145,3 +186,10 @@ Share = Annotated[
     BeforeValidator(parse_share),
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}], "format": "share"}),
 ]
+LateShare = Annotated[
+    float | Literal["incumbent"],
+    BeforeValidator(parse_late),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}], "format": "share, or `incumbent`"}),
+]
+Price = Annotated[float, BeforeValidator(parse_price), WithJsonSchema({"type": "number", "format": "price"})]
+Amount = Annotated[float, BeforeValidator(parse_amount), WithJsonSchema({"type": "number", "format": "number from 0"})]

@@ -173,8 +173,23 @@ SATURATION = Gauge(
     (*_WORKLOAD, "signal"),
     "ratio",
 )
+LATE = Gauge(
+    "foresail_late_ratio",
+    "Share of requests that are late or fail now, as the policy's late signals tell; the largest of several.",
+    _WORKLOAD,
+    "ratio",
+)
 STARTUP = Gauge(
-    "foresail_startup_seconds", "Learned time from a pod's creation to its readiness.", _WORKLOAD, "seconds"
+    "foresail_startup_seconds",
+    "Time from a pod's creation to its readiness to plan with now: the learned 0.9 quantile.",
+    _WORKLOAD,
+    "seconds",
+)
+STARTUP_CASE = Gauge(
+    "foresail_startup_case_seconds",
+    "Learned start-up time by what drives it: free_node, new_node (one must come), many_at_once; absent until seen.",
+    (*_WORKLOAD, "case"),
+    "seconds",
 )
 DECISION_REASON = Gauge(
     "foresail_decision_reason",
@@ -217,7 +232,9 @@ BY_WORKLOAD: tuple[Gauge, ...] = (
     FORECAST,
     FORECAST_TIME,
     SATURATION,
+    LATE,
     STARTUP,
+    STARTUP_CASE,
     DECISION_REASON,
 )
 

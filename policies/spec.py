@@ -26,10 +26,12 @@ from policies.checks import (
     exactly_one,
     names_are_unique,
     per_pod_needs_average,
-    share_up_to,
+    prices_have_requests,
+    something_decides,
 )
+from policies.objective import Incumbent, Objective, Prices, Slo
 from policies.problems import Part, PolicyError, Problem, Rule, problems_of
-from policies.quantities import DurationS, PositiveQuantity, Share, milli
+from policies.quantities import DurationS, PositiveQuantity, milli
 
 __all__ = [
     "API_VERSION",
@@ -39,11 +41,14 @@ __all__ = [
     "CapacityFromRequest",
     "DemandSignal",
     "Forecast",
+    "Incumbent",
+    "LateSignal",
     "Metadata",
     "Objective",
     "PolicyError",
     "PressureSignal",
     "PressureTarget",
+    "Prices",
     "Problem",
     "Replicas",
     "ScaleDown",
@@ -51,6 +56,7 @@ __all__ = [
     "ScalingPolicy",
     "Schedule",
     "Signal",
+    "Slo",
     "Spec",
     "Target",
     "WorkloadPolicy",
@@ -63,7 +69,7 @@ API_VERSION = "foresail.dev/v1alpha1"
 KIND = "WorkloadPolicy"
 
 _DAY_S = 86_400.0
-_SIGNAL_KINDS = frozenset({"demand", "pressure"})
+_SIGNAL_KINDS = frozenset({"demand", "pressure", "late"})
 _SERVER_SET = frozenset(
     {
         "creationTimestamp",
@@ -207,18 +213,22 @@ class PressureSignal(Part):
     )
 
 
-Signal = Annotated[DemandSignal | PressureSignal, Field(discriminator="kind")]
+class LateSignal(Part):
+    """How late the workload really is, as its own metrics tell: it is measured, and asks for no replicas."""
 
-
-class Objective(Part):
-    """How late requests may be, and what counts as late."""
-
-    late: Annotated[Share, share_up_to(0.5)] = Field(
-        0.01, description="Share of requests that may arrive while replicas are above `servingLimit`, up to 50 %."
+    kind: Literal["late"] = Field(description="Share of requests that are late or fail now.")
+    name: SignalName = Field(description="Name of the signal, unique in the policy.")
+    query: Query = Field(
+        description="PromQL query that returns a share from 0 to 1, such as 1 - good / total over a few minutes;"
+        " `$namespace` and `$name` stand for the policy's namespace and the target's name."
+        " What is below 0 or above 1, or no number (0 / 0), counts as missing: `clamp(..., 0, 1)` mends rounding."
     )
-    serving_limit: Annotated[Share, share_up_to(1)] = Field(
-        0.8, description="Share of capacity up to which a replica serves in time."
+    match: Mapping[MetricLabel, MatchValue] = Field(
+        {}, description="Labels that select this workload's series when the query's answer serves many workloads."
     )
+
+
+Signal = Annotated[DemandSignal | PressureSignal | LateSignal, Field(discriminator="kind")]
 
 
 class Forecast(Part):
@@ -235,7 +245,7 @@ class Forecast(Part):
 class Spec(Part):
     """What to scale, between which bounds, on which signals, towards which objective."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (names_are_unique,)
+    rules: ClassVar[tuple[Rule, ...]] = (names_are_unique, something_decides, prices_have_requests)
 
     target: Target = Field(description="The object to scale, in the policy's namespace.")
     mode: Literal["shadow", "floor", "active", "paused"] = Field(
@@ -250,6 +260,10 @@ class Spec(Part):
     objective: Objective = Field(Objective(), description="How late requests may be.")
     behavior: Behavior | None = Field(None, description="Speed and steadiness, as in autoscaling/v2.")
     forecast: Forecast = Field(Forecast(), description="How demand is forecast.")
+    incumbent: Incumbent | None = Field(
+        None,
+        description="The autoscaler in place, which is replayed beside Foresail; an HPA at its defaults if absent.",
+    )
 
     @property
     def scale_up(self) -> ScaleUp:

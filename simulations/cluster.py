@@ -219,6 +219,8 @@ class _Pod:
             started_at_s=self.placed_at_s,
             transition_at_s=changed_at_s if self.deleted_at_s is None else self.deleted_at_s,
             containers=workload.containers,
+            scheduled_at_s=self.placed_at_s,
+            unschedulable=self.placed_at_s is None,
         )
 
 

@@ -43,6 +43,11 @@ def pressure(name: str = "queue", average: object = None, value: object = None, 
     return {"kind": "pressure", "name": name, "query": name, "target": target, "perPod": per_pod}
 
 
+def late(name: str = "slow") -> Document:
+    """A signal that measures the share of late requests."""
+    return {"kind": "late", "name": name, "query": name}
+
+
 def policy(name: str = "web", *signals: Document, low: int = 1, high: int = 100, **spec: object) -> WorkloadPolicy:
     """An active policy; `spec` adds or replaces fields, as in `mode="shadow"` or `behavior={...}`."""
     replicas = {"min": low, "max": high, "schedules": spec.pop("schedules", [])}

@@ -229,6 +229,10 @@ spec:
     #   query: sum(queue_length{{namespace="$namespace", pod=~"$name-.*"}})
     #   target:
     #     averageValue: 4
+    # late measures the share of requests that are late or fail, and asks for no replicas.
+    # - name: slow
+    #   kind: late
+    #   query: clamp(1 - sum(rate(good_total{{app="$name"}}[5m])) / sum(rate(all_total{{app="$name"}}[5m])), 0, 1)
   # At most this share of requests may arrive while replicas are loaded above the serving limit.
   objective:
     late: 1%

@@ -17,11 +17,13 @@ from controller.records import PolicySet, Unanswered
 from policies.arrays import integers
 from policies.fleet import fleet_of
 from policies.hpa.pods import listed_pods, ready_pods
-from policies.model import UNKNOWN, Applied, Observation
+from policies.lateness import PER_MILLE
+from policies.model import UNKNOWN, Applied, Kind, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from controller.collect.values import Sums
     from controller.ports import MetricsSource
     from controller.records import Answer, ClusterView, Outcome
     from policies.arrays import IntArray
@@ -67,12 +69,14 @@ class Collector:
     def recall(self, fleet: Fleet, seen: Observation) -> None:
         """Take up what was last seen of `fleet` before a restart, where nothing is known since. After `prepare`.
 
-        Restores how many pods make a replica, and how many scrape targets each series rests on.
+        Restores how many pods make a replica, which of them have told how long they took to start, and how many scrape
+        targets each series rests on.
         """
         now = fleet_of(self._policies.policies)
         per_replica = dict(zip(fleet.uid, seen.pods_per_replica.tolist(), strict=True))
         pairs = zip(now.uid, self.questions.targets, strict=True)
-        self.workloads.recall({target: per_replica[uid] for uid, target in pairs if uid in per_replica})
+        known_before = {target: per_replica[uid] for uid, target in pairs if uid in per_replica}
+        self.workloads.recall(known_before, seen.now_s)
         before = {uid: track for track, uid in enumerate(fleet.tracks.uid)}
         old = np.array([before.get(uid, UNKNOWN) for uid in now.tracks.uid], np.int64)
         known = old != UNKNOWN
@@ -97,6 +101,7 @@ class Collector:
         pods = work.pods(now_s)
         values = [Values.of(answer) for answer in answers]
         sums, rows = self._samples.read(values, work)
+        _late_shares(fleet, sums)
         asked = self.questions.groups, values
         readings = readings_of(asked, sums, self.coverage, _pods_of(fleet, pods), now_s)
         return Observation(
@@ -124,6 +129,13 @@ def _pods_of(fleet: Fleet, pods: Pods) -> IntArray:
     of_lane = np.stack([ready_pods(pods, fleet.lanes), listed_pods(pods, fleet.lanes)])
     found: IntArray = of_lane[:, fleet.tracks.lane]
     return found
+
+
+def _late_shares(fleet: Fleet, found: Sums) -> None:
+    """Bring what late tracks were told into the unit of their readings; what is no share cannot be used."""
+    late = fleet.tracks.kind == Kind.LATE
+    found.wrong[late & (found.value > 1.0)] = True
+    found.value[late] *= PER_MILLE
 
 
 def _applied(fleet: Fleet, outcomes: Sequence[Outcome]) -> Applied:

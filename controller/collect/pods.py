@@ -29,6 +29,8 @@ class PodColumns:
     created_at_s: FloatArray
     started_at_s: FloatArray
     transition_at_s: FloatArray
+    scheduled_at_s: FloatArray
+    unschedulable: BoolArray
 
     @classmethod
     def of(cls, pods: Sequence[PodView]) -> PodColumns:
@@ -41,6 +43,8 @@ class PodColumns:
             created_at_s=np.array([pod.created_at_s for pod in pods], np.float64),
             started_at_s=_times([pod.started_at_s for pod in pods]),
             transition_at_s=_times([pod.transition_at_s for pod in pods]),
+            scheduled_at_s=_times([pod.scheduled_at_s for pod in pods]),
+            unschedulable=np.array([pod.unschedulable for pod in pods], np.bool_),
         )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 import numpy as np
 
 from controller.records import SignalQuery, TargetRef
-from policies.spec import DemandSignal
+from policies.spec import DemandSignal, LateSignal, PressureSignal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,9 +77,15 @@ def _groups(queries: Sequence[SignalQuery], places: Sequence[Place]) -> tuple[Gr
 
 def by_pod(signal: Signal) -> bool:
     """Whether the signal's query answers with one series per pod."""
-    if isinstance(signal, DemandSignal):
-        return signal.capacity_from_request is not None
-    return signal.per_pod
+    match signal:
+        case DemandSignal():
+            return signal.capacity_from_request is not None
+        case PressureSignal():
+            return signal.per_pod
+        case LateSignal():
+            return False
+        case _:
+            assert_never(signal)
 
 
 def target_of(policy: WorkloadPolicy) -> TargetRef:

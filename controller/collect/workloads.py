@@ -85,6 +85,8 @@ class Workloads:
             created_at_s=np.concatenate([pods.created_at_s for pods in own]),
             started_at_s=np.concatenate([pods.started_at_s for pods in own]),
             transition_at_s=np.concatenate([pods.transition_at_s for pods in own]),
+            scheduled_at_s=np.concatenate([pods.scheduled_at_s for pods in own]),
+            unschedulable=np.concatenate([pods.unschedulable for pods in own]),
         )
 
     def pods(self, now_s: float) -> Pods:
@@ -118,8 +120,9 @@ class Workloads:
             found[lane] = self._pods_per_replica.get(target, 1)
         return found
 
-    def recall(self, pods_per_replica: Mapping[TargetRef, int]) -> None:
-        """Take what was known before a restart, where nothing has been learned since."""
+    def recall(self, pods_per_replica: Mapping[TargetRef, int], at_s: float) -> None:
+        """Take what was known at `at_s`, before a restart, where nothing has been learned since."""
+        self._start_ups.recall(pods_per_replica, at_s)
         self._pods_per_replica = {**pods_per_replica, **self._pods_per_replica}
 
 

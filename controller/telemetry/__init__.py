@@ -12,7 +12,7 @@ from prometheus_client.exposition import choose_encoder
 
 from controller.telemetry.workloads import ready_replicas, workload_text
 from policies import signals
-from policies.model import RULES, Action, Hold, Status
+from policies.model import RULES, Action, Hold, Kind, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,7 +208,8 @@ def _made(metric: signals.Metric, registry: prometheus_client.CollectorRegistry)
 def _safe_modes(report: TickReport) -> tuple[bool, bool, bool]:
     """In the order of `SAFE_MODES`."""
     held, readings = report.seen.hold, report.decision.readings
+    asks = report.fleet.tracks.kind != Kind.LATE
     killed = report.killed is not None or bool((held == Hold.KILL_SWITCH).any())
     down = bool((held == Hold.CLUSTER_DOWN).any())
     blind = (readings.status == Status.MISSING) | (readings.status == Status.STALE)
-    return killed, down, blind.size > 0 and bool(blind.all())
+    return killed, down, bool(asks.any()) and bool(blind[asks].all())

@@ -13,7 +13,9 @@ import numpy as np
 from policies import signals
 from policies.arrays import count_by
 from policies.candidates import capacity_per_replica
+from policies.lateness import realised
 from policies.model import RULES, UNKNOWN, Action, Kind, Phase, Status, TargetKind, signal_name
+from policies.startup import Given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,14 +28,17 @@ if TYPE_CHECKING:
     Values = IntArray | FloatArray
 
 
+_CASES = {Given.FREE: "free_node", Given.NODE: "new_node", Given.MANY: "many_at_once"}
+
+
 def workload_text(report: TickReport) -> str:
     """The exposition of all metrics by workload, valid as Prometheus text and as OpenMetrics."""
     labels = [_labels(uid) for uid in report.fleet.uid]
     lines: list[str] = []
     for gauge, known, values in (*_replicas(report), *_expectations(report)):
         _add(lines, gauge, [f"{labels[lane]}}}" for lane in np.flatnonzero(known).tolist()], values[known])
-    for gauge, names, values in (_forecast(report, labels), _saturation(report, labels), _reasons(report, labels)):
-        _add(lines, gauge, names, values)
+    for table in (_forecast, _saturation, _startups, _reasons):
+        _add(lines, *table(report, labels))
     return "\n".join(lines) + "\n"
 
 
@@ -59,6 +64,8 @@ def _expectations(report: TickReport) -> Iterator[tuple[Gauge, BoolArray, Values
     decision = report.decision
     yield signals.LOAD, decision.demand_known, decision.demand
     yield signals.FORECAST_TIME, decision.forecast.known, decision.at_s + decision.forecast.lead_s
+    late, told = realised(report.fleet, decision.readings)
+    yield signals.LATE, told, late
     yield signals.STARTUP, np.ones(report.fleet.lanes, np.bool_), decision.startup_s
 
 
@@ -70,10 +77,22 @@ def _forecast(report: TickReport, labels: Sequence[str]) -> tuple[Gauge, list[st
     return signals.FORECAST, names, np.concatenate((forecast.median[known], forecast.upper[known]))
 
 
+def _startups(report: TickReport, labels: Sequence[str]) -> tuple[Gauge, list[str], Values]:
+    names: list[str] = []
+    values: list[float] = []
+    for case, name in _CASES.items():
+        measured_s = report.decision.starts.measured_s(case)
+        known = np.flatnonzero(measured_s > 0)
+        names += [f'{labels[lane]},case="{name}"}}' for lane in known.tolist()]
+        values += measured_s[known].tolist()
+    return signals.STARTUP_CASE, names, np.array(values, np.float64)
+
+
 def _saturation(report: TickReport, labels: Sequence[str]) -> tuple[Gauge, list[str], Values]:
     ratio = _saturations(report.fleet, report)
-    known = np.flatnonzero(np.isfinite(ratio) & (report.decision.readings.status != Status.MISSING))
     tracks = report.fleet.tracks
+    told = (report.decision.readings.status != Status.MISSING) & (tracks.kind != Kind.LATE)
+    known = np.flatnonzero(np.isfinite(ratio) & told)
     names = [
         f'{labels[tracks.lane[track]]},signal="{_escaped(signal_name(tracks.uid[track]))}"}}'
         for track in known.tolist()

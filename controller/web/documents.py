@@ -9,7 +9,9 @@ import numpy as np
 
 from controller.telemetry import ready_replicas
 from policies.explain import sentences, steps_of
-from policies.model import RULES, UNKNOWN, Action, Hold, Mode, Status, Why, signal_name
+from policies.lateness import base_value
+from policies.model import RULES, UNKNOWN, Action, Hold, Kind, Mode, Status, Why, signal_name
+from policies.startup import Given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +45,7 @@ def workload(report: TickReport, lane: int) -> Document:
         "kind": "WorkloadStatus",
         **_summary(report, lane, ready),
         "startupSeconds": float(decision.startup_s[lane]),
+        "startup": _startup(report, lane),
         "kubernetesReplicas": int(decision.kubernetes[lane]),
         "steps": [{"rule": rule, "before": before, "after": after} for rule, before, after in steps_of(decision, lane)],
         "explanation": list(sentences(report.fleet, report.seen, decision, lane)),
@@ -104,6 +107,17 @@ def _forecast(report: TickReport, lane: int) -> Document | None:
     }
 
 
+def _startup(report: TickReport, lane: int) -> Document:
+    starts = report.decision.starts
+    free_s, node_s, many_s = (float(starts.measured_s(case)[lane]) for case in (Given.FREE, Given.NODE, Given.MANY))
+    return {
+        "freeNodeSeconds": free_s or None,
+        "newNodeSeconds": node_s or None,
+        "manyAtOnceSeconds": many_s or None,
+        "waitingForNode": bool(starts.waiting(report.at_s)[lane]),
+    }
+
+
 def _signal(report: TickReport, track: int) -> Document:
     readings = report.decision.readings
     status = Status(int(readings.status[track]))
@@ -112,7 +126,8 @@ def _signal(report: TickReport, track: int) -> Document:
         "name": signal_name(report.fleet.tracks.uid[track]),
         "status": status.name.lower(),
         "why": Why(int(readings.why[track])).name.lower(),
-        "value": float(readings.value_milli[track]) / 1000.0 if there else None,
+        "kind": Kind(int(report.fleet.tracks.kind[track])).name.lower(),
+        "value": base_value(report.fleet.tracks, readings, track) if there else None,
         "ageSeconds": float(readings.age_s[track]) if there else None,
         "proposed": _known(int(report.decision.proposed[track])),
     }

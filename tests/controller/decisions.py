@@ -22,9 +22,10 @@ from policies.model import (
     Readings,
     ReplicaPlan,
     Starts,
+    Status,
     Why,
 )
-from policies.spec import policy_from
+from policies.spec import LateSignal, policy_from
 from policies.state import EngineState
 
 if TYPE_CHECKING:
@@ -87,6 +88,29 @@ def decided(*uids: str, load: Sequence[float] | None = None, replicas: int = 3, 
         starts=Starts.none(),
         applied=Applied.none(),
     )
+    _, decision = decide(fleet, EngineState.fresh(fleet), seen)
+    return Decided(fleet, seen, decision)
+
+
+def measured(*, slow_ratio: float, status: Status = Status.FRESH) -> Decided:
+    """A tick of shop/chat whose demand cannot be read, beside a signal that tells how many requests are late.
+
+    Its pods took 60 s on free nodes; nine waited 240 s for a node, and another one waits now.
+    """
+    row = policy("shop/chat")
+    late = LateSignal(kind="late", name="slow", query="slow")
+    row = row.model_copy(update={"spec": row.spec.model_copy(update={"signals": (*row.spec.signals, late)})})
+    fleet, plain = fleet_of([row]), decided("shop/chat")
+    readings = Readings(
+        value_milli=np.array([0, round(slow_ratio * 1e6)]),
+        age_s=np.full(2, 5.0),
+        status=np.array([Status.MISSING, status], np.int8),
+        why=np.array([Why.NO_SERIES, Why.OK if status == Status.FRESH else Why.TOO_OLD], np.int8),
+        targets=integers(2, UNKNOWN),
+    )
+    waited = np.array([0] * 9 + [1] * 10, np.int8)
+    starts = Starts(integers(19), np.where(waited, 240.0, 60.0), np.arange(19) < 18, waited)
+    seen = replace(plain.seen, readings=readings, starts=starts)
     _, decision = decide(fleet, EngineState.fresh(fleet), seen)
     return Decided(fleet, seen, decision)
 

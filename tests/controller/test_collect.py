@@ -25,9 +25,9 @@ from controller.records import (
     Unanswered,
 )
 from policies.fleet import fleet_of
-from policies.model import UNKNOWN, Hold, Mode, Why
+from policies.model import UNKNOWN, Hold, Mode, Status, Why
 from policies.packing import pack
-from tests.builders import FREE, NOW_S, demand, policy, pressure, requested
+from tests.builders import FREE, NOW_S, demand, late, policy, pressure, requested
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,6 +148,33 @@ def test_two_series_of_a_pod_are_added_and_said_to_be_ambiguous() -> None:
     assert found.readings.why.tolist() == [Why.AMBIGUOUS]
 
 
+@pytest.mark.parametrize(
+    ("share", "value_milli", "status"),
+    [
+        pytest.param(0.000_02, 20, Status.FRESH, id="in-millionths"),
+        pytest.param(1.0, 1_000_000, Status.FRESH, id="all-of-them"),
+        pytest.param(35.0, 0, Status.MISSING, id="per-cent-is-no-share"),
+        pytest.param(-1e-9, 0, Status.MISSING, id="nor-is-less-than-nothing"),
+        pytest.param(float("nan"), 0, Status.MISSING, id="no-requests-are-not-told"),
+    ],
+)
+def test_a_late_signal_is_read_as_a_share(share: float, value_milli: int, status: Status) -> None:
+    rows = [policy("a", late(), demand())]
+    found = (
+        World(rows, {"slow": answered("slow", share), "load": answered("load", 7.0)})
+        .look(view_of(rows, pod("a")))
+        .readings
+    )
+
+    assert found.value_milli.tolist() == [value_milli, 7000]
+    assert found.status.tolist() == [status, Status.FRESH]
+
+
+def answered(text: str, value: float) -> Answered:
+    """A fresh answer of one series to a query."""
+    return Answered(SignalQuery(text), ((),), (value,), {(): NOW_S}, None)
+
+
 def test_only_what_changed_is_looked_at_again() -> None:
     """A later look at other pods of one workload is as a first look at them."""
     rows = [policy("a", requested()), policy("b", requested())]
@@ -251,7 +278,7 @@ def test_what_a_replica_is_outlives_policies_and_a_restart() -> None:
     world.look(view_of(rows, *[pod(name) for name in "abcdefgh"]))
     world.collector.prepare(PolicySet((policy("a"), *rows)))
     world.rows = (policy("a"), *rows)
-    later.collector.workloads.recall({target_of(rows[0]): 4})
+    later.collector.workloads.recall({target_of(rows[0]): 4}, NOW_S)
 
     assert world.look(view_of(world.rows)).pods_per_replica.tolist() == [1, 4]
     assert later.look(view_of(rows)).pods_per_replica.tolist() == [4]
@@ -261,7 +288,7 @@ def test_what_a_replica_is_outlives_policies_and_a_restart() -> None:
 def test_a_canary_beside_one_replica_makes_no_replica_of_two_pods(kind: str) -> None:
     rows = [of_kind(kind)]
     world = World(rows)
-    world.collector.workloads.recall({target_of(rows[0]): 2})  # learned by an earlier version
+    world.collector.workloads.recall({target_of(rows[0]): 2}, NOW_S)  # learned by an earlier version
 
     assert world.look(view_of(rows, pod("web"), pod("canary"), replicas=1)).pods_per_replica.tolist() == [1]
 

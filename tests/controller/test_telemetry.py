@@ -14,9 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 
 from controller.records import Outcome, PolicySet, ScaleOrder, SourceHealth, TargetRef, TickReport
 from controller.telemetry import About, Telemetry
-from policies.model import Forecast, Hold
+from policies.model import Forecast, Hold, Status
 from policies.signals import BY_WORKLOAD, EXPORTED
-from tests.controller.decisions import decided, policy
+from tests.controller.decisions import decided, measured, policy
 
 if TYPE_CHECKING:
     from tests.controller.decisions import Decided
@@ -111,6 +111,27 @@ def test_shows_forecasts_where_there_are_any(telemetry: Telemetry) -> None:
     assert values[f"foresail_forecast_replicas{{{chat.format(0.99)}}}"] == 4.25
     assert values['foresail_forecast_timestamp_seconds{namespace="shop",workload="chat"}'] == 1_075.0
     assert sum(name.startswith("foresail_forecast_") for name in values) == 3
+
+
+def test_shows_what_is_late_and_what_starts_take(telemetry: Telemetry) -> None:
+    telemetry.show(report(measured(slow_ratio=0.0004)))
+    values = samples(telemetry)
+    assert values['foresail_late_ratio{namespace="shop",workload="chat"}'] == 0.0004
+    assert not any(name.startswith("foresail_saturation_ratio") for name in values)
+    assert values['foresail_startup_case_seconds{case="free_node",namespace="shop",workload="chat"}'] == 60.0
+    assert values['foresail_startup_case_seconds{case="new_node",namespace="shop",workload="chat"}'] == 240.0
+    assert values['foresail_startup_seconds{namespace="shop",workload="chat"}'] == 240.0
+    assert sum(name.startswith("foresail_startup_case_seconds") for name in values) == 2
+
+
+def test_a_late_signal_is_no_fresh_data_to_decide_on(telemetry: Telemetry) -> None:
+    telemetry.show(report(measured(slow_ratio=0.0)))
+    assert samples(telemetry)['foresail_safe_mode{reason="no_fresh_data"}'] == 1
+
+
+def test_shows_no_late_share_that_is_old(telemetry: Telemetry) -> None:
+    telemetry.show(report(measured(slow_ratio=0.0004, status=Status.STALE)))
+    assert not any(name.startswith("foresail_late_ratio") for name in samples(telemetry))
 
 
 def test_recommends_nothing_while_a_workload_is_held(telemetry: Telemetry) -> None:

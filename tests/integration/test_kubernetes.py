@@ -17,8 +17,10 @@ from tests.integration.servers.process import eventually_async
 from tests.integration.watched_cluster import MAY_WATCH, Line, WallClock, change, send, watching, web
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from controller.records import PodView
     from tests.integration.servers.kubernetes import KubeApi
 
 
@@ -37,10 +39,35 @@ async def test_sees_a_change_of_scale_and_the_pods_that_come_of_it(kube_api: Kub
             assert pod.phase == "Running"
             assert pod.transition_at_s is not None
             assert pod.started_at_s is not None
+            assert pod.scheduled_at_s is not None
+            assert pod.created_at_s <= pod.scheduled_at_s <= pod.transition_at_s
             assert 0 <= pod.transition_at_s - pod.created_at_s < 10
         assert seen.target(ref).problem is None
         assert seen.target(ref).owner is None
         assert time.time() - seen.cluster.view().seen_at_s < 40
+
+
+async def test_a_pod_without_room_tells_so_until_a_node_comes(kube_api: KubeApi, namespace: str) -> None:
+    await create_deployment(kube_api, namespace, "web", replicas=1)
+    ref = web(namespace)
+    async with FakeNode(kube_api, namespace, startup_s=0.1) as node, watching(kube_api.kubeconfig, [ref]) as seen:
+
+        def pods() -> Sequence[PodView]:
+            return seen.cluster.view().pods[ref]
+
+        await seen.shows(lambda: [pod.ready for pod in pods()] == [True])
+        node.can_schedule = False
+        await seen.actuator.scale(seen.order(ref, 2))
+        await seen.shows(lambda: sorted(pod.unschedulable for pod in pods()) == [False, True])
+        waits = next(pod for pod in pods() if pod.unschedulable)
+        assert (waits.scheduled_at_s, waits.phase) == (None, "Pending")
+        node.can_schedule = True
+
+        await seen.shows(lambda: [pod.ready for pod in pods()] == [True, True])
+        placed = next(pod for pod in pods() if pod.name == waits.name)
+        assert not placed.unschedulable
+        assert placed.scheduled_at_s is not None
+        assert placed.scheduled_at_s >= placed.created_at_s
 
 
 async def test_notices_a_deletion_that_happened_while_the_watch_was_broken(

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 MIDNIGHT_S = 1_760_000_400  # a whole number of minutes
 RATE = SignalQuery("sum by (app) (rate(requests_total[1m]))", ("app",))
+SHARE = SignalQuery(
+    'clamp(1 - sum(requests_good_total{app="chat"}) / sum(requests_total{app="chat"}), 0, 1)'
+)  # of requests that are late, as a signal of kind late asks for it
 WAITING = SignalQuery("sum by (app) (vllm:num_requests_waiting)", ("app",))
 
 
@@ -75,6 +78,26 @@ class TestFreshness:
         assert answer.targets == {("chat",): 2, ("code",): 1}
         assert all(0 <= now_s - newest_at_s < 3 for newest_at_s in answer.newest_at_s.values())
         assert source.clock_skew_s == pytest.approx(0, abs=1)
+
+    async def test_a_share_of_late_requests_rests_on_both_of_its_series(
+        self, prometheus: Prometheus, exporter: Exporter, source: PrometheusSource
+    ) -> None:
+        exporter.set("requests_good_total", 99_960, kind="counter", app="chat")
+        exporter.set("requests_total", 100_000, kind="counter", app="chat")
+        scraped(prometheus, exporter, query=SHARE.text)
+        whole = await answered(source, SHARE)
+        exporter.remove("requests_good_total", app="chat")
+        exporter.set("requests_good_total", 0, kind="counter", app="code")
+
+        async def without_the_good_ones() -> list[Answered]:
+            answer = await answered(source, SHARE)
+            return [answer] if not answer.keys else []
+
+        [half] = await eventually_async(without_the_good_ones, 20, what="an answer without series")
+
+        assert list(whole.values) == [pytest.approx(0.0004)]
+        assert whole.targets == {(): 1}
+        assert half.newest_at_s == {}
 
     async def test_a_rate_goes_on_after_its_target_died_and_the_witness_does_not(
         self, prometheus: Prometheus, exporter: Exporter, source: PrometheusSource

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
+from policies.arrays import booleans, integers
 from policies.engine import decide
 from policies.explain import HOLD_WORDS, RULE_SENTENCES, WHY_WORDS, sentences, steps_of
 from policies.fleet import fleet_of
 from policies.guardrails import HOLD_RULES
-from policies.model import RULES, Hold, Limits, Status, Why
+from policies.model import RULES, UNKNOWN, Hold, Limits, Starts, Status, Why
 from policies.state import EngineState
-from tests.builders import Document, Ticks, demand, level_fit, one, policy, pressure, readings, seen
+from tests.builders import Document, Ticks, demand, late, level_fit, one, policy, pressure, readings, seen
 
 QUICK = {"scaleDown": {"stabilizationWindowSeconds": 0}}
 OK = "Signal load is 70, 12 s old (fresh)."
@@ -184,6 +185,57 @@ def test_a_lane_tells_its_own_signals_and_steps() -> None:
         "Decision: raise from 4 to 8.",
     )
     assert steps_of(decision, 0) == steps_of(decision, 2) == ()
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        pytest.param([(60, 0)] * 3, "Starts take 60 s on a free node; the plan looks 60 s ahead.", id="free-nodes"),
+        pytest.param(
+            [(60, 0)] * 9 + [(240, 1)] * 3,
+            "Starts take 60 s on a free node, 4 min when a node must come; the plan looks 4 min ahead.",
+            id="both",
+        ),
+        pytest.param([(90, UNKNOWN)] * 3, "Starts take 90 s; the plan looks 90 s ahead.", id="nobody-says-what-for"),
+        pytest.param(
+            [(60, 0, 8)] * 8 + [(60, 0)] * 2,
+            "Starts take 60 s on a free node, 60 s when 5 or more start at once; the plan looks 60 s ahead.",
+            id="many-at-once",
+        ),
+    ],
+)
+def test_what_starts_take(rows: list[tuple[int, ...]], expected: str) -> None:
+    assert startup_sentences(*rows) == [expected]
+
+
+def test_a_wait_for_a_node_is_told() -> None:
+    assert startup_sentences((30, 1), finished=False) == [
+        "No start was seen yet; the plan looks 5 min ahead, because pods wait for a node or did just now."
+    ]
+
+
+def startup_sentences(*rows: tuple[int, ...], finished: bool = True) -> list[str]:
+    """What is said of a lane after these start-ups: seconds, whether they waited for a node, and how many at once."""
+    count, fleet = len(rows), one()
+    seconds, waited, *_ = zip(*rows, strict=False)
+    together = np.array([row[2] if len(row) > 2 else 1 for row in rows])
+    starts = Starts(
+        integers(count), np.array(seconds, float), booleans(count, finished), np.array(waited, np.int8), together
+    )
+    observation = seen([2], readings([14]), starts=starts)
+    _, decision = decide(fleet, EngineState.fresh(fleet), observation)
+    return [each for each in sentences(fleet, observation, decision, 0) if "plan looks" in each]
+
+
+def test_a_late_signal_is_told_in_per_cent() -> None:
+    fleet = one(demand(), late())
+    observation = seen([10], readings([70, 2.5], age_s=12))
+    _, decision = decide(fleet, EngineState.fresh(fleet), observation)
+
+    assert sentences(fleet, observation, decision, 0)[:2] == (
+        OK,
+        "Signal slow says that 0.25 % of the requests are late, 12 s old (fresh).",
+    )
 
 
 def test_every_rule_and_every_reason_has_its_words() -> None:

@@ -1,9 +1,14 @@
 """From policy documents to columns."""
 
+import math
+from dataclasses import replace
+
 import pytest
 
+from policies.aims import Aims
 from policies.fleet import fleet_of
 from policies.model import UNKNOWN, Kind, Mode, Select, Source, TargetKind, signal_name
+from policies.packing import pack
 from tests.builders import Document, demand, one, policy, pressure, requested
 
 CONTAINER = {**requested(), "capacityFromRequest": {"resource": "cpu", "container": "main"}}
@@ -53,14 +58,19 @@ CONTAINER = {**requested(), "capacityFromRequest": {"resource": "cpu", "containe
             (Kind.PRESSURE, Source.PODS, TargetKind.AVERAGE_VALUE, 5_000, UNKNOWN, False),
             id="pressure-read-by-pod",
         ),
+        pytest.param(
+            {"kind": "late", "name": "slow", "query": "q"},
+            (Kind.LATE, Source.EXTERNAL, TargetKind.NONE, 0, UNKNOWN, False),
+            id="late-only-measures",
+        ),
     ],
 )
 def test_a_signal_becomes_a_track(signal: Document, expected: tuple[object, ...]) -> None:
-    tracks = one(signal).tracks
+    tracks = one(signal, *([demand("other")] if signal["kind"] == "late" else [])).tracks
     columns = (tracks.kind, tracks.source, tracks.target_kind, tracks.target_milli, tracks.capacity_milli, tracks.cpu)
 
     assert tuple(column[0] for column in columns) == expected
-    assert [uid.partition("#")[0] for uid in tracks.uid] == [f"shop/web/{signal['name']}"]
+    assert tracks.uid[0].partition("#")[0] == f"shop/web/{signal['name']}"
 
 
 def test_lanes_are_sorted_by_uid_and_tracks_by_lane() -> None:
@@ -108,6 +118,40 @@ def test_the_rest_of_a_policy() -> None:
     assert (fleet.late_ratio[0], fleet.serving_limit_ratio[0]) == (0.001, 0.5)
     assert (fleet.forecast[0], fleet.history_s[0]) == (False, 172_800.0)
     assert fleet.tracks.target_milli.tolist() == [4375]  # 10 x 0.5 x 0.875
+
+
+def test_aims() -> None:
+    objective = {
+        "late": "incumbent",
+        "slo": {"target": "99.9%"},
+        "prices": {"replicaHour": 1.2, "lateRequest": 0.002},
+        "churn": 60,
+    }
+    fleet = fleet_of(
+        [
+            policy("a"),
+            policy("b", demand(capacity=50), objective=objective, incumbent={"target": 0.6, "window": "1m"}),
+        ]
+    )
+    aims = fleet.aims
+
+    assert fleet.late_ratio.tolist() == pytest.approx([0.01, 0.00025])
+    assert aims.late_incumbent.tolist() == [False, True]
+    assert aims.slo_window_s.tolist() == [0.0, 2_592_000.0]
+    assert aims.slo_hour_ratio.tolist() == pytest.approx([math.inf, 0.009])
+    # 50 per second x 0.8 x 3600 s = 144,000 requests in a full replica's hour, at 0.002 each 288, against 1.20.
+    assert aims.late_price_ratio.tolist() == pytest.approx([0.0, 240.0])
+    assert aims.churn_s.tolist() == [30.0, 60.0]
+    assert aims.incumbent_given.tolist() == [False, True]
+    assert aims.incumbent_target_ratio.tolist() == pytest.approx([0.7, 0.6])
+    assert aims.incumbent_tolerance_ratio.tolist() == [0.1, 0.1]
+    assert aims.incumbent_window_s.tolist() == [300.0, 60.0]
+
+
+def test_aims_that_were_left_out_are_those_of_a_policy_that_says_nothing_of_them() -> None:
+    fleet = fleet_of([policy("a"), policy("b", objective={"servingLimit": 0.5})])
+
+    assert pack(replace(fleet, aims=Aims.none())) == pack(fleet)
 
 
 def test_no_policies_are_a_fleet_of_no_lanes() -> None:

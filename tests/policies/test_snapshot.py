@@ -1,10 +1,14 @@
 """A state as bytes: a small core, and hours that are stored once."""
 
+import json
+import zlib
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from policies.fleet import fleet_of
+from policies.model import Starts
 from policies.packing import pack
 from policies.schedules import bounds_at
 from policies.snapshot import OPEN_HOURS, fleet_from, observation_from, snapshot_of, state_from
@@ -69,6 +73,28 @@ def test_another_version_is_refused() -> None:
 
     with pytest.raises(ValueError, match="the snapshot has version 99 and this program reads version 1"):
         state_from(core, hours)
+
+
+def test_what_an_older_foresail_packed_is_read() -> None:
+    """Before policies had these objectives, and before it was observed what drove a start-up."""
+    fleet = one(demand())
+    starts = Starts(np.array([0, 0]), np.array([30.0, 40.0]), np.array([True, False]))
+    observation = seen([4], readings([7]), starts=starts)
+
+    assert pack(fleet_from(without(pack(fleet), "aims"))) == pack(fleet)
+    assert pack(observation_from(without(pack(observation), "waited", "together", of="starts"))) == pack(observation)
+
+
+def without(data: bytes, *names: str, of: str = "") -> bytes:
+    """Packed bytes that lack these fields, of the whole or of one of its fields."""
+    body = zlib.decompress(data[4:])
+    size = int.from_bytes(body[:4], "little")
+    document = json.loads(body[4 : 4 + size])  # magic and version, then the length of the header, are 4 bytes each
+    holder = document["value"][of] if of else document["value"]
+    for name in names:
+        del holder[name]
+    header = json.dumps(document, separators=(",", ":")).encode()
+    return data[:4] + zlib.compress(len(header).to_bytes(4, "little") + header + body[4 + size :])
 
 
 def test_observations_and_fleets_come_back() -> None:

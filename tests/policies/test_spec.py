@@ -21,6 +21,7 @@ from policies.quantities import (
 from policies.spec import (
     BoundQuery,
     DemandSignal,
+    LateSignal,
     PolicyError,
     PressureSignal,
     Replicas,
@@ -64,6 +65,7 @@ def test_the_smallest_policy_has_the_documented_defaults() -> None:
     assert policy.uid == "default/web"
     assert (spec.mode, spec.replicas.min, spec.replicas.max, spec.replicas.schedules) == ("shadow", 1, 10, ())
     assert (spec.objective.late, spec.objective.serving_limit) == (0.01, 0.8)
+    assert (spec.objective.slo, spec.objective.prices, spec.objective.churn, spec.incumbent) == (None, None, 30.0, None)
     assert (spec.forecast.enabled, spec.forecast.history) == (True, 604_800.0)  # 7 x 86 400
     assert spec.behavior is None
     assert not spec.scale_up_is_written
@@ -167,6 +169,15 @@ def test_signals_of_both_kinds_keep_their_own_fields() -> None:
     assert (queue.target.milli, queue.per_pod) == (1500, True)
     assert isinstance(wait, PressureSignal)
     assert (wait.target.milli, wait.target.average_value, wait.per_pod) == (250, None, False)
+
+
+def test_a_late_signal_has_a_query_and_nothing_else() -> None:
+    made = document(signals=[*SMALLEST["spec"]["signals"], {"name": "slow", "kind": "late", "query": "q{n='$name'}"}])
+    policy = parsed(made)
+
+    assert isinstance(policy.spec.signals[1], LateSignal)
+    assert policy.queries()[1] == BoundQuery(signal="slow", query="q{n='web'}", match=())
+    assert parsed(policy.document()) == policy
 
 
 @pytest.mark.parametrize(

@@ -144,11 +144,13 @@ NO_DURATION = "must be a duration such as 8h, 90m, 1h30m or 7d (units d, h, m, s
         ),
         pytest.param(
             demand(kind="demnd"),
-            "spec.signals[0].kind: must be demand or pressure, not 'demnd' (did you mean demand?)",
+            "spec.signals[0].kind: must be demand, pressure or late, not 'demnd' (did you mean demand?)",
             id="misspelt-kind",
         ),
         pytest.param(
-            document(signals=[{"name": "a"}]), "spec.signals[0].kind: is required: demand or pressure", id="no-kind"
+            document(signals=[{"name": "a"}]),
+            "spec.signals[0].kind: is required: demand, pressure or late",
+            id="no-kind",
         ),
         pytest.param(
             demand(capacityPerReplica=None),
@@ -234,7 +236,7 @@ NO_DURATION = "must be a duration such as 8h, 90m, 1h30m or 7d (units d, h, m, s
         ),
         pytest.param(
             document(objective={"late": "one"}),
-            "spec.objective.late: must be a share such as 0.01 or \"1%\", not 'one'",
+            "spec.objective.late: must be a share such as 0.01 or \"1%\", or the word incumbent, not 'one'",
             id="share-in-words",
         ),
         pytest.param(

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from policies.arrays import small
 from policies.engine import decide
 from policies.fleet import fleet_of
 from policies.history import Backfill
@@ -15,7 +16,7 @@ from policies.subset import fleet_for, observation_for
 from tests.builders import FREE, applied, demand, level_fit, policy, pressure, readings, ready_pods, samples, seen
 
 ROWS = [
-    policy("a", demand(), pressure(average=5)),
+    policy("a", demand(), pressure(average=5), objective={"slo": {"target": 0.999}, "churn": 7}),
     policy("b", pressure("cache", average="800m", per_pod=True), demand(), behavior={"scaleUp": {"tolerance": "0.3"}}),
     policy("c", schedules=[{"cron": "0 8 * * *", "duration": "1h", "min": 2}]),
 ]
@@ -25,7 +26,9 @@ SEEN = seen(
     replace(readings([10, 20, 30, 40, 50]), targets=np.array([1, 2, 3, UNKNOWN, 5])),
     pods=ready_pods(1, 2, 3),
     samples=replace(samples(2, 0.1, 0.2, 9.0), pod=np.array([1, 2, UNKNOWN])),  # two pods of lane 1 and an orphan
-    starts=Starts(np.array([0, 1, 2]), np.array([10.0, 20.0, 30.0]), np.ones(3, np.bool_)),
+    starts=Starts(
+        np.array([0, 1, 2]), np.array([10.0, 20.0, 30.0]), np.ones(3, np.bool_), small(3, 1), np.array([4, 5, 6])
+    ),
     applied=applied((0, 1, 1, 2), (2, 3, 3, 4)),
     fit=level_fit(FLEET, 1, 2, 3),
     backfill=Backfill(0.0, 60.0, np.array([[1], [2], [3]], np.float32), np.ones((3, 1), np.bool_)),
@@ -42,6 +45,7 @@ def test_a_part_of_a_fleet_is_the_fleet_of_these_policies(keep: list[bool]) -> N
     assert part.schedules.lane.tolist() == made.schedules.lane.tolist()
     assert pack(part.behavior) == pack(made.behavior)
     assert pack(part.tracks) == pack(made.tracks)
+    assert pack(part.aims) == pack(made.aims)
 
 
 def test_a_part_of_an_observation_is_renumbered() -> None:
@@ -53,7 +57,7 @@ def test_a_part_of_an_observation_is_renumbered() -> None:
     assert part.pods.lane.tolist() == [0, 0, 1, 1, 1]
     assert part.samples.track.tolist() == [0, 0, 0]
     assert part.samples.pod.tolist() == [0, 1, UNKNOWN]
-    assert part.starts.lane.tolist() == [0, 1]
+    assert (part.starts.lane.tolist(), part.starts.together.tolist()) == ([0, 1], [5, 6])
     assert (part.applied.lane.tolist(), part.applied.after.tolist()) == ([1], [4])
     assert part.fit is not None
     assert [uid.partition("#")[0] for uid in part.fit.uid] == ["shop/b/load", "shop/c/load"]

@@ -25,7 +25,7 @@ from policies.model import (
     Why,
 )
 from policies.state import demand_rows
-from tests.builders import FREE, NOW_S, demand, policy, pressure, requested
+from tests.builders import FREE, NOW_S, demand, late, policy, pressure, requested
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -48,6 +48,7 @@ SIGNALS = (
     pressure("queue", average=5),
     pressure("latency", value="200m"),
     pressure("cache", average="800m", per_pod=True),
+    late(),
 )
 SCHEDULES = (
     {"cron": "0 8 * * 1-5", "timezone": "Europe/Berlin", "duration": "10h"},
@@ -89,6 +90,8 @@ def schedules(draw: DrawFn, low: int, high: int) -> list[Document]:
 def policies(draw: DrawFn, name: str = "web", *, signals: tuple[Document, ...] = SIGNALS) -> WorkloadPolicy:
     """Any policy of one workload."""
     chosen = draw(st.lists(st.sampled_from(signals), min_size=1, max_size=3, unique_by=lambda row: str(row["name"])))
+    if all(row["kind"] == "late" for row in chosen):
+        chosen.append(demand())
     low = draw(st.sampled_from([1, 2, 10]))
     high = draw(st.sampled_from([10, 30, 1000, MOST_REPLICAS]))
     return policy(
@@ -194,7 +197,13 @@ def random_seen(
         readings=random_readings(random, fleet.tracks.lane.size),
         pods=pods,
         samples=random_samples(random, fleet, pods),
-        starts=Starts(starting, random.choice([0.0, 30.0, 900.0], starting.size), random.random(starting.size) < 0.5),
+        starts=Starts(
+            lane=starting,
+            duration_s=random.choice([0.0, 30.0, 900.0], starting.size),
+            finished=random.random(starting.size) < 0.5,
+            waited=random.choice(np.array([UNKNOWN, 0, 1], np.int8), starting.size),
+            together=random.choice(np.array([1, 2, 6, 3000]), starting.size),
+        ),
         applied=Applied.none(),
         fit=random_fit(random, fleet) if random.random() < 0.3 else None,
     )

@@ -78,10 +78,26 @@ def test_data_that_is_not_fresh_never_lowers(fleet: Fleet, seed: int, count: int
     for told in history(fleet, seed, count):
         read = told.decision.readings
         doubtful = np.zeros(fleet.lanes, np.bool_)
-        doubtful[fleet.tracks.lane[read.status != Status.FRESH]] = True
+        asks = fleet.tracks.kind != Kind.LATE
+        doubtful[fleet.tracks.lane[asks & (read.status != Status.FRESH)]] = True
         floor = np.minimum(told.seen.spec_replicas, told.decision.max_replicas)
 
         assert (told.decision.replicas.target >= floor)[doubtful].all()
+
+
+@given(fleets(), seeds, ticks, st.integers(0, 1_000_000), st.sampled_from(Status))
+def test_what_only_measures_decides_nothing(fleet: Fleet, seed: int, count: int, late: int, status: Status) -> None:
+    mine = fleet.tracks.kind == Kind.LATE
+    for told in history(fleet, seed, count):
+        read = told.seen.readings
+        other = replace(
+            read,
+            value_milli=np.where(mine, late, read.value_milli),
+            status=np.where(mine, np.int8(status), read.status),
+        )
+        _, decision = decide(fleet, told.before, replace(told.seen, readings=other))
+
+        assert pack(decision.replicas) == pack(told.decision.replicas)
 
 
 @given(fleets(), seeds, ticks)

@@ -123,6 +123,18 @@ async def test_pods_without_room_stay_pending_until_there_is(cluster: SimulatedC
     assert cluster.ready(REF) == 4
 
 
+async def test_pods_tell_whether_a_node_has_room(cluster: SimulatedCluster, clock: VirtualClock) -> None:
+    cluster.inject(Faults(room=3))
+    await cluster.scale(_order(cluster, 4))
+    *_, waits = cluster.view().pods[REF]
+    clock.advance(30.0)
+    cluster.inject(Faults())
+    *_, placed = cluster.view().pods[REF]
+
+    assert (waits.scheduled_at_s, waits.unschedulable) == (None, True)
+    assert (placed.scheduled_at_s, placed.unschedulable) == (waits.created_at_s + 30, False)
+
+
 async def test_a_pod_takes_the_room_of_one_that_left(cluster: SimulatedCluster, clock: VirtualClock) -> None:
     other = replace(REF, name="batch")
     cluster.add(Workload(other, 1))

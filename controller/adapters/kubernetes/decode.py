@@ -31,7 +31,8 @@ class Pod:
 def pod_of(item: JsonObject) -> Pod:
     """Decode a pod. Raises KeyError, TypeError or ValueError for what is none."""
     metadata, spec, status = item["metadata"], item["spec"], item.get("status") or {}
-    ready = next((each for each in status.get("conditions") or () if each.get("type") == "Ready"), None)
+    conditions = {each.get("type"): each for each in status.get("conditions") or ()}
+    ready, scheduled = conditions.get("Ready"), conditions.get("PodScheduled") or {}
     own = (spec.get("resources") or {}).get("requests") or {}
     view = PodView(
         name=metadata["name"],
@@ -45,6 +46,10 @@ def pod_of(item: JsonObject) -> Pod:
         init_containers=_containers(spec.get("initContainers")),
         pod_cpu_milli=_milli_of(own, "cpu"),
         pod_memory_milli=_milli_of(own, "memory"),
+        scheduled_at_s=_time_or_none(
+            scheduled.get("lastTransitionTime") if scheduled.get("status") == "True" else None
+        ),
+        unschedulable=scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable",
     )
     return Pod(metadata["namespace"], _shared_labels(labels_of(metadata)), view)
 

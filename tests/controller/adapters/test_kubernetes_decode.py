@@ -107,6 +107,28 @@ def test_a_pod_is_kept_as_the_engine_needs_it() -> None:
     assert kept.view.pod_cpu_milli is None
 
 
+@pytest.mark.parametrize(
+    ("condition", "scheduled_at_s", "unschedulable"),
+    [
+        pytest.param(None, None, False, id="not-looked-at-yet"),
+        pytest.param({"status": "True"}, 1_795_176_004, False, id="on-a-node"),
+        pytest.param({"status": "False", "reason": "Unschedulable"}, None, True, id="no-node-has-room"),
+        pytest.param({"status": "False", "reason": "SchedulingGated"}, None, False, id="kept-back-by-a-gate"),
+    ],
+)
+def test_whether_a_pod_has_a_node(
+    condition: Document | None, scheduled_at_s: float | None, *, unschedulable: bool
+) -> None:
+    made = pod()
+    if condition is not None:
+        own = {"type": "PodScheduled", "lastTransitionTime": "2026-11-20T12:00:04Z", **condition}
+        made["status"]["conditions"].append(own)
+    kept = pod_of(made).view
+
+    assert (kept.scheduled_at_s, kept.unschedulable) == (scheduled_at_s, unschedulable)
+    assert kept.ready
+
+
 def test_pods_of_a_workload_share_what_they_have_in_common() -> None:
     one, other = pod_of(pod()), pod_of(pod())
 

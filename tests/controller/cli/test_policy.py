@@ -59,7 +59,7 @@ def test_every_problem_is_listed_and_the_exit_code_is_3(good: str, tmp_path: Pat
     done = run("policy", "validate", good, bad, str(tmp_path / "absent.yaml"))
     assert (done.exit_code, done.stderr) == (3, "3 problems\n")
     assert f"{bad}: spec.replicas: min (25) is above max (20)" in done.stdout
-    assert f"{bad}: spec.signals[0].kind: must be demand or pressure, not 'demnd'" in done.stdout
+    assert f"{bad}: spec.signals[0].kind: must be demand, pressure or late, not 'demnd'" in done.stdout
     assert "absent.yaml: cannot be read: No such file or directory" in done.stdout
 
 

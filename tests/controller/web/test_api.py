@@ -13,7 +13,7 @@ from controller.records import PolicySet, TargetRef, TickReport
 from controller.settings.values import Listen
 from controller.web import Check, Views, heartbeat, serving, web_app
 from policies.model import Hold
-from tests.controller.decisions import decided
+from tests.controller.decisions import decided, measured
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -125,6 +125,20 @@ async def test_one_workload_with_its_story(client: Client, daemon: Daemon) -> No
     assert found["explanation"][-1] == "Decision: raise from 3 to 7."
     [signal] = found["signals"]
     assert (signal["name"], signal["status"], signal["value"], signal["ageSeconds"]) == ("rps", "censored", 50.0, 5.0)
+
+
+async def test_what_starts_take_and_how_many_requests_are_late(client: Client, daemon: Daemon) -> None:
+    daemon.report = report(measured(slow_ratio=0.0004))
+    _, found = await client.json("/api/v1/workloads/shop/chat")
+    assert found["startupSeconds"] == 240.0
+    assert found["startup"] == {
+        "freeNodeSeconds": 60.0,
+        "newNodeSeconds": 240.0,
+        "manyAtOnceSeconds": None,
+        "waitingForNode": True,
+    }
+    assert [(signal["name"], signal["kind"]) for signal in found["signals"]] == [("rps", "demand"), ("slow", "late")]
+    assert (found["signals"][1]["value"], found["signals"][1]["proposed"]) == (0.0004, None)
 
 
 async def test_what_is_not_known_is_null(client: Client, daemon: Daemon) -> None:
