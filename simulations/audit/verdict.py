@@ -1,0 +1,194 @@
+"""Audits cases: what each autoscaler did, what Foresail would have done, and what neither can know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simulations.audit.autoscaler import About, Finding
+from simulations.audit.case import scored_steps
+from simulations.audit.contenders import FORESAIL, contenders
+from simulations.audit.figures import Replicas, cost_interval, interval, outcome
+from simulations.audit.findings import findings_of
+from simulations.serving import DAY_S, HOUR_S, clairvoyant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from policies.arrays import BoolArray
+    from simulations.audit.case import Case
+    from simulations.audit.contenders import Band, Plan
+    from simulations.audit.figures import Days, Interval, Outcome
+
+LEAST_SCORED_S = 6 * HOUR_S  # with less than this nothing is compared
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """One workload's audit. `rule` is the incumbent's rule replayed; it is `incumbent` itself where no past is known."""
+
+    case: Case
+    scored: BoolArray
+    incumbent: Outcome
+    rule: Outcome
+    foresail: Outcome
+    least_replica_hours: float  # of a plan that knows the load beforehand and is never late
+    cost_ratio: float  # Foresail's over the incumbent's
+    cost: Interval | None
+    band: Band | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def scored_days(self) -> float:
+        """Days that were compared, gaps left out."""
+        return float(self.scored.sum()) * self.case.serving.step_s / DAY_S
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A workload that was not audited, and why."""
+
+    name: str
+    autoscaler: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """All audited workloads together. Money is None where a price is missing; late is weighed by replicas needed."""
+
+    incumbent_hours: float
+    foresail_hours: float
+    incumbent_money: float | None
+    foresail_money: float | None
+    cost_ratio: float
+    cost: Interval | None
+    incumbent_late: float
+    foresail_late: float
+
+
+def audit(
+    cases: Sequence[Case], *, on_step: Callable[[str, int], None] | None = None
+) -> tuple[list[Audited], list[Passed]]:
+    """Audit cases in their order, and name those with too little to compare.
+
+    `on_step` is told who is replayed and each step. Raises ReplayError.
+    """
+    able = [case for case in cases if scored_seconds(case) >= LEAST_SCORED_S]
+    passed = [Passed(case.name, str(case.autoscaler), _too_little(case)) for case in cases if case not in able]
+    ahead = contenders(able, FORESAIL, on_step=_told(on_step, "Foresail"))
+    rules = _rules(able, _told(on_step, "the incumbent's rule"))
+    return [_audited(case, *plans) for case, *plans in zip(able, ahead, rules, strict=True)], passed
+
+
+def fleet_of(audited: Sequence[Audited]) -> Fleet | None:
+    """The sums over workloads; None without any. A workload's load counts as the replicas that it needs."""
+    if not audited:
+        return None
+    incumbent, foresail = _together([_days(each, each.incumbent) for each in audited]), _together(
+        [_days(each, each.foresail) for each in audited]
+    )
+    prices = [each.case.replica_hour_price for each in audited]
+    mine, theirs = (sum(getattr(each, who).replica_hours for each in audited) for who in ("foresail", "incumbent"))
+    money = [
+        None
+        if any(price is None for price in prices)
+        else sum((price or 0.0) * getattr(each, who).replica_hours for price, each in zip(prices, audited, strict=True))
+        for who in ("incumbent", "foresail")
+    ]
+    same_days = len({each.incumbent.days.load.size for each in audited}) == 1
+    whole = incumbent.whole & foresail.whole
+    return Fleet(
+        incumbent_hours=theirs,
+        foresail_hours=mine,
+        incumbent_money=money[0],
+        foresail_money=money[1],
+        cost_ratio=mine / theirs if theirs else 1.0,
+        cost=interval(foresail.replica_hours, incumbent.replica_hours, whole) if same_days else None,
+        incumbent_late=_share(incumbent),
+        foresail_late=_share(foresail),
+    )
+
+
+def scored_seconds(case: Case) -> float:
+    """How long is left to compare after warm-up and gaps."""
+    return float(scored_steps(case).sum()) * case.serving.step_s
+
+
+def _rules(cases: Sequence[Case], on_step: Callable[[int], None] | None) -> list[Plan]:
+    """Each incumbent's rule, replayed at its own target; cases with the same target go together."""
+    made: dict[int, Plan] = {}
+    for target in dict.fromkeys(case.measure.target_ratio for case in cases):
+        numbers = [number for number, case in enumerate(cases) if case.measure.target_ratio == target]
+        plans = contenders([cases[number] for number in numbers], f"hpa:{target:.4f}", on_step=on_step)
+        made |= dict(zip(numbers, plans, strict=True))
+    return [made[number] for number in range(len(cases))]
+
+
+def _audited(case: Case, ahead: Plan, rule: Plan) -> Audited:
+    scored = scored_steps(case)
+    foresail = outcome(case, _of_plan("Foresail", ahead), scored)
+    replayed = outcome(case, _of_plan("rule", rule), scored)
+    incumbent = replace(replayed, who="incumbent")
+    if case.seen is not None:
+        incumbent = outcome(case, Replicas("incumbent", case.seen.paid, case.seen.ready), scored)
+    cheapest = np.where(scored, clairvoyant(case.track.demand, case.serving), 0).sum() * case.serving.step_s / HOUR_S
+    paid = incumbent.replica_hours
+    return Audited(
+        case=case,
+        scored=scored,
+        incumbent=incumbent,
+        rule=replayed,
+        foresail=foresail,
+        least_replica_hours=float(cheapest),
+        cost_ratio=foresail.replica_hours / paid if paid else 1.0,
+        cost=cost_interval(foresail, incumbent),
+        band=ahead.band,
+        findings=(*case.findings, *findings_of(case, incumbent, replayed, scored)),
+    )
+
+
+def _of_plan(who: str, plan: Plan) -> Replicas:
+    return Replicas(who, plan.paid.astype(np.float64), plan.ready.astype(np.float64))
+
+
+def _too_little(case: Case) -> str:
+    hours, needed = scored_seconds(case) / HOUR_S, LEAST_SCORED_S / HOUR_S
+    warm_h = case.track.warmup_steps * case.serving.step_s / HOUR_S
+    return (
+        f"{hours:.1f} hours are left to compare after {warm_h:.0f} hours of warm-up and gaps; at least {needed:.0f} are"
+        " needed: read more days, or wait"
+    )
+
+
+def _told(on_step: Callable[[str, int], None] | None, who: str) -> Callable[[int], None] | None:
+    return None if on_step is None else lambda step: on_step(who, step)
+
+
+def _days(each: Audited, who: Outcome) -> Days:
+    """Days with the load as replicas needed, so that loads of different units may be added."""
+    unit = each.case.serving.capacity * each.case.serving.serving_limit_ratio
+    return replace(who.days, load=who.days.load / unit, late=who.days.late / unit)
+
+
+def _together(days: Sequence[Days]) -> Days:
+    """The days of all workloads added, where they have as many; else those of each after the other."""
+    if len({each.load.size for each in days}) == 1:
+        return reduce(lambda one, other: one.added(other), days)
+    return type(days[0])(
+        *(
+            np.concatenate([getattr(each, name) for each in days])
+            for name in ("replica_hours", "load", "late", "whole")
+        )
+    )
+
+
+def _share(days: Days) -> float:
+    total = float(days.load.sum())
+    return float(days.late.sum()) / total if total else 0.0
+
+
+__all__ = ["About", "Audited", "Finding", "Fleet", "Passed", "audit", "fleet_of"]
