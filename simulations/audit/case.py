@@ -91,14 +91,17 @@ def track_of_load(load: Load, *, step_s: float) -> Track:
 def track_of_points(at_s: FloatArray, value: FloatArray, *, step_s: float) -> Track | None:
     """Put points `[point]`, NaN where missing, on steps, each held until the next; None with fewer than two known.
 
-    Ends are cut off where nothing is known. A gap is bridged with the value before it, for replay alone.
+    Whole days before the first known point are cut off. Gaps are bridged with the value before them, and what is
+    left before the first point with that point, for replay alone: they are not known.
     """
     held = np.flatnonzero(np.isfinite(value))
     if held.size < 2:  # noqa: PLR2004 - a span needs two ends
         return None
-    at_s, value = (column[held[0] : held[-1] + 1] for column in (at_s, value))
+    a_day = round(DAY_S / float(at_s[1] - at_s[0]))
+    first = int(held[0]) // a_day * a_day
+    at_s, value = at_s[first:], value[first:]
     known = np.isfinite(value)
-    newest = np.maximum.accumulate(np.where(known, np.arange(value.size), 0))
+    newest = np.maximum.accumulate(np.where(known, np.arange(value.size), int(held[0]) - first))
     finer = round(float(at_s[1] - at_s[0]) / step_s)
     steps_s = at_s[0] + step_s * np.arange(value.size * finer)
     return Track(steps_s, np.repeat(np.maximum(0.0, value[newest]), finer), np.repeat(known, finer))

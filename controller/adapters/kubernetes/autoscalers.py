@@ -19,7 +19,7 @@ from simulations.audit.autoscaler import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from controller.adapters.kubernetes.discovery import Discovery, Resource
     from controller.clients.kubernetes import JsonObject, KubernetesSession
@@ -69,7 +69,7 @@ def _made_by_keda(item: JsonObject) -> bool:
 
 def _of_hpa(item: JsonObject) -> Autoscaler:
     spec: dict[str, Any] = item.get("spec") or {}
-    metrics = [_metric(each) for each in spec.get("metrics") or ()]
+    metrics = [_readable(_metric, each) for each in spec.get("metrics") or ()]
     if (percent := spec.get("targetCPUUtilizationPercentage")) is not None:  # autoscaling/v1
         metrics.append(ResourceMetric("cpu", target_ratio=percent / PERCENT))
     return _autoscaler(
@@ -79,7 +79,7 @@ def _of_hpa(item: JsonObject) -> Autoscaler:
 
 def _of_scaled_object(item: JsonObject) -> Autoscaler:
     spec: dict[str, Any] = item.get("spec") or {}
-    metrics = [_trigger(each) for each in spec.get("triggers") or ()]
+    metrics = [_readable(_trigger, each) for each in spec.get("triggers") or ()]
     least, most = spec.get("minReplicaCount", 0), spec.get("maxReplicaCount", _KEDA_MOST)
     return _autoscaler("ScaledObject", item, least=least, most=most, metrics=metrics)
 
@@ -97,6 +97,14 @@ def _autoscaler(kind: str, item: JsonObject, *, least: int, most: int, metrics: 
         max_replicas=most,
         metrics=tuple(metrics),
     )
+
+
+def _readable(read: Callable[[JsonObject], Metric], given: JsonObject) -> Metric:
+    """A metric, or that it cannot be read."""
+    try:
+        return read(given)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return OtherMetric(str(given.get("type")), f"it cannot be read ({type(error).__name__}: {error})")
 
 
 def _metric(given: JsonObject) -> Metric:
