@@ -1,4 +1,4 @@
-"""From what was read of a workload to a case to audit: capacity, serving limit, start-up, price, and what is assumed."""
+"""From what was read of a workload to a case to audit: capacity, serving limit, start-up, price, and assumptions."""
 
 from __future__ import annotations
 
@@ -95,7 +95,9 @@ def _capacity(read: Read, assumed: Assumptions) -> _Capacity | str:
         by_pod = metric.target_ratio is not None
         return _Capacity(request, min(1.0, ratio), (Finding(About.CAPACITY, words),), from_request=by_pod)
     if isinstance(metric, ResourceMetric) and metric.average_value is None:
-        return "its pods' CPU request is not known (kube_pod_container_resource_requests tells none), so 100 % has no size"
+        return (
+            "its pods' CPU request is not known (kube_pod_container_resource_requests tells none), so 100 % has no size"
+        )
     target = _target(read)
     if assumed.capacity is not None:
         ratio = min(1.0, target / assumed.capacity)
@@ -150,7 +152,9 @@ def _about_replicas(read: Read) -> tuple[Finding, ...]:
     if known_kind(scaled.target_kind):
         untold = float((known & ~np.isfinite(read.ready)).sum()) / max(1, int(known.sum()))
     if untold > 0:
-        words = f"ready replicas were not told for {untold:.1%} of the time; pods that were still starting count as ready"
+        words = (
+            f"ready replicas were not told for {untold:.1%} of the time; pods that were still starting count as ready"
+        )
         found.append(Finding(About.REPLICAS, words))
     if scaled.min_replicas == 0:
         found.append(Finding(About.REPLICAS, "it may go to zero replicas; the replay keeps at least one"))

@@ -26,9 +26,7 @@ _OF_KEDA = re.compile(r"s\d+-")
 _MOST = 10_000  # replicas, where the metric of the maximum is missing
 
 
-async def told_by_metrics(
-    prometheus: MeteredPrometheus, namespace: str | None, *, at_s: float
-) -> Sequence[Autoscaler]:
+async def told_by_metrics(prometheus: MeteredPrometheus, namespace: str | None, *, at_s: float) -> Sequence[Autoscaler]:
     """Every HorizontalPodAutoscaler that kube-state-metrics tells, in a namespace (None: in all).
 
     Raises Unavailable, Rejected and Spent.
@@ -64,7 +62,9 @@ def _metric(name: str, aim: str, value: float) -> Metric:
         ratio = aim == "utilization"
         return ResourceMetric(name, None, value / PERCENT) if ratio else ResourceMetric(name, average_value=value)
     if name == "memory":
-        return OtherMetric(name, "use of this resource does not rise and fall with load, so replicas cannot be replayed")
+        return OtherMetric(
+            name, "use of this resource does not rise and fall with load, so replicas cannot be replayed"
+        )
     if _OF_KEDA.match(name):
         return OtherMetric(name, "its query stands in a ScaledObject, which is read from the cluster alone")
     if aim != "average":

@@ -104,9 +104,7 @@ def _cpu(chosen: Sequence[tuple[Autoscaler, Metric | None]]) -> dict[Autoscaler,
     return made
 
 
-def _pods(
-    chosen: Sequence[tuple[Autoscaler, Metric | None]], present: Mapping[str, bool]
-) -> dict[Autoscaler, Ask]:
+def _pods(chosen: Sequence[tuple[Autoscaler, Metric | None]], present: Mapping[str, bool]) -> dict[Autoscaler, Ask]:
     by_series: dict[tuple[str, bool], list[Autoscaler]] = defaultdict(list)
     for each, metric in chosen:
         if isinstance(metric, NamedMetric) and metric.source == "Pods" and (found := _series(metric, present)):
@@ -175,7 +173,9 @@ def _named(
 def _pressing(metric: NamedMetric, *, counter: bool) -> tuple[Finding, ...]:
     if counter:
         return ()
-    words = f"{metric.name} is a gauge: if it depends on the replicas there are, as a queue does, it is no load to replay"
+    words = (
+        f"{metric.name} is a gauge: if it depends on the replicas there are, as a queue does, it is no load to replay"
+    )
     return (Finding(About.METRIC, words),)
 
 

@@ -64,7 +64,9 @@ def cpu_of_policy(scaled: Autoscaler, container: str | None, *, by_pod: bool) ->
     """The same for the policy of one workload, which fills in its names: by pod, or as one sum."""
     of = f'container="{_text(container)}"' if container else 'container!="", container!="POD"'
     pods = f'namespace="$namespace", pod=~"$name{_POD_ENDS.get(scaled.target_kind, _ANY_END)}"'
-    return f"sum {'by (pod) ' if by_pod else ''}(rate(container_cpu_usage_seconds_total{{{pods}, {of}}}[{RATE_WINDOW}]))"
+    return (
+        f"sum {'by (pod) ' if by_pod else ''}(rate(container_cpu_usage_seconds_total{{{pods}, {of}}}[{RATE_WINDOW}]))"
+    )
 
 
 def by_pods(name: str, scaled: Sequence[Autoscaler], *, counter: bool) -> SignalQuery:

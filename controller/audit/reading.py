@@ -131,7 +131,7 @@ class Reader:
         return Span(end_s - days * DAY_S, end_s - STEP_S, STEP_S)
 
     async def _requests(self, loads: Sequence[Load]) -> dict[Autoscaler, float]:
-        """Cores that a pod of each workload requests; of the one container whose use is the load, where there is one."""
+        """Cores that a pod of each workload requests; of one container where only its use is the load."""
         found: dict[Autoscaler, float] = {}
         for container in dict.fromkeys(map(_container, loads)):
             group = [each.scaled for each in loads if _container(each) == container]
@@ -218,7 +218,7 @@ def _read(load: Load, plan: _Plan, answers: _Answers, pod: tuple[float | None, f
     each, span = load.scaled, answers.span
     return Read(
         load=load,
-        at_s=span.start_s + span.step_s * np.arange(span.points),
+        at_s=span.start_s + span.step_s * np.arange(span.points, dtype=np.float64),
         value=answers.column(plan.loads[each]),
         paid=answers.column(plan.paid[each]),
         ready=answers.column(plan.ready[each]),
@@ -234,4 +234,3 @@ def _container(load: Load) -> str | None:
 
 def _requesting(container: str | None) -> Callable[[Sequence[Autoscaler]], SignalQuery]:
     return lambda part: queries.requests(part, "cpu", container)
-

@@ -97,11 +97,14 @@ def by_day(case: Case, scored: BoolArray, *, hours: FloatArray, load: FloatArray
     day = day_of(case)
     inside = day >= 0
     count = int(day.max()) + 1 if inside.any() else 0
-    sums = [np.bincount(day[inside], weights=column[inside], minlength=count) for column in (hours, load, late)]
+    paid, asked, missed = (
+        np.bincount(day[inside], weights=column[inside], minlength=count).astype(np.float64)
+        for column in (hours, load, late)
+    )
     steps = np.bincount(day[inside], minlength=count)
     known = np.bincount(day[inside & scored], minlength=count)
     whole = (steps >= round(DAY_S / case.serving.step_s)) & (known > 0)
-    return Days(*sums, whole)
+    return Days(paid, asked, missed, whole)
 
 
 def day_of(case: Case) -> IntArray:
@@ -125,6 +128,12 @@ def interval(top: FloatArray, bottom: FloatArray, whole: BoolArray) -> Interval 
 def cost_interval(one: Outcome, other: Outcome) -> Interval | None:
     """95 % interval of the cost of one over that of the other, on the same days."""
     return interval(one.days.replica_hours, other.days.replica_hours, one.days.whole & other.days.whole)
+
+
+def late_interval(one: Outcome, other: Outcome) -> Interval | None:
+    """95 % interval of how much more of the load is late with one than with the other, on the same days."""
+    more = one.days.late - other.days.late
+    return interval(more, other.days.load, one.days.whole & other.days.whole)
 
 
 def _churn(paid: FloatArray, scored: BoolArray, step_s: float) -> float:

@@ -17,7 +17,7 @@ _DIGITS = 6
 def starter(case: Case) -> WorkloadPolicy:
     """The policy that decides and records what the audit replayed, and writes nothing. Raises PolicyError."""
     scaled, measure = case.autoscaler, case.measure
-    signal = {"name": "load", "kind": "demand", "query": measure.query}
+    signal: dict[str, object] = {"name": "load", "kind": "demand", "query": measure.query}
     if measure.from_request:
         signal["capacityFromRequest"] = {"resource": "cpu"}
     else:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulations.audit.autoscaler import About, Finding
 from simulations.audit.case import scored_steps
 from simulations.audit.contenders import FORESAIL, contenders
-from simulations.audit.figures import Replicas, cost_interval, interval, outcome
+from simulations.audit.figures import Days, Replicas, cost_interval, interval, outcome
 from simulations.audit.findings import findings_of
 from simulations.serving import DAY_S, HOUR_S, clairvoyant
 
@@ -19,16 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from policies.arrays import BoolArray
+    from simulations.audit.autoscaler import Finding
     from simulations.audit.case import Case
     from simulations.audit.contenders import Band, Plan
-    from simulations.audit.figures import Days, Interval, Outcome
+    from simulations.audit.figures import Interval, Outcome
 
 LEAST_SCORED_S = 6 * HOUR_S  # with less than this nothing is compared
 
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """One workload's audit. `rule` is the incumbent's rule replayed; it is `incumbent` itself where no past is known."""
+    """One workload's audit. `rule` is the incumbent's rule replayed, which stands for it where no past is known."""
 
     case: Case
     scored: BoolArray
@@ -88,28 +88,20 @@ def fleet_of(audited: Sequence[Audited]) -> Fleet | None:
     """The sums over workloads; None without any. A workload's load counts as the replicas that it needs."""
     if not audited:
         return None
-    incumbent, foresail = _together([_days(each, each.incumbent) for each in audited]), _together(
-        [_days(each, each.foresail) for each in audited]
-    )
+    before = _together([_days(each, each.incumbent) for each in audited])
+    after = _together([_days(each, each.foresail) for each in audited])
+    paid, planned = (sum(hours) for hours in zip(*map(_hours, audited), strict=True))
     prices = [each.case.replica_hour_price for each in audited]
-    mine, theirs = (sum(getattr(each, who).replica_hours for each in audited) for who in ("foresail", "incumbent"))
-    money = [
-        None
-        if any(price is None for price in prices)
-        else sum((price or 0.0) * getattr(each, who).replica_hours for price, each in zip(prices, audited, strict=True))
-        for who in ("incumbent", "foresail")
-    ]
     same_days = len({each.incumbent.days.load.size for each in audited}) == 1
-    whole = incumbent.whole & foresail.whole
     return Fleet(
-        incumbent_hours=theirs,
-        foresail_hours=mine,
-        incumbent_money=money[0],
-        foresail_money=money[1],
-        cost_ratio=mine / theirs if theirs else 1.0,
-        cost=interval(foresail.replica_hours, incumbent.replica_hours, whole) if same_days else None,
-        incumbent_late=_share(incumbent),
-        foresail_late=_share(foresail),
+        incumbent_hours=paid,
+        foresail_hours=planned,
+        incumbent_money=_money(prices, [each.incumbent for each in audited]),
+        foresail_money=_money(prices, [each.foresail for each in audited]),
+        cost_ratio=planned / paid if paid else 1.0,
+        cost=interval(after.replica_hours, before.replica_hours, before.whole & after.whole) if same_days else None,
+        incumbent_late=_share(before),
+        foresail_late=_share(after),
     )
 
 
@@ -177,18 +169,27 @@ def _days(each: Audited, who: Outcome) -> Days:
 def _together(days: Sequence[Days]) -> Days:
     """The days of all workloads added, where they have as many; else those of each after the other."""
     if len({each.load.size for each in days}) == 1:
-        return reduce(lambda one, other: one.added(other), days)
-    return type(days[0])(
-        *(
-            np.concatenate([getattr(each, name) for each in days])
-            for name in ("replica_hours", "load", "late", "whole")
-        )
+        return reduce(Days.added, days)
+    return Days(
+        np.concatenate([each.replica_hours for each in days]),
+        np.concatenate([each.load for each in days]),
+        np.concatenate([each.late for each in days]),
+        np.concatenate([each.whole for each in days]),
     )
+
+
+def _hours(each: Audited) -> tuple[float, float]:
+    return each.incumbent.replica_hours, each.foresail.replica_hours
+
+
+def _money(prices: Sequence[float | None], who: Sequence[Outcome]) -> float | None:
+    """What all replicas cost; None where some workload has no price."""
+    known = [price for price in prices if price is not None]
+    if len(known) < len(prices):
+        return None
+    return sum(price * each.replica_hours for price, each in zip(known, who, strict=True))
 
 
 def _share(days: Days) -> float:
     total = float(days.load.sum())
     return float(days.late.sum()) / total if total else 0.0
-
-
-__all__ = ["About", "Audited", "Finding", "Fleet", "Passed", "audit", "fleet_of"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simulations.audit.figures import late_interval
+
 if TYPE_CHECKING:
     from simulations.audit.figures import Interval
     from simulations.audit.verdict import Audited
@@ -68,8 +70,8 @@ def _sure(each: Audited) -> str:
     doubts = []
     if each.cost is not None and each.cost.low <= 1.0 <= each.cost.high and abs(each.cost_ratio - 1) >= _EVEN:
         doubts.append("cost")
-    one, other = each.incumbent.late, each.foresail.late
-    if one is not None and other is not None and one.low <= other.high and other.low <= one.high:
+    change = late_interval(each.foresail, each.incumbent)
+    if change is not None and change.low <= 0.0 <= change.high:
         doubts.append("late share")
     if each.cost is None:
         return " (too few days to say how sure this is)"

@@ -52,9 +52,7 @@ async def _items(
         return
     rest = ""
     while True:
-        page = await session.get(
-            resource.path(namespace), limit=_A_PAGE, **({"continue": rest} if rest else {})
-        )
+        page = await session.get(resource.path(namespace), limit=_A_PAGE, **({"continue": rest} if rest else {}))
         for item in page.get("items") or ():
             yield item
         rest = (page.get("metadata") or {}).get("continue") or ""
@@ -124,7 +122,9 @@ def _metric(given: JsonObject) -> Metric:
 def _resource(given: JsonObject, container: str | None) -> Metric:
     name, target = str(given.get("name")), given.get("target") or {}
     if name != "cpu":
-        return OtherMetric(name, "use of this resource does not rise and fall with load, so replicas cannot be replayed")
+        return OtherMetric(
+            name, "use of this resource does not rise and fall with load, so replicas cannot be replayed"
+        )
     percent = target.get("averageUtilization")
     ratio = None if percent is None else percent / PERCENT
     return ResourceMetric(name, container, ratio, _quantity(target.get("averageValue")))

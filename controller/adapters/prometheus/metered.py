@@ -108,4 +108,3 @@ class MeteredPrometheus:
 def pieces(span: Span) -> int:
     """How many requests the past of one query takes, unless the server wants smaller ones."""
     return -(-span.points // max(1, int(DAY_S / span.step_s)))
-
