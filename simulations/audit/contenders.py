@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from simulations.audit.case import Case
 
 FORESAIL = "predictive"
-PACE = Pace()
+PACE = Pace(sync_s=30.0)  # a decision a step, as recorded metrics are no finer
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,16 @@ class Plan:
     paid: IntArray
     ready: IntArray
     band: Band | None = None
+
+
+class Engine(Protocol):
+    """What makes the plans of a policy for every case, in their order; it is told whom to tell each step."""
+
+    def __call__(
+        self, cases: Sequence[Case], policy: str, *, on_step: Callable[[int], None] | None = None
+    ) -> list[Plan]:
+        """Replay."""
+        ...
 
 
 def contenders(cases: Sequence[Case], policy: str, *, on_step: Callable[[int], None] | None = None) -> list[Plan]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from policies.arrays import BoolArray
     from simulations.audit.autoscaler import Finding
     from simulations.audit.case import Case
-    from simulations.audit.contenders import Band, Plan
+    from simulations.audit.contenders import Band, Engine, Plan
     from simulations.audit.figures import Interval, Outcome
 
 LEAST_SCORED_S = 6 * HOUR_S  # with less than this nothing is compared
@@ -71,16 +71,17 @@ class Fleet:
 
 
 def audit(
-    cases: Sequence[Case], *, on_step: Callable[[str, int], None] | None = None
+    cases: Sequence[Case], *, on_step: Callable[[str, int], None] | None = None, engine: Engine = contenders
 ) -> tuple[list[Audited], list[Passed]]:
     """Audit cases in their order, and name those with too little to compare.
 
     `on_step` is told who is replayed and each step. Raises ReplayError.
     """
-    able = [case for case in cases if scored_seconds(case) >= LEAST_SCORED_S]
-    passed = [Passed(case.name, str(case.autoscaler), _too_little(case)) for case in cases if case not in able]
-    ahead = contenders(able, FORESAIL, on_step=_told(on_step, "Foresail"))
-    rules = _rules(able, _told(on_step, "the incumbent's rule"))
+    short = [scored_seconds(case) < LEAST_SCORED_S for case in cases]
+    able = [case for case, brief in zip(cases, short, strict=True) if not brief]
+    passed = [_passed(case) for case, brief in zip(cases, short, strict=True) if brief]
+    ahead = engine(able, FORESAIL, on_step=_told(on_step, "Foresail"))
+    rules = _rules(able, engine, _told(on_step, "the incumbent's rule"))
     return [_audited(case, *plans) for case, *plans in zip(able, ahead, rules, strict=True)], passed
 
 
@@ -110,12 +111,12 @@ def scored_seconds(case: Case) -> float:
     return float(scored_steps(case).sum()) * case.serving.step_s
 
 
-def _rules(cases: Sequence[Case], on_step: Callable[[int], None] | None) -> list[Plan]:
+def _rules(cases: Sequence[Case], engine: Engine, on_step: Callable[[int], None] | None) -> list[Plan]:
     """Each incumbent's rule, replayed at its own target; cases with the same target go together."""
     made: dict[int, Plan] = {}
     for target in dict.fromkeys(case.measure.target_ratio for case in cases):
         numbers = [number for number, case in enumerate(cases) if case.measure.target_ratio == target]
-        plans = contenders([cases[number] for number in numbers], f"hpa:{target:.4f}", on_step=on_step)
+        plans = engine([cases[number] for number in numbers], f"hpa:{target:.4f}", on_step=on_step)
         made |= dict(zip(numbers, plans, strict=True))
     return [made[number] for number in range(len(cases))]
 
@@ -147,13 +148,14 @@ def _of_plan(who: str, plan: Plan) -> Replicas:
     return Replicas(who, plan.paid.astype(np.float64), plan.ready.astype(np.float64))
 
 
-def _too_little(case: Case) -> str:
+def _passed(case: Case) -> Passed:
     hours, needed = scored_seconds(case) / HOUR_S, LEAST_SCORED_S / HOUR_S
     warm_h = case.track.warmup_steps * case.serving.step_s / HOUR_S
-    return (
+    why = (
         f"{hours:.1f} hours are left to compare after {warm_h:.0f} hours of warm-up and gaps; at least {needed:.0f} are"
         " needed: read more days, or wait"
     )
+    return Passed(case.name, str(case.autoscaler), why)
 
 
 def _told(on_step: Callable[[str, int], None] | None, who: str) -> Callable[[int], None] | None:
