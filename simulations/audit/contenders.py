@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from simulations.audit.case import Case
 
 FORESAIL = "predictive"
-PACE = Pace(sync_s=30.0)  # a decision a step, as recorded metrics are no finer
+PACE = Pace()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def read(metric: ResourceMetric | NamedMetric | QueryMetric = CPU, **parts: obje
     load = Load(scaled, metric, Ask(SignalQuery("sum(load)"), ()), "sum(load)", "cores", ())
     made = Read(
         load,
-        START_S + 60 * np.arange(POINTS),
+        START_S + 60 * np.arange(float(POINTS)),
         np.ones(POINTS),
         np.full(POINTS, 3.0),
         np.full(POINTS, 2.0),
@@ -127,7 +127,7 @@ def test_replicas_that_were_not_ready_are_told_and_where_they_are_not_it_is_said
     ],
 )
 def test_what_is_missing_passes_the_workload_over(parts: dict[str, object], words: str) -> None:
-    found = case_of(read(**parts), Assumptions())
+    found = case_of(replace(read(), **parts), Assumptions())  # type: ignore[arg-type]  # fields by name
     assert isinstance(found, Passed)
     assert words in found.why
 

@@ -37,7 +37,7 @@ def case(
     """A case whose replicas serve 10 each at 100 %, and 8 in time."""
     load = np.asarray(demand, np.float64)
     track = Track(
-        START_S + STEP_S * np.arange(load.size), load, np.ones(load.size, np.bool_) if known is None else known
+        START_S + STEP_S * np.arange(float(load.size)), load, np.ones(load.size, np.bool_) if known is None else known
     )
     seen = None
     if paid is not None:

@@ -21,7 +21,7 @@ def test_a_hole_in_a_load_file_is_bridged_for_replay_and_not_known() -> None:
 
 
 def test_points_are_held_over_finer_steps_and_their_holes_are_not_known() -> None:
-    at_s = START_S + 60 * np.arange(4)
+    at_s = START_S + 60 * np.arange(4.0)
     track = track_of_points(at_s, np.array([NAN, 5.0, NAN, 7.0]), step_s=30)
     assert track is not None
     assert track.known.tolist() == [False, False, True, True, False, False, True, True]
@@ -32,7 +32,7 @@ def test_points_are_held_over_finer_steps_and_their_holes_are_not_known() -> Non
 def test_days_before_the_first_point_are_cut_off() -> None:
     value = np.full(3 * 1440, NAN)
     value[2 * 1440 + 10 :] = 1.0
-    track = track_of_points(START_S + 60 * np.arange(value.size), value, step_s=60)
+    track = track_of_points(START_S + 60 * np.arange(float(value.size)), value, step_s=60)
     assert track is not None
     assert track.at_s[0] == START_S + 2 * 86_400
     assert (track.at_s.size, int((~track.known).sum())) == (1440, 10)

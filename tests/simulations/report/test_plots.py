@@ -61,7 +61,7 @@ def test_times_stand_at_round_hours_and_midnights_say_the_date() -> None:
 
 def test_a_plot_is_sound_xml_with_escaped_words_and_a_path_for_each_run() -> None:
     value = np.array([1.0, 2.0, np.nan, 3.0, 4.0])
-    at_s = WEDNESDAY_S + 3600.0 * np.arange(5)
+    at_s = WEDNESDAY_S + 3600.0 * np.arange(5.0)
     drawn = svg(Plot('Load <of> "it"', "req & s", at_s, [Line("a <b>", "now", value, filled=True)]))
     assert "<of>" not in drawn
     figure = ET.fromstring(drawn)  # noqa: S314 - made here
