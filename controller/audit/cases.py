@@ -89,7 +89,7 @@ def _capacity(read: Read, assumed: Assumptions) -> _Capacity | str:
     if isinstance(metric, ResourceMetric) and request is not None:
         ratio = metric.target_ratio or (metric.average_value or assumed.target_ratio * request) / request
         words = (
-            f"a replica is taken to serve all of its CPU request ({request:g} cores) at 100 %; where pods may use more"
+            f"a replica is taken to serve all of its CPU request (cores: {request:g}) at 100 %; where pods may use more"
             " than they request, real capacity is higher and fewer requests are late"
         )
         by_pod = metric.target_ratio is not None

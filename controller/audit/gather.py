@@ -80,7 +80,7 @@ async def gather(access: HttpAccess, wanted: Wanted, told: Callable[[str], None]
 async def _autoscalers(prometheus: MeteredPrometheus, wanted: Wanted) -> tuple[Sequence[Autoscaler], list[Finding]]:
     """From the cluster, or from kube-state-metrics where that cannot be read, and why."""
     cluster = wanted.cluster
-    why = "by wish"
+    why = "--no-cluster"
     if cluster.use:
         try:
             return await _listed(cluster), []

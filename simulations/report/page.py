@@ -131,7 +131,7 @@ def _workload(number: int, each: Audited, report: Report, policies: Mapping[str,
     if worst is not None:
         day, plots = worst
         begins = time_text(day_start_s(each, day))
-        zoom = f"<h3>The day with most late load, from {begins}</h3>{''.join(map(svg, plots))}"
+        zoom = f"<h3>The day with most late load as it was, from {begins}</h3>{''.join(map(svg, plots))}"
     return (
         f'<section id="w{number}"><h2>{escape(name)}</h2>'
         f'<p class="soft">{escape(str(each.case.autoscaler))}</p>'
@@ -164,8 +164,8 @@ def _facts(each: Audited, currency: str) -> str:
     )
     serving = each.case.serving
     caption = (
-        f"{amount(each.scored_days)} days compared. A replica serves {amount(serving.capacity)}"
-        f" {escape(each.case.measure.unit)} at 100 %, in time up to {percent(serving.serving_limit_ratio)}, and takes"
+        f"{amount(each.scored_days)} days compared. At 100 % a replica serves {amount(serving.capacity)}"
+        f" ({escape(each.case.measure.unit)}), in time up to {percent(serving.serving_limit_ratio)}, and takes"
         f" {duration_text(serving.startup_s)} to start."
     )
     titles = ("", "replica-hours", "money", "late (95 % interval)", "started or stopped a day")

@@ -19,7 +19,7 @@ a { color: var(--then); }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 12px; margin: 18px 0; }
 .card { background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: 12px 14px; }
 .card .name { color: var(--soft); font-size: 13px; }
-.card .big { font-size: 24px; font-weight: 650; line-height: 1.25; }
+.card .big { white-space: nowrap; font-size: 20px; font-weight: 650; line-height: 1.25; }
 .card .big .arrow { color: var(--soft); font-weight: 400; }
 .card .more { font-size: 13px; color: var(--soft); }
 .scroll { overflow-x: auto; }

@@ -18,17 +18,7 @@ if TYPE_CHECKING:
     from simulations.audit.figures import Interval, Outcome
     from simulations.audit.verdict import Audited
 
-_SUMMARY = (
-    "workload",
-    "replica-hours",
-    "money",
-    "late",
-    "with Foresail: replica-hours",
-    "money",
-    "of today's cost",
-    "late",
-    "remarks",
-)
+_SUMMARY = ("workload", "cost as it was", "late", "cost with Foresail", "late", "its cost of today's", "remarks")
 
 
 def summary(report: Report) -> str:
@@ -56,13 +46,11 @@ def by_day(each: Audited, currency: str) -> str:
 def _row(number: int, each: Audited, currency: str) -> str:
     price = each.case.replica_hour_price
     cells = [
-        count(each.incumbent.replica_hours),
-        money(price, each.incumbent.replica_hours, escape(currency)),
+        _paid(each.incumbent, price, currency),
         _late(each.incumbent),
-        count(each.foresail.replica_hours),
-        money(price, each.foresail.replica_hours, escape(currency)),
-        f"{each.cost_ratio:.2f}{_range(each.cost, lambda value: f'{value:.2f}')}",
+        _paid(each.foresail, price, currency),
         _late(each.foresail),
+        f"{each.cost_ratio:.2f}{_range(each.cost, lambda value: f'{value:.2f}')}",
         str(len(each.findings)),
     ]
     return f'<tr><th scope="row"><a href="#w{number}">{escape(each.case.name)}</a></th>{_cells(cells)}</tr>'
@@ -73,6 +61,14 @@ def _day(each: Audited, day: int, price: float | None, currency: str) -> list[st
     late = [float(who.days.late[day] / who.days.load[day]) for who in (each.incumbent, each.foresail)]
     paid = [money(price, each_hours, escape(currency)) for each_hours in hours]
     return [*map(amount, hours), *paid, *map(percent, late)]
+
+
+def _paid(who: Outcome, price: float | None, currency: str) -> str:
+    """Money with replica-hours below it, or replica-hours alone where there is no price."""
+    hours = f"{count(who.replica_hours)} replica-hours"
+    if price is None:
+        return hours
+    return f'{money(price, who.replica_hours, escape(currency))}<span class="range">{hours}</span>'
 
 
 def _late(who: Outcome) -> str:

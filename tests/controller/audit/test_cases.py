@@ -49,7 +49,7 @@ def test_use_of_cpu_is_measured_against_the_request() -> None:
     assert (case.measure.target_ratio, case.measure.from_request) == (0.7, True)
     assert case.seen is not None
     assert (case.seen.paid[0], case.seen.ready[0]) == (3.0, 2.0)
-    assert "CPU request (2 cores)" in case.findings[0].message
+    assert "CPU request (cores: 2)" in case.findings[0].message
 
 
 @pytest.mark.parametrize(
