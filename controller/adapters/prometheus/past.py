@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from controller.adapters.prometheus.decode import Failed, Run, matrix
 from controller.errors import Rejected, Unavailable
@@ -16,10 +16,11 @@ from controller.records import PastSeries
 from policies.model import Why
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from controller.adapters.prometheus.api import PrometheusApi
     from controller.records import SignalQuery
+
+Decoded = TypeVar("Decoded")
 
 QUERY_RANGE_PATH = "api/v1/query_range"
 POINTS_PER_CHUNK = 11_000  # Prometheus's own limit for one series
@@ -50,11 +51,21 @@ class Span:
         return f"from {_shown(self.start_s)} to {_shown(self.end_s)} every {self.step_s:g} s"
 
 
+class Asked(Protocol):
+    """What answers one request: the API, or a meter before it."""
+
+    async def call(
+        self, path: str, form: Mapping[str, str], decode: Callable[[bytes], Decoded | Failed], *, within_s: float
+    ) -> Decoded | Failed:
+        """Post one query and decode its answer."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class PastReader:
     """Range queries over an API, one chunk after the other."""
 
-    api: PrometheusApi
+    api: Asked
 
     async def read(self, query: SignalQuery, span: Span, *, deadline_s: float) -> Sequence[PastSeries]:
         """All series of a query over a span, in the order that they were first seen.

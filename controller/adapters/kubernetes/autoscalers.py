@@ -1,0 +1,168 @@
+"""Lists the autoscalers of a cluster, and reads from each what it scales and on which metrics. Only reads."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from controller.adapters.kubernetes.objects import controller_of
+from controller.clients.kubernetes import ApiFailure, translated
+from policies.quantities import parse_quantity
+from simulations.audit.autoscaler import (
+    PERCENT,
+    Autoscaler,
+    Metric,
+    NamedMetric,
+    OtherMetric,
+    QueryMetric,
+    ResourceMetric,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from controller.adapters.kubernetes.discovery import Discovery, Resource
+    from controller.clients.kubernetes import JsonObject, KubernetesSession
+
+_A_PAGE = "500"
+_KEDA_MOST = 100  # replicas, where a ScaledObject says nothing
+_RELATIVE = "its target (Value) compares a reading that depends on the replicas there are, so no load follows from it"
+
+
+async def read_autoscalers(
+    session: KubernetesSession, discovery: Discovery, namespace: str | None
+) -> Sequence[Autoscaler]:
+    """Every ScaledObject, and every HorizontalPodAutoscaler that no ScaledObject made, in a namespace (None: in all).
+
+    Raises Unavailable and Rejected.
+    """
+    try:
+        scaled_objects, hpas = await discovery.scaled_objects(), await discovery.autoscalers()
+        found = [_of_scaled_object(each) async for each in _items(session, scaled_objects, namespace)]
+        found += [_of_hpa(each) async for each in _items(session, hpas, namespace) if not _made_by_keda(each)]
+    except ApiFailure as failure:
+        raise translated(failure, doing="listing autoscalers") from failure
+    return sorted(found, key=lambda each: (each.namespace, each.target_name, each.name))
+
+
+async def _items(
+    session: KubernetesSession, resource: Resource | None, namespace: str | None
+) -> AsyncIterator[JsonObject]:
+    if resource is None:
+        return
+    rest = ""
+    while True:
+        page = await session.get(resource.path(namespace), limit=_A_PAGE, **({"continue": rest} if rest else {}))
+        for item in page.get("items") or ():
+            yield item
+        rest = (page.get("metadata") or {}).get("continue") or ""
+        if not rest:
+            return
+
+
+def _made_by_keda(item: JsonObject) -> bool:
+    maker = controller_of(item["metadata"])
+    return maker is not None and maker.kind == "ScaledObject"
+
+
+def _of_hpa(item: JsonObject) -> Autoscaler:
+    spec: dict[str, Any] = item.get("spec") or {}
+    metrics = [_readable(_metric, each) for each in spec.get("metrics") or ()]
+    if (percent := spec.get("targetCPUUtilizationPercentage")) is not None:  # autoscaling/v1
+        metrics.append(ResourceMetric("cpu", target_ratio=percent / PERCENT))
+    return _autoscaler(
+        "HorizontalPodAutoscaler", item, least=spec.get("minReplicas", 1), most=spec["maxReplicas"], metrics=metrics
+    )
+
+
+def _of_scaled_object(item: JsonObject) -> Autoscaler:
+    spec: dict[str, Any] = item.get("spec") or {}
+    metrics = [_readable(_trigger, each) for each in spec.get("triggers") or ()]
+    least, most = spec.get("minReplicaCount", 0), spec.get("maxReplicaCount", _KEDA_MOST)
+    return _autoscaler("ScaledObject", item, least=least, most=most, metrics=metrics)
+
+
+def _autoscaler(kind: str, item: JsonObject, *, least: int, most: int, metrics: Sequence[Metric]) -> Autoscaler:
+    target = (item.get("spec") or {}).get("scaleTargetRef") or {}
+    return Autoscaler(
+        kind=kind,
+        namespace=item["metadata"]["namespace"],
+        name=item["metadata"]["name"],
+        target_api_version=target.get("apiVersion") or "apps/v1",
+        target_kind=target.get("kind") or "Deployment",
+        target_name=target.get("name") or "",
+        min_replicas=least,
+        max_replicas=most,
+        metrics=tuple(metrics),
+    )
+
+
+def _readable(read: Callable[[JsonObject], Metric], given: JsonObject) -> Metric:
+    """A metric, or that it cannot be read."""
+    try:
+        return read(given)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return OtherMetric(str(given.get("type")), f"it cannot be read ({type(error).__name__}: {error})")
+
+
+def _metric(given: JsonObject) -> Metric:
+    """One entry of an HPA's `metrics`."""
+    kind = str(given.get("type"))
+    match kind:
+        case "Resource":
+            return _resource(given["resource"], None)
+        case "ContainerResource":
+            return _resource(given["containerResource"], given["containerResource"].get("container"))
+        case "Pods" | "Object" | "External":
+            return _named(kind, given[kind.lower()])
+        case _:
+            return OtherMetric(kind, "its type is not known")
+
+
+def _resource(given: JsonObject, container: str | None) -> Metric:
+    name, target = str(given.get("name")), given.get("target") or {}
+    if name != "cpu":
+        return OtherMetric(
+            name, "use of this resource does not rise and fall with load, so replicas cannot be replayed"
+        )
+    percent = target.get("averageUtilization")
+    ratio = None if percent is None else percent / PERCENT
+    return ResourceMetric(name, container, ratio, _quantity(target.get("averageValue")))
+
+
+def _named(source: str, given: JsonObject) -> Metric:
+    metric, target = given.get("metric") or {}, given.get("target") or {}
+    name, average = str(metric.get("name")), _quantity(target.get("averageValue"))
+    if average is None:
+        return OtherMetric(name, _RELATIVE)
+    selector = metric.get("selector") or {}
+    if selector.get("matchExpressions"):
+        return OtherMetric(name, "its selector has matchExpressions, which are not translated to PromQL")
+    labels = dict(selector.get("matchLabels") or {})
+    if source == "Object":
+        described = given.get("describedObject") or {}
+        labels[str(described.get("kind", "")).lower()] = str(described.get("name"))
+    return NamedMetric(source, name, average, tuple(sorted(labels.items())))
+
+
+def _trigger(given: JsonObject) -> Metric:
+    """One trigger of a ScaledObject."""
+    kind, metadata = str(given.get("type")), given.get("metadata") or {}
+    aim = given.get("metricType") or "AverageValue"
+    if kind == "cpu":
+        value = metadata.get("value")
+        if (given.get("metricType") or metadata.get("type")) == "AverageValue":
+            return ResourceMetric("cpu", metadata.get("containerName"), average_value=_quantity(value))
+        return ResourceMetric("cpu", metadata.get("containerName"), None if value is None else float(value) / PERCENT)
+    if kind != "prometheus":
+        return OtherMetric(kind, f"a trigger of type {kind} has no counterpart here; its part is not replayed")
+    threshold = _quantity(metadata.get("threshold"))
+    if aim != "AverageValue" or threshold is None or not metadata.get("query"):
+        return OtherMetric(kind, _RELATIVE if aim == "Value" else "it has no query or no threshold")
+    return QueryMetric(str(metadata["query"]), threshold, metadata.get("serverAddress"))
+
+
+def _quantity(given: object) -> float | None:
+    """A quantity as a number above 0; None where there is none. Raises ValueError for what is no quantity."""
+    value = Decimal(0) if given is None else parse_quantity(given)
+    return float(value) or None

@@ -1,0 +1,251 @@
+"""`foresail audit`: what existing autoscalers cost and missed, and what Foresail would have done. Changes nothing."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from controller.cli.audit_output import Form, written
+from controller.cli.exits import PARTIAL, RUNTIME
+from controller.cli.flags import loaded, with_settings
+from controller.cli.output import console, note
+from controller.errors import ForesailError
+from controller.settings import DEFAULT, catalogue
+from policies.quantities import parse_duration_s
+
+if TYPE_CHECKING:
+    from controller.audit.gather import Gathered
+    from controller.settings import Loaded
+    from simulations.audit.document import Report
+    from simulations.audit.price import Price
+
+Given = TypeVar("Given")
+Parsed = TypeVar("Parsed")
+
+QUERY_S = 30.0  # a day of a fleet takes longer than a tick's query
+_STEPS_BETWEEN_NEWS = 250
+_SETTINGS = ("kubeconfig", "context")
+_LOADS, _READING, _REPORT = "Load files", "Reading", "Report"
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What the options say, parsed as far as both ways need it."""
+
+    loads: tuple[Path, ...]
+    incumbent: str
+    namespace: str | None
+    days: int
+    cluster: bool
+    max_queries: int
+    query_pause_s: float
+    query_timeout_s: float | None
+    capacity: str | None
+    serving_limit_ratio: float | None
+    startup_s: float | None
+    prices: "tuple[Price, ...]"
+
+
+@with_settings(each for each in catalogue() if each.name in _SETTINGS or each.name.startswith("prometheus_"))
+def audit(
+    load: Annotated[
+        list[Path] | None,
+        typer.Option(help="Audit this load file instead of a server; repeatable.", rich_help_panel=_LOADS),
+    ] = None,
+    incumbent: Annotated[
+        str, typer.Option(help="Who scales the load files today: hpa:TARGET.", rich_help_panel=_LOADS)
+    ] = "hpa:0.70",
+    namespace: Annotated[
+        str | None, typer.Option("-n", "--namespace", help="Audit this namespace alone.", rich_help_panel=_READING)
+    ] = None,
+    days: Annotated[int, typer.Option(min=2, max=90, help="How many days back.", rich_help_panel=_READING)] = 14,
+    cluster: Annotated[
+        bool,
+        typer.Option(help="Read autoscalers from the cluster, or from kube-state-metrics alone."),
+    ] = True,
+    max_queries: Annotated[
+        int, typer.Option(min=5, help="Queries to Prometheus at most.", rich_help_panel=_READING)
+    ] = 2000,
+    query_timeout: Annotated[
+        str | None, typer.Option(help="Longest wait for one query; 30s if not told.", rich_help_panel=_READING)
+    ] = None,
+    query_pause: Annotated[
+        float, typer.Option(min=0, help="Seconds between two queries.", rich_help_panel=_READING)
+    ] = 0.05,
+    capacity: Annotated[
+        str | None,
+        typer.Option(help="Load that one replica serves at 100 %; of load files also p99.9/40, their default."),
+    ] = None,
+    serving_limit: Annotated[
+        float | None, typer.Option(help="Share of its capacity up to which a replica serves in time; 0.8 if not told.")
+    ] = None,
+    startup: Annotated[
+        str | None, typer.Option(help="Time from a decision until a replica serves; measured if not told, else 60s.")
+    ] = None,
+    price: Annotated[
+        list[str] | None,
+        typer.Option(help="AMOUNT/replica-hour, AMOUNT/cpu-hour or AMOUNT/gpu-hour; several add up."),
+    ] = None,
+    currency: Annotated[str, typer.Option(help="Unit of the prices.")] = "USD",
+    output: Annotated[
+        Form, typer.Option("-o", "--output", help="How to write the report.", rich_help_panel=_REPORT)
+    ] = Form.TABLE,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the report with plots to this file too.", rich_help_panel=_REPORT)
+    ] = None,
+    policies_out: Annotated[
+        Path | None, typer.Option(help="Write the policies to start with to this file.", rich_help_panel=_REPORT)
+    ] = None,
+    **flags: object,
+) -> None:
+    """Tell what your autoscalers cost and missed, and what Foresail would have done. Nothing is changed anywhere.
+
+    Reads HorizontalPodAutoscalers and KEDA ScaledObjects, and their past from Prometheus. Exit code 4 when some
+    workload could not be audited.
+    """
+    from simulations.audit.price import Price
+    from simulations.protocol import ProtocolError
+    from simulations.replay import ReplayError
+
+    _check_folders(html=html, policies_out=policies_out)
+    options = _Options(
+        loads=tuple(load or ()),
+        incumbent=incumbent,
+        namespace=namespace,
+        days=days,
+        cluster=cluster,
+        max_queries=max_queries,
+        query_pause_s=query_pause,
+        query_timeout_s=_optional("--query-timeout", parse_duration_s, query_timeout),
+        capacity=capacity,
+        serving_limit_ratio=_optional("--serving-limit", _share, serving_limit),
+        startup_s=_optional("--startup", parse_duration_s, startup),
+        prices=tuple(_given("--price", Price.parse, each) for each in price or ()),
+    )
+    try:
+        report = _audited(options, loaded(flags), currency)
+        written(report, output, html, policies_out)
+    except (ForesailError, ProtocolError, ReplayError, OSError) as error:
+        note(f"error: {error}")
+        raise typer.Exit(RUNTIME) from error
+    if report.passed:
+        raise typer.Exit(PARTIAL)
+
+
+def _audited(options: _Options, settings: "Loaded", currency: str) -> "Report":
+    """Gather, replay and judge, with progress on stderr."""
+    from simulations.audit.document import Report
+    from simulations.audit.verdict import audit as judged
+
+    began_s = time.perf_counter()
+    with _progress() as told:
+        found = _of_files(options) if options.loads else asyncio.run(_of_server(options, settings, told))
+        audited, short = judged(found.cases, on_step=_step_teller(told))
+    return Report(
+        at_s=time.time(),
+        source=found.source,
+        audited=audited,
+        passed=[*found.passed, *short],
+        spent=replace(found.spent, wall_s=time.perf_counter() - began_s),
+        currency=currency,
+        findings=found.findings,
+    )
+
+
+def _of_files(options: _Options) -> "Gathered":
+    from controller.audit.gather import Gathered
+    from simulations.audit.loads import Replayed, case_of_load, incumbent_target
+    from simulations.load_file import read_load
+    from simulations.protocol import Capacity
+
+    how = Replayed(
+        capacity=_given("--capacity", Capacity.parse, options.capacity or "p99.9/40"),
+        serving_limit_ratio=options.serving_limit_ratio or 0.8,
+        startup_s=options.startup_s,
+        target_ratio=_given("--incumbent", incumbent_target, options.incumbent),
+        prices=options.prices,
+    )
+    cases = [case_of_load(path.stem, read_load(path), how) for path in options.loads]
+    return Gathered("load files", cases)
+
+
+async def _of_server(options: _Options, settings: "Loaded", told: Callable[[str], None]) -> "Gathered":
+    from controller.adapters.prometheus.metered import Budget
+    from controller.audit.cases import Assumptions
+    from controller.audit.gather import ClusterAccess, Wanted, gather
+    from controller.clients.access import prometheus_access
+
+    chosen = settings.settings
+    access = prometheus_access(chosen)
+    if options.query_timeout_s is not None or settings.origins["prometheus_timeout"] == DEFAULT:
+        access = replace(access, timeout_s=options.query_timeout_s or QUERY_S)
+    wanted = Wanted(
+        end_s=time.time(),
+        days=options.days,
+        budget=Budget(options.max_queries, options.query_pause_s),
+        cluster=ClusterAccess(options.cluster, chosen.kubeconfig, chosen.context, options.namespace),
+        assumed=Assumptions(
+            capacity=_optional("--capacity", _amount, options.capacity),
+            serving_limit_ratio=options.serving_limit_ratio,
+            startup_s=options.startup_s,
+            prices=options.prices,
+        ),
+    )
+    return await gather(access, wanted, told)
+
+
+def _given(option: str, parse: Callable[[Given], Parsed], given: Given) -> Parsed:
+    """Parse an option's value; what is wrong with it ends the command as a usage error."""
+    try:
+        return parse(given)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
+
+
+def _optional(option: str, parse: Callable[[Given], Parsed], given: Given | None) -> Parsed | None:
+    return None if given is None else _given(option, parse, given)
+
+
+def _share(ratio: float) -> float:
+    if not 0 < ratio <= 1:
+        raise ValueError(f"must be above 0 and up to 1, not {ratio:g}")
+    return ratio
+
+
+def _amount(text: str) -> float:
+    from simulations.protocol import Capacity
+
+    plain = Capacity.parse(text).plain
+    if plain is None:
+        raise ValueError(f"must be a number for a server's workloads, not {text!r}; quantiles are for load files")
+    return plain
+
+
+def _check_folders(**files: Path | None) -> None:
+    for name, path in files.items():
+        if path is not None and not path.parent.is_dir():
+            raise typer.BadParameter(f"there is no folder {path.parent}", param_hint=f"--{name.replace('_', '-')}")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """What is being done, on stderr, where that is a terminal."""
+    shown = console(stderr=True)
+    if not shown.is_terminal:
+        yield lambda _: None
+        return
+    with shown.status("beginning") as status:
+        yield status.update
+
+
+def _step_teller(told: Callable[[str], None]) -> Callable[[str, int], None]:
+    def on_step(who: str, step: int) -> None:
+        if step % _STEPS_BETWEEN_NEWS == 0:
+            told(f"replaying {who}: step {step}")
+
+    return on_step

@@ -1,0 +1,197 @@
+"""Audits cases: what each autoscaler did, what Foresail would have done, and what neither can know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simulations.audit.case import scored_steps
+from simulations.audit.contenders import FORESAIL, contenders
+from simulations.audit.figures import Days, Replicas, cost_interval, interval, outcome
+from simulations.audit.findings import findings_of
+from simulations.serving import DAY_S, HOUR_S, clairvoyant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from policies.arrays import BoolArray
+    from simulations.audit.autoscaler import Finding
+    from simulations.audit.case import Case
+    from simulations.audit.contenders import Band, Engine, Plan
+    from simulations.audit.figures import Interval, Outcome
+
+LEAST_SCORED_S = 6 * HOUR_S  # with less than this nothing is compared
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """One workload's audit. `rule` is the incumbent's rule replayed, which stands for it where no past is known."""
+
+    case: Case
+    scored: BoolArray
+    incumbent: Outcome
+    rule: Outcome
+    foresail: Outcome
+    least_replica_hours: float  # of a plan that knows the load beforehand and is never late
+    cost_ratio: float  # Foresail's over the incumbent's
+    cost: Interval | None
+    band: Band | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def scored_days(self) -> float:
+        """Days that were compared, gaps left out."""
+        return float(self.scored.sum()) * self.case.serving.step_s / DAY_S
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A workload that was not audited, and why."""
+
+    name: str
+    autoscaler: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """All audited workloads together. Money is None where a price is missing; late is weighed by replicas needed."""
+
+    incumbent_hours: float
+    foresail_hours: float
+    incumbent_money: float | None
+    foresail_money: float | None
+    cost_ratio: float
+    cost: Interval | None
+    incumbent_late: float
+    foresail_late: float
+
+
+def audit(
+    cases: Sequence[Case], *, on_step: Callable[[str, int], None] | None = None, engine: Engine = contenders
+) -> tuple[list[Audited], list[Passed]]:
+    """Audit cases in their order, and name those with too little to compare.
+
+    `on_step` is told who is replayed and each step. Raises ReplayError.
+    """
+    short = [scored_seconds(case) < LEAST_SCORED_S for case in cases]
+    able = [case for case, brief in zip(cases, short, strict=True) if not brief]
+    passed = [_passed(case) for case, brief in zip(cases, short, strict=True) if brief]
+    ahead = engine(able, FORESAIL, on_step=_told(on_step, "Foresail"))
+    rules = _rules(able, engine, _told(on_step, "the incumbent's rule"))
+    return [_audited(case, *plans) for case, *plans in zip(able, ahead, rules, strict=True)], passed
+
+
+def fleet_of(audited: Sequence[Audited]) -> Fleet | None:
+    """The sums over workloads; None without any. A workload's load counts as the replicas that it needs."""
+    if not audited:
+        return None
+    before = _together([_days(each, each.incumbent) for each in audited])
+    after = _together([_days(each, each.foresail) for each in audited])
+    paid, planned = (sum(hours) for hours in zip(*map(_hours, audited), strict=True))
+    prices = [each.case.replica_hour_price for each in audited]
+    same_days = len({each.incumbent.days.load.size for each in audited}) == 1
+    return Fleet(
+        incumbent_hours=paid,
+        foresail_hours=planned,
+        incumbent_money=_money(prices, [each.incumbent for each in audited]),
+        foresail_money=_money(prices, [each.foresail for each in audited]),
+        cost_ratio=planned / paid if paid else 1.0,
+        cost=interval(after.replica_hours, before.replica_hours, before.whole & after.whole) if same_days else None,
+        incumbent_late=_share(before),
+        foresail_late=_share(after),
+    )
+
+
+def scored_seconds(case: Case) -> float:
+    """How long is left to compare after warm-up and gaps."""
+    return float(scored_steps(case).sum()) * case.serving.step_s
+
+
+def _rules(cases: Sequence[Case], engine: Engine, on_step: Callable[[int], None] | None) -> list[Plan]:
+    """Each incumbent's rule, replayed at its own target; cases with the same target go together."""
+    made: dict[int, Plan] = {}
+    for target in dict.fromkeys(case.measure.target_ratio for case in cases):
+        numbers = [number for number, case in enumerate(cases) if case.measure.target_ratio == target]
+        plans = engine([cases[number] for number in numbers], f"hpa:{target:.4f}", on_step=on_step)
+        made |= dict(zip(numbers, plans, strict=True))
+    return [made[number] for number in range(len(cases))]
+
+
+def _audited(case: Case, ahead: Plan, rule: Plan) -> Audited:
+    scored = scored_steps(case)
+    foresail = outcome(case, _of_plan("Foresail", ahead), scored)
+    replayed = outcome(case, _of_plan("rule", rule), scored)
+    incumbent = replace(replayed, who="incumbent")
+    if case.seen is not None:
+        incumbent = outcome(case, Replicas("incumbent", case.seen.paid, case.seen.ready), scored)
+    cheapest = np.where(scored, clairvoyant(case.track.demand, case.serving), 0).sum() * case.serving.step_s / HOUR_S
+    paid = incumbent.replica_hours
+    return Audited(
+        case=case,
+        scored=scored,
+        incumbent=incumbent,
+        rule=replayed,
+        foresail=foresail,
+        least_replica_hours=float(cheapest),
+        cost_ratio=foresail.replica_hours / paid if paid else 1.0,
+        cost=cost_interval(foresail, incumbent),
+        band=ahead.band,
+        findings=(*case.findings, *findings_of(case, incumbent, replayed, scored)),
+    )
+
+
+def _of_plan(who: str, plan: Plan) -> Replicas:
+    return Replicas(who, plan.paid.astype(np.float64), plan.ready.astype(np.float64))
+
+
+def _passed(case: Case) -> Passed:
+    hours, needed = scored_seconds(case) / HOUR_S, LEAST_SCORED_S / HOUR_S
+    warm_h = case.track.warmup_steps * case.serving.step_s / HOUR_S
+    why = (
+        f"{hours:.1f} hours are left to compare after {warm_h:.0f} hours of warm-up and gaps; at least {needed:.0f} are"
+        " needed: read more days, or wait"
+    )
+    return Passed(case.name, str(case.autoscaler), why)
+
+
+def _told(on_step: Callable[[str, int], None] | None, who: str) -> Callable[[int], None] | None:
+    return None if on_step is None else lambda step: on_step(who, step)
+
+
+def _days(each: Audited, who: Outcome) -> Days:
+    """Days with the load as replicas needed, so that loads of different units may be added."""
+    unit = each.case.serving.capacity * each.case.serving.serving_limit_ratio
+    return replace(who.days, load=who.days.load / unit, late=who.days.late / unit)
+
+
+def _together(days: Sequence[Days]) -> Days:
+    """The days of all workloads added, where they have as many; else those of each after the other."""
+    if len({each.load.size for each in days}) == 1:
+        return reduce(Days.added, days)
+    return Days(
+        np.concatenate([each.replica_hours for each in days]),
+        np.concatenate([each.load for each in days]),
+        np.concatenate([each.late for each in days]),
+        np.concatenate([each.whole for each in days]),
+    )
+
+
+def _hours(each: Audited) -> tuple[float, float]:
+    return each.incumbent.replica_hours, each.foresail.replica_hours
+
+
+def _money(prices: Sequence[float | None], who: Sequence[Outcome]) -> float | None:
+    """What all replicas cost; None where some workload has no price."""
+    known = [price for price in prices if price is not None]
+    if len(known) < len(prices):
+        return None
+    return sum(price * each.replica_hours for price, each in zip(known, who, strict=True))
+
+
+def _share(days: Days) -> float:
+    total = float(days.load.sum())
+    return float(days.late.sum()) / total if total else 0.0

@@ -1,0 +1,176 @@
+"""An audit as one HTML page that needs nothing from elsewhere: the fleet, each workload with its plots, policies."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from policies.quantities import duration_text
+from simulations.audit.autoscaler import About
+from simulations.audit.document import time_text
+from simulations.report.charts import svg
+from simulations.report.plots import day_start_s, overview, worst_day
+from simulations.report.style import STYLE
+from simulations.report.tables import by_day, summary
+from simulations.report.words import amount, count, money, percent, ratio, share, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from simulations.audit.autoscaler import Finding
+    from simulations.audit.document import Report
+    from simulations.audit.verdict import Audited, Fleet
+
+_GRAVE = frozenset({About.CAPACITY, About.CENSORED, About.HISTORY, About.METRIC, About.REPLICAS})
+
+
+def page(report: Report, policies: Mapping[str, str]) -> str:
+    """The whole page; `policies` are the YAML texts to start with, by workload."""
+    head = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Foresail audit</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        f"<style>{STYLE}</style></head><body>"
+    )
+    parts = [
+        _heading(report),
+        *([_cards(report, report.fleet)] if report.fleet is not None else []),
+        *([summary(report)] if report.audited else []),
+        _passed(report),
+        _findings(report.findings),
+        _reading(),
+        *(_workload(number, each, report, policies) for number, each in enumerate(report.audited)),
+    ]
+    return f"{head}{''.join(parts)}</body></html>\n"
+
+
+def _heading(report: Report) -> str:
+    spent = report.spent
+    asked = f", {spent.queries} of {spent.most_queries} queries" if spent.most_queries is not None else ""
+    count_ = len(report.audited)
+    return (
+        "<header><h1>Autoscaling audit</h1>"
+        f'<p class="soft">{count_} workload{"" if count_ == 1 else "s"} read from {escape(report.source)} at'
+        f" {time_text(report.at_s)}; took {spent.wall_s:.0f} s{asked}. Nothing was changed anywhere.</p></header>"
+    )
+
+
+def _cards(report: Report, fleet: Fleet) -> str:
+    monthly = "" if fleet.incumbent_money is None or fleet.foresail_money is None else _money(report, fleet)
+    cards = [
+        _card(
+            "Paid, in replica-hours",
+            f"{count(fleet.incumbent_hours)} <span class=arrow>&rarr;</span> {count(fleet.foresail_hours)}",
+            f"{ratio(fleet.cost_ratio, fleet.cost)} of today's cost",
+        ),
+        monthly,
+        _card(
+            "Late share of the load",
+            f"{percent(fleet.incumbent_late)} <span class=arrow>&rarr;</span> {percent(fleet.foresail_late)}",
+            "load that met replicas above their serving limit",
+        ),
+        _card(
+            "Compared",
+            f"{amount(sum(each.scored_days for each in report.audited))} days",
+            f"of {len(report.audited)} workloads; {len(report.passed)} could not be audited",
+        ),
+    ]
+    return f'<section class="cards" aria-label="The fleet">{"".join(cards)}</section>'
+
+
+def _money(report: Report, fleet: Fleet) -> str:
+    before, after = (f"{value:,.0f}" for value in (fleet.incumbent_money or 0.0, fleet.foresail_money or 0.0))
+    return _card(
+        f"Paid, in {escape(report.currency)}",
+        f"{before} <span class=arrow>&rarr;</span> {after}",
+        "at the prices given, for the days compared",
+    )
+
+
+def _card(name: str, big: str, more: str) -> str:
+    told = f'<div class="name">{name}</div><div class="big">{big}</div><div class="more">{more}</div>'
+    return f'<div class="card">{told}</div>'
+
+
+def _passed(report: Report) -> str:
+    if not report.passed:
+        return ""
+    rows = "".join(
+        f'<li class="warn"><b>{escape(each.name)}</b> ({escape(each.autoscaler)}): {escape(each.why)}</li>'
+        for each in report.passed
+    )
+    return f'<h3>Not audited</h3><ul class="findings">{rows}</ul>'
+
+
+def _findings(findings: Iterable[Finding]) -> str:
+    rows = "".join(
+        f'<li class="{"warn" if each.about in _GRAVE else "note"}"><b>{escape(each.about)}</b>: '
+        f"{escape(each.message)}</li>"
+        for each in findings
+    )
+    return f'<ul class="findings">{rows}</ul>' if rows else ""
+
+
+def _reading() -> str:
+    return (
+        "<details><summary>How to read this</summary>"
+        "<p><b>As it was</b> is what the autoscaler did, by the replicas that Prometheus recorded (for a load file: its"
+        " rule, replayed). <b>With Foresail</b> is what Foresail would have done on the same load, deciding at each"
+        " moment from what was known then, with the same bounds and start-up time.</p>"
+        "<p><b>Late</b> is the share of the load that arrived while ready replicas were above their serving limit, the"
+        " share of capacity up to which they serve in time. <b>Cost</b> counts every replica from the moment it is"
+        " asked for. Ranges are 95 % intervals from resampling whole days: they tell how much days differ, not whether"
+        " the assumptions below are right.</p></details>"
+    )
+
+
+def _workload(number: int, each: Audited, report: Report, policies: Mapping[str, str]) -> str:
+    name, sentence = each.case.name, verdict(each)
+    worst = worst_day(each)
+    zoom = ""
+    if worst is not None:
+        day, plots = worst
+        begins = time_text(day_start_s(each, day))
+        zoom = f"<h3>The day with most late load as it was, from {begins}</h3>{''.join(map(svg, plots))}"
+    return (
+        f'<section id="w{number}"><h2>{escape(name)}</h2>'
+        f'<p class="soft">{escape(str(each.case.autoscaler))}</p>'
+        f'<p class="verdict">{escape(sentence[:1].upper() + sentence[1:])}</p>'
+        f"{_facts(each, report.currency)}"
+        f"<h3>What these figures rest on</h3>{_findings(each.findings)}"
+        f"<h3>All days, times in UTC</h3>{''.join(map(svg, overview(each, report.currency)))}{zoom}"
+        f"<details><summary>Day by day</summary>{by_day(each, report.currency)}</details>"
+        f"<details><summary>The policy to start with, in shadow</summary><pre>{escape(policies[name])}</pre></details>"
+        "</section>"
+    )
+
+
+def _facts(each: Audited, currency: str) -> str:
+    """The incumbent, its rule replayed, Foresail, and the least possible, side by side."""
+    price = each.case.replica_hour_price
+    rows = [("As it was", each.incumbent), ("Its rule, replayed", each.rule), ("With Foresail", each.foresail)]
+    if each.case.seen is None:
+        del rows[1]
+    body = "".join(
+        f'<tr><th scope="row">{name}</th><td>{count(who.replica_hours)}</td>'
+        f"<td>{money(price, who.replica_hours, escape(currency))}</td>"
+        f"<td>{share(who.late_ratio, who.late)}</td><td>{amount(who.churn_per_day)}</td></tr>"
+        for name, who in rows
+    )
+    least = each.least_replica_hours
+    body += (
+        f'<tr><th scope="row">Least, knowing the load beforehand</th><td>{count(least)}</td>'
+        f"<td>{money(price, least, escape(currency))}</td><td>{percent(0.0)}</td><td>-</td></tr>"
+    )
+    serving = each.case.serving
+    caption = (
+        f"{amount(each.scored_days)} days compared. At 100 % a replica serves {amount(serving.capacity)}"
+        f" ({escape(each.case.measure.unit)}), in time up to {percent(serving.serving_limit_ratio)}, and takes"
+        f" {duration_text(serving.startup_s)} to start."
+    )
+    titles = ("", "replica-hours", "money", "late (95 % interval)", "started or stopped a day")
+    head = "".join(f"<th>{title}</th>" for title in titles)
+    return (
+        f'<div class="scroll"><table><caption>{caption}</caption><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )

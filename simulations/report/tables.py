@@ -1,0 +1,85 @@
+"""Tables of the report: the fleet, and a workload day by day."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simulations.audit.document import time_text
+from simulations.report.plots import day_start_s
+from simulations.report.words import amount, count, money, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from simulations.audit.document import Report
+    from simulations.audit.figures import Interval, Outcome
+    from simulations.audit.verdict import Audited
+
+_SUMMARY = ("workload", "cost as it was", "late", "cost with Foresail", "late", "its cost of today's", "remarks")
+
+
+def summary(report: Report) -> str:
+    """Every workload in a row, with a link to its part of the page."""
+    rows = "".join(_row(number, each, report.currency) for number, each in enumerate(report.audited))
+    head = "".join(f"<th>{title}</th>" for title in _SUMMARY)
+    return (
+        '<div class="scroll"><table><caption>As it was, and with Foresail; small: 95 % intervals over days</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def by_day(each: Audited, currency: str) -> str:
+    """What each compared day cost and how much of it was late."""
+    price, days = each.case.replica_hour_price, each.incumbent.days
+    titles = ("day from", "replica-hours", "with Foresail", "money", "with Foresail", "late", "with Foresail")
+    rows = "".join(
+        f'<tr><th scope="row">{time_text(day_start_s(each, day))}</th>{_cells(_day(each, day, price, currency))}</tr>'
+        for day in np.flatnonzero(days.load > 0).tolist()
+    )
+    head = "".join(f"<th>{title}</th>" for title in titles)
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _row(number: int, each: Audited, currency: str) -> str:
+    price = each.case.replica_hour_price
+    cells = [
+        _paid(each.incumbent, price, currency),
+        _late(each.incumbent),
+        _paid(each.foresail, price, currency),
+        _late(each.foresail),
+        f"{each.cost_ratio:.2f}{_range(each.cost, lambda value: f'{value:.2f}')}",
+        str(len(each.findings)),
+    ]
+    return f'<tr><th scope="row"><a href="#w{number}">{escape(each.case.name)}</a></th>{_cells(cells)}</tr>'
+
+
+def _day(each: Audited, day: int, price: float | None, currency: str) -> list[str]:
+    hours = [float(who.days.replica_hours[day]) for who in (each.incumbent, each.foresail)]
+    late = [float(who.days.late[day] / who.days.load[day]) for who in (each.incumbent, each.foresail)]
+    paid = [money(price, each_hours, escape(currency)) for each_hours in hours]
+    return [*map(amount, hours), *paid, *map(percent, late)]
+
+
+def _paid(who: Outcome, price: float | None, currency: str) -> str:
+    """Money with replica-hours below it, or replica-hours alone where there is no price."""
+    hours = f"{count(who.replica_hours)} replica-hours"
+    if price is None:
+        return hours
+    return f'{money(price, who.replica_hours, escape(currency))}<span class="range">{hours}</span>'
+
+
+def _late(who: Outcome) -> str:
+    return f"{percent(who.late_ratio)}{_range(who.late, percent)}"
+
+
+def _range(around: Interval | None, shown: Callable[[float], str]) -> str:
+    if around is None:
+        return '<span class="range">no interval</span>'
+    return f'<span class="range">{shown(around.low)} to {shown(around.high)}</span>'
+
+
+def _cells(cells: Sequence[str]) -> str:
+    return "".join(f"<td>{cell}</td>" for cell in cells)
