@@ -1,0 +1,83 @@
+"""Ridge regressions of many rows at once, fitted again and again on what came before each block of a window.
+
+Normal equations are summed over blocks of pairs, so that the fit before each block costs one more solve and not one
+more pass. The result is that of `sklearn.linear_model.Ridge(alpha, fit_intercept=False)` on the same weighted pairs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from policies.arrays import FloatArray, IntArray
+    from policies.forecast.shape import Real
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """What was seen and what came of it, `[row, pair, feature]` and `[row, pair]`, in the order of time."""
+
+    x: Real
+    y: Real
+    weight: Real  # 0 where either is not known
+    origin_block: IntArray  # [pair], rising
+    target_block: IntArray  # [pair], rising; of the same blocks of time
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks of time there are, with or without pairs."""
+        return int(self.target_block[-1]) + 1 if self.target_block.size else 0
+
+
+def rolling_fit(pairs: Pairs, blocks: int, *, alpha: float, keep: float) -> tuple[FloatArray, FloatArray]:
+    """As `rolling_fits` of one alpha, without its axis."""
+    coefficient, number = rolling_fits(pairs, blocks, alphas=(alpha,), keep=keep)
+    return coefficient[0], number
+
+
+def rolling_fits(
+    pairs: Pairs, blocks: int, *, alphas: tuple[float, ...], keep: float
+) -> tuple[FloatArray, FloatArray]:
+    """Coefficients `[alpha, block + 1, row, feature]` and the pairs behind each, `[block + 1, row]`.
+
+    Those of block b are fitted on pairs whose target lies before block b; the last ones on all pairs. A pair counts
+    `keep` times as much as one of the block after it.
+    """
+    rows, _, features = pairs.x.shape
+    gram, moment, count = np.zeros((rows, features, features)), np.zeros((rows, features)), np.zeros(rows)
+    coefficient = np.zeros((len(alphas), blocks + 1, rows, features))
+    number = np.zeros((blocks + 1, rows))
+    edges = np.searchsorted(pairs.target_block, np.arange(blocks + 1))
+    for block in range(blocks):
+        part = slice(edges[block], edges[block + 1])
+        if part.stop > part.start:
+            weight = pairs.weight[:, part]
+            x = pairs.x[:, part] * weight[:, :, np.newaxis]
+            across = x.transpose(0, 2, 1)
+            gram = keep * gram + across @ x
+            moment = keep * moment + (across @ (pairs.y[:, part] * weight)[:, :, np.newaxis])[:, :, 0]
+            count = keep * count + (weight > 0).sum(axis=1)
+        for place, alpha in enumerate(alphas):
+            coefficient[place, block + 1] = _solved(gram, moment, alpha)
+        number[block + 1] = count
+    return coefficient, number
+
+
+def rolling_said(pairs: Pairs, coefficient: FloatArray) -> Real:
+    """What the fit before each pair's origin says of it, `[row, pair]`."""
+    said = np.zeros(pairs.y.shape, np.float32)
+    edges = np.searchsorted(pairs.origin_block, np.arange(coefficient.shape[0] + 1))
+    for block in range(coefficient.shape[0]):
+        part = slice(edges[block], edges[block + 1])
+        if part.stop > part.start:
+            said[:, part] = (pairs.x[:, part] @ coefficient[block].astype(np.float32)[:, :, np.newaxis])[:, :, 0]
+    return said
+
+
+def _solved(gram: FloatArray, moment: FloatArray, alpha: float) -> FloatArray:
+    pulled = gram + alpha * np.eye(gram.shape[1])
+    solved: FloatArray = np.linalg.solve(pulled, moment[:, :, np.newaxis])[:, :, 0]
+    return solved
