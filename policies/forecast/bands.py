@@ -39,7 +39,7 @@ class Misses:
     miss: Real
     usable: BoolArray
     last: Real  # of the origin
-    value: FloatArray  # that came
+    value: Real  # that came
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Band:
 def band_of(misses: Misses, pairs: Pairs, units: Units, *, blocks: int, share: float) -> Band:
     """Calibrate; `pairs.x` are the features of scale, `share` says how many of the pairs are independent."""
     size = np.log(np.abs(misses.miss) + LEAST_MISS).astype(np.float32)
-    sized = Pairs(pairs.x, size, misses.usable.astype(np.float32), pairs.origin_block, pairs.target_block)
+    sized = Pairs(pairs.x * misses.usable[:, np.newaxis], size * misses.usable, misses.usable, pairs.origin_block, pairs.target_block)
     spread, number = rolling_fit(sized, blocks, alpha=_ALPHA, keep=_KEEP)
     usable = misses.usable & (number[:-1] >= LEAST_PAIRS).T[:, pairs.origin_block]
     flat = usable.sum(axis=1) * share < LEAST_PAIRS
@@ -122,12 +122,12 @@ def _scores(misses: Misses, width: Real, offset: FloatArray, units: Units) -> tu
     z = base + width[:, np.newaxis] * offset[:, PLACES, np.newaxis].astype(np.float32)
     quantile = np.minimum(units.value(z), _PEAKS * misses.value.max(axis=1, initial=0)[:, np.newaxis, np.newaxis])
     over = misses.value[:, np.newaxis] - quantile
-    level = np.array(SCORED)[:, np.newaxis]
+    level = np.array(SCORED, np.float32)[:, np.newaxis]
     return over <= 1e-6 * quantile, np.maximum(level * over, (level - 1) * over)
 
 
 def _averaged(figure: FloatArray, usable: BoolArray) -> FloatArray:
     """Means over the usable pairs, `[row, scored]`; 0 where there is none."""
-    total = np.einsum("rsp,rp->rs", figure, usable.astype(np.float64))
+    total = np.einsum("rsp,rp->rs", figure, usable.astype(np.float32))
     mean: FloatArray = total / np.maximum(usable.sum(axis=1), 1)[:, np.newaxis]
     return mean

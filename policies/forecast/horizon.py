@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 REFIT_EVERY_S = 6 * 3600.0
 OLDEST_FIT_S = 24 * 3600.0
 NEEDED_MIN = 15  # known minutes of a row; with fewer nothing is said of it
-_ROWS_AT_ONCE = 32
+_ROWS_AT_ONCE = 16
 
 Float32 = NDArray[np.float32]
 

@@ -84,13 +84,13 @@ def _side(fit, rows, place, seen, charge, levels):
     shape, at, x, sized, seasons = seen
     last, level = shape.last[:, at], shape.means[2][:, at]
     reach = fit.reach[rows, place, np.newaxis]
-    ridge = last + np.clip((x @ fit.mean[rows, place][:, :, np.newaxis])[:, :, 0], -reach, reach)
+    ridge = last + np.clip((fit.mean[rows, place][:, np.newaxis] @ x)[:, 0], -reach, reach)
     seasonal = level
     for period, (value, there) in zip((DAY_MIN, WEEK_MIN), seasons, strict=True):
         seasonal = np.where((fit.period_min[rows, place] == period)[:, np.newaxis] & there, value, seasonal)
     speaks = np.minimum(charge, Expert.SEASONAL).astype(np.int64)
     center = np.where((speaks == Expert.RIDGE)[:, np.newaxis], ridge, seasonal)
-    width = width_of((sized @ fit.spread[rows, speaks, place][:, :, np.newaxis])[:, :, 0], fit.middle[rows, speaks, place])
+    width = width_of((fit.spread[rows, speaks, place][:, np.newaxis] @ sized)[:, 0], fit.middle[rows, speaks, place])
     return center[:, :, np.newaxis] + width[:, :, np.newaxis] * _between(fit.offset[rows, speaks, place], levels)[:, np.newaxis]
 
 

@@ -1,7 +1,7 @@
 """Ridge regressions of many rows at once, fitted again and again on what came before each block of a window.
 
 Normal equations are summed over blocks of pairs, so that the fit before each block costs one more solve and not one
-more pass. The result is that of `sklearn.linear_model.Ridge(alpha, fit_intercept=False)` on the same weighted pairs.
+more pass. The result is that of `sklearn.linear_model.Ridge(alpha, fit_intercept=False)` on the same pairs.
 """
 
 from __future__ import annotations
@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from policies.arrays import FloatArray, IntArray
+    from policies.arrays import BoolArray, FloatArray, IntArray
     from policies.forecast.shape import Real
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """What was seen and what came of it, `[row, pair, feature]` and `[row, pair]`, in the order of time."""
+    """What was seen and what came of it, `[row, feature, pair]` and `[row, pair]`, in the order of time.
+
+    Features of a pair that is not known are 0.
+    """
 
     x: Real
     y: Real
-    weight: Real  # 0 where either is not known
+    known: BoolArray  # whether both ends are
     origin_block: IntArray  # [pair], rising
     target_block: IntArray  # [pair], rising; of the same blocks of time
 
@@ -46,7 +49,7 @@ def rolling_fits(
     Those of block b are fitted on pairs whose target lies before block b; the last ones on all pairs. A pair counts
     `keep` times as much as one of the block after it.
     """
-    rows, _, features = pairs.x.shape
+    rows, features, _ = pairs.x.shape
     gram, moment, count = np.zeros((rows, features, features)), np.zeros((rows, features)), np.zeros(rows)
     coefficient = np.zeros((len(alphas), blocks + 1, rows, features))
     number = np.zeros((blocks + 1, rows))
@@ -54,12 +57,10 @@ def rolling_fits(
     for block in range(blocks):
         part = slice(edges[block], edges[block + 1])
         if part.stop > part.start:
-            weight = pairs.weight[:, part]
-            x = pairs.x[:, part] * weight[:, :, np.newaxis]
-            across = x.transpose(0, 2, 1)
-            gram = keep * gram + across @ x
-            moment = keep * moment + (across @ (pairs.y[:, part] * weight)[:, :, np.newaxis])[:, :, 0]
-            count = keep * count + (weight > 0).sum(axis=1)
+            x = pairs.x[:, :, part]
+            gram = keep * gram + x @ x.transpose(0, 2, 1)
+            moment = keep * moment + (x @ pairs.y[:, part, np.newaxis])[:, :, 0]
+            count = keep * count + pairs.known[:, part].sum(axis=1)
         for place, alpha in enumerate(alphas):
             coefficient[place, block + 1] = _solved(gram, moment, alpha)
         number[block + 1] = count
@@ -70,10 +71,10 @@ def rolling_said(pairs: Pairs, coefficient: FloatArray) -> Real:
     """What the fit before each pair's origin says of it, `[row, pair]`."""
     said = np.zeros(pairs.y.shape, np.float32)
     edges = np.searchsorted(pairs.origin_block, np.arange(coefficient.shape[0] + 1))
-    for block in range(coefficient.shape[0]):
+    for block in range(1, coefficient.shape[0]):
         part = slice(edges[block], edges[block + 1])
         if part.stop > part.start:
-            said[:, part] = (pairs.x[:, part] @ coefficient[block].astype(np.float32)[:, :, np.newaxis])[:, :, 0]
+            said[:, part] = (coefficient[block].astype(np.float32)[:, np.newaxis] @ pairs.x[:, :, part])[:, 0]
     return said
 
 

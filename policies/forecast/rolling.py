@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 HORIZONS_MIN = (1, 5, 15, 60, 240, 720, DAY_MIN, 3 * DAY_MIN, WEEK_MIN)
 BUCKETS_MIN = tuple(DAY_MIN * quarter // 4 for quarter in (1, 2, 4, 6, 8, 12, 16, 20, 28, 40, 56, 84, 140))
-BLOCKS = 7
+BLOCKS = 6
 
 _SHORT_MIN = 15
-_ALPHAS, _KEEP = (100.0, 3000.0, 100000.0), 0.9
+_ALPHAS, _KEEP = (300.0, 30_000.0), 0.9
 _CLIP = 3.0  # times the mean change: what goes beyond says that something else happened
 _FEWEST = 100  # pairs behind a ridge fit that may speak
 _SEEN = 0.3  # share of pairs with a value one period before, for a period to be judged
@@ -41,32 +41,32 @@ def fit_rows(fit: HorizonFit, rows: IntArray, window: Window, every: tuple[int, 
         if at.size == 0:
             continue
         target = at + ahead
-        weight = (shape.known[:, target] & shape.fresh[:, at]).astype(np.float32)
-        if not weight.any():
+        known = shape.known[:, target] & shape.fresh[:, at]
+        if not known.any():
             continue
-        _fit_horizon(fit, rows, place, _Horizon(shape, z, window, at, ahead, weight))
+        _fit_horizon(fit, rows, place, _Horizon(shape, z, window, at, ahead, known))
 
 
 class _Horizon:
     """The pairs of one horizon for some rows."""
 
-    def __init__(self, shape: Shape, z: Real, window: Window, at: IntArray, ahead: int, weight: Real) -> None:
+    def __init__(self, shape: Shape, z: Real, window: Window, at: IntArray, ahead: int, known: BoolArray) -> None:
         minutes = z.shape[1]
-        self.shape, self.at, self.ahead, self.weight = shape, at, ahead, weight
+        self.shape, self.at, self.ahead, self.known = shape, at, ahead, known
         target = at + ahead
         self.last = shape.last[:, at]
-        self.change = np.where(weight > 0, z[:, target] - self.last, 0).astype(np.float32)
-        self.value = np.where(weight > 0, window.value[:, target], 0).astype(np.float64)
+        self.change = ((z[:, target] - self.last) * known).astype(np.float32)
+        self.value = (window.value[:, target] * known).astype(np.float32)
         self.origin_block, self.target_block = at * BLOCKS // minutes, target * BLOCKS // minutes
         apart = np.median(np.diff(at)) if at.size > 1 else 1.0
         self.share = float(min(1.0, apart / max(ahead, 1)))
 
-    def pairs(self, x: Real, y: Real, weight: Real) -> Pairs:
-        return Pairs(x, y, weight, self.origin_block, self.target_block)
+    def pairs(self, x: Real, y: Real) -> Pairs:
+        return Pairs(x, y, self.known, self.origin_block, self.target_block)
 
     def clipped(self) -> tuple[Real, Real]:
         """The changes, cut at _CLIP times their mean size, and that size `[row]`."""
-        size = np.sum(np.abs(self.change), axis=1) / np.maximum(self.weight.sum(axis=1), 1)
+        size = np.sum(np.abs(self.change), axis=1) / np.maximum(self.known.sum(axis=1), 1)
         size = np.maximum(size, LEAST_MISS).astype(np.float32)
         most = _CLIP * size[:, np.newaxis]
         return np.clip(self.change, -most, most), size
@@ -77,20 +77,21 @@ class _Horizon:
 
 def _fit_horizon(fit: HorizonFit, rows: IntArray, place: int, horizon: _Horizon) -> None:
     units = fit.units(rows)
-    sized = horizon.pairs(scale_features(horizon.shape, horizon.at, horizon.ahead), horizon.change, horizon.weight)
+    sized = horizon.pairs(scale_features(horizon.shape, horizon.at, horizon.ahead), horizon.change)
 
     def keep(expert: Expert, misses: Misses) -> None:
         band = band_of(misses, sized, units, blocks=BLOCKS, share=horizon.share)
         _keep(fit, (rows, expert, place), band)
 
     said, fit.period_min[rows, place] = _seasonal(horizon)
-    keep(Expert.SEASONAL, horizon.misses(said, horizon.weight > 0))
+    keep(Expert.SEASONAL, horizon.misses(said, horizon.known))
     x = mean_features(horizon.shape, horizon.at, horizon.ahead)
     change, unit = horizon.clipped()
-    x[:, :, DIFFERENCES] /= unit[:, np.newaxis, np.newaxis]
-    pairs = horizon.pairs(x, change / unit[:, np.newaxis], horizon.weight)
+    x *= horizon.known[:, np.newaxis]
+    x[:, DIFFERENCES] /= unit[:, np.newaxis, np.newaxis]
+    pairs = horizon.pairs(x, change / unit[:, np.newaxis])
     coefficient, number = rolling_fits(pairs, BLOCKS, alphas=_ALPHAS, keep=_KEEP)
-    usable = (horizon.weight > 0) & (number[:-1] >= _FEWEST).T[:, horizon.origin_block]
+    usable = horizon.known & (number[:-1] >= _FEWEST).T[:, horizon.origin_block]
     if usable.any():
         most = np.abs(horizon.change).max(axis=1)[:, np.newaxis]
         said, newest = _best(horizon, pairs, coefficient, (usable, unit[:, np.newaxis], most))
@@ -126,13 +127,13 @@ def _seasonal(horizon: _Horizon) -> tuple[Real, FloatArray]:
     """What the best of the last hour's level, a day and a week before says, `[row, pair]`, and its period `[row]`."""
     level = horizon.shape.means[2][:, horizon.at] - horizon.last
     best, period = level, np.zeros(level.shape[0], np.int32)
-    least = _missed(horizon, level, horizon.weight > 0)
+    least = _missed(horizon, level, horizon.known)
     for minutes in (DAY_MIN, WEEK_MIN):
         value, there = seasonal_value(horizon.shape, horizon.at, horizon.ahead, minutes)
         said = np.where(there, value - horizon.last, level)
-        seen = (horizon.weight > 0) & there
+        seen = horizon.known & there
         missed = _missed(horizon, said, seen)
-        enough = seen.sum(axis=1) >= _SEEN * (horizon.weight > 0).sum(axis=1)
+        enough = seen.sum(axis=1) >= _SEEN * horizon.known.sum(axis=1)
         better = enough & (missed < least)
         best, least = np.where(better[:, np.newaxis], said, best), np.where(better, missed, least)
         period = np.where(better, minutes, period).astype(np.int32)

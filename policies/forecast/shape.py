@@ -24,8 +24,8 @@ LEAST_GROUND, MOST_GROUND = 0.05, 6.0
 SPANS_MIN = (5, 15, 60, 240, DAY_MIN)
 NEAR_MIN = 11  # the season is read from a mean over so many minutes around its time
 FRESH_MIN = 60  # a value older than this is not the level of now
-HOURS = 6  # of which a minute's habit is taken
 RESTLESS = 0.003
+_LARGEST_Z = 60.0
 
 
 
@@ -61,14 +61,16 @@ class Units:
     def z(self, value: FloatArray | Real) -> Real:
         """`value` `[row, ...]` on the scale on which models work."""
         shape = (self.scale.size, *(1,) * (value.ndim - 1))
-        ground = self.ground.reshape(shape)
-        return (np.log(np.maximum(value, 0) / self.scale.reshape(shape) + ground) - np.log1p(ground)).astype(np.float32)
+        scale, ground = self.scale.reshape(shape), self.ground.reshape(shape).astype(np.float32)
+        relative = (np.maximum(value, 0) / scale).astype(np.float32)
+        found: Real = np.log(relative + ground) - np.log1p(ground)
+        return found
 
     def value(self, z: FloatArray | Real) -> FloatArray:
         """The value that `z` `[row, ...]` stands for; never below 0."""
         shape = (self.scale.size, *(1,) * (z.ndim - 1))
-        ground = self.ground.reshape(shape)
-        relative = np.exp(np.minimum(z, 80.0)) * (1 + ground) - ground
+        ground = self.ground.reshape(shape).astype(z.dtype)
+        relative = np.exp(np.minimum(z, z.dtype.type(_LARGEST_Z))) * (1 + ground) - ground
         found: FloatArray = np.maximum(relative, 0) * self.scale.reshape(shape)
         return found
 
