@@ -6,7 +6,7 @@ over that scale are split-conformal (Vovk et al. 2005; locally weighted as in Le
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +25,7 @@ LEAST_MISS = 0.003  # in ln; smaller ones count as this
 LEAST_PAIRS = 20.0  # before a block, without which nothing is said of it
 THIN = 20.0  # independent misses that weigh as much as the prior
 
-_ALPHA, _KEEP = 10.0, 0.9
+_ALPHA, _KEEP = 100.0, 0.9
 _PRIOR = 3.0 * ndtri(np.array(LEVELS))  # one and a half times the misses of a normal law, in units of the scale
 _PEAKS = 3.0  # times the largest value: no quantile is scored beyond
 _REACH_LN = 1.5  # a scale is from a seventh to seven times the usual one
@@ -59,8 +59,8 @@ class Band:
 def band_of(misses: Misses, pairs: Pairs, units: Units, *, blocks: int, share: float) -> Band:
     """Calibrate; `pairs.x` are the features of scale, `share` says how many of the pairs are independent."""
     size = np.log(np.abs(misses.miss) + LEAST_MISS).astype(np.float32)
-    sized = Pairs(pairs.x * misses.usable[:, np.newaxis], size * misses.usable, misses.usable, pairs.origin_block, pairs.target_block)
-    spread, number = rolling_fit(sized, blocks, alpha=_ALPHA, keep=_KEEP)
+    sized = replace(pairs, y=size * misses.usable, known=misses.usable)
+    spread, number = rolling_fit(_thinned(sized, pairs.known), blocks, alpha=_ALPHA, keep=_KEEP)
     usable = misses.usable & (number[:-1] >= LEAST_PAIRS).T[:, pairs.origin_block]
     flat = usable.sum(axis=1) * share < LEAST_PAIRS
     usable = np.where(flat[:, np.newaxis], misses.usable, usable)
@@ -84,6 +84,14 @@ def band_of(misses: Misses, pairs: Pairs, units: Units, *, blocks: int, share: f
         recent=_averaged(recent, usable[:, newest]),
         judged=share * usable[:, newest].sum(axis=1),
     )
+
+
+def _thinned(pairs: Pairs, filled: BoolArray) -> Pairs:
+    """Every other pair, which is plenty for a scale; features are 0 where a pair is not known (and not `filled`)."""
+    part = slice(None, None, 2)
+    x, known = pairs.x[:, :, part], pairs.known[:, part]
+    x = np.ascontiguousarray(x) if (known == filled[:, part]).all() else x * known[:, np.newaxis]
+    return Pairs(x, pairs.y[:, part], known, pairs.origin_block[part], pairs.target_block[part])
 
 
 def width_of(ln_scale: Real, middle: FloatArray) -> Real:

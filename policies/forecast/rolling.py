@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from policies.forecast.shape import Real, Shape
     from policies.history import Window
 
-HORIZONS_MIN = (1, 5, 15, 60, 240, 720, DAY_MIN, 3 * DAY_MIN, WEEK_MIN)
+HORIZONS_MIN = (1, 5, 15, 60, 240, DAY_MIN, 3 * DAY_MIN, WEEK_MIN)
 BUCKETS_MIN = tuple(DAY_MIN * quarter // 4 for quarter in (1, 2, 4, 6, 8, 12, 16, 20, 28, 40, 56, 84, 140))
 BLOCKS = 6
+_STRIDE_SHORT, _STRIDE_LONG = 7, 17
 
 _SHORT_MIN = 15
 _ALPHAS, _KEEP = (300.0, 30_000.0), 0.9
@@ -77,7 +78,7 @@ class _Horizon:
 
 def _fit_horizon(fit: HorizonFit, rows: IntArray, place: int, horizon: _Horizon) -> None:
     units = fit.units(rows)
-    sized = horizon.pairs(scale_features(horizon.shape, horizon.at, horizon.ahead), horizon.change)
+    sized = horizon.pairs(_known_only(scale_features(horizon.shape, horizon.at, horizon.ahead), horizon.known), horizon.change)
 
     def keep(expert: Expert, misses: Misses) -> None:
         band = band_of(misses, sized, units, blocks=BLOCKS, share=horizon.share)
@@ -87,7 +88,7 @@ def _fit_horizon(fit: HorizonFit, rows: IntArray, place: int, horizon: _Horizon)
     keep(Expert.SEASONAL, horizon.misses(said, horizon.known))
     x = mean_features(horizon.shape, horizon.at, horizon.ahead)
     change, unit = horizon.clipped()
-    x *= horizon.known[:, np.newaxis]
+    x = _known_only(x, horizon.known)
     x[:, DIFFERENCES] /= unit[:, np.newaxis, np.newaxis]
     pairs = horizon.pairs(x, change / unit[:, np.newaxis])
     coefficient, number = rolling_fits(pairs, BLOCKS, alphas=_ALPHAS, keep=_KEEP)
@@ -99,6 +100,13 @@ def _fit_horizon(fit: HorizonFit, rows: IntArray, place: int, horizon: _Horizon)
         fit.mean[rows, place] = newest * unit[:, np.newaxis]
         fit.mean[rows, place, DIFFERENCES] = newest[:, DIFFERENCES]
         fit.reach[rows, place] = most[:, 0]
+
+
+def _known_only(x: Real, known: BoolArray) -> Real:
+    """`x` `[row, feature, pair]` with zeros where a pair is not known."""
+    if not known.all():
+        x *= known[:, np.newaxis]
+    return x
 
 
 def _best(horizon, pairs, coefficient, given) -> tuple[Real, FloatArray]:
@@ -152,7 +160,7 @@ def _origins(minutes: int, ahead: int, every: tuple[int, int]) -> IntArray:
     They come round to every minute of the hour, so that what happens on the quarter hour is seen.
     """
     step, phase = every
-    least = (1 if minutes <= DAY_MIN else 5) if ahead <= _SHORT_MIN else (5 if minutes <= DAY_MIN else 15)
+    least = (1 if minutes <= DAY_MIN else _STRIDE_SHORT) if ahead <= _SHORT_MIN else (5 if minutes <= DAY_MIN else _STRIDE_LONG)
     apart = next(each for each in range(-(-least // step) * step, 61 * step, step) if gcd(each, 60) == gcd(step, 60))
     newest = minutes - 1 - phase - ahead
     if ahead % step or newest < 0:
