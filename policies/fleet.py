@@ -7,6 +7,7 @@ from zlib import crc32
 
 import numpy as np
 
+from policies.events import event_table
 from policies.model import (
     UNKNOWN,
     Behavior,
@@ -54,6 +55,7 @@ def fleet_of(policies: Sequence[WorkloadPolicy], limits: Limits = Limits()) -> F
         schedules=schedule_table([spec.replicas for spec in specs]),
         tracks=_tracks(ordered),
         limits=limits,
+        events=event_table([spec.forecast.events for spec in specs]),
     )
 
 

@@ -6,11 +6,12 @@ signal) or by the row of a flat table with a sorted `lane` or `track` column; a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray, booleans, floats, integers, small
 from policies.codes import Code
+from policies.events import EventTable
 
 if TYPE_CHECKING:
     from policies.forecast.seasonal import SeasonalFit
@@ -217,6 +218,7 @@ class Fleet:
     schedules: ScheduleTable
     tracks: Tracks
     limits: Limits = Limits()
+    events: EventTable = field(default_factory=EventTable.none)
 
     @property
     def lanes(self) -> int:

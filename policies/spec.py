@@ -23,13 +23,14 @@ from policies.checks import (
     TimeZone,
     bounds_agree,
     duration_within,
+    events_speak_of_signals,
     exactly_one,
     names_are_unique,
     per_pod_needs_average,
     share_up_to,
 )
 from policies.problems import Part, PolicyError, Problem, Rule, problems_of
-from policies.quantities import DurationS, PositiveQuantity, Share, milli
+from policies.quantities import DurationS, Moment, PositiveQuantity, Share, milli
 
 __all__ = [
     "API_VERSION",
@@ -38,6 +39,7 @@ __all__ = [
     "BoundQuery",
     "CapacityFromRequest",
     "DemandSignal",
+    "Event",
     "Forecast",
     "Metadata",
     "Objective",
@@ -221,6 +223,23 @@ class Objective(Part):
     )
 
 
+class Event(Part):
+    """A time at which load is known to differ: a launch, a sale, a nightly batch."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (exactly_one("at", "cron"), exactly_one("factor", "extra"))
+
+    name: SignalName = Field(description="Name of the event, unique in the policy.")
+    at: Moment | None = Field(None, description="When it begins, once, with an offset from UTC.")
+    cron: Cron | None = Field(None, description="When it begins, again and again, in `timezone`.")
+    timezone: TimeZone = Field("UTC", description="Time zone in which `cron` is read.")
+    duration: Annotated[DurationS, duration_within(60, 7 * _DAY_S)] = Field(
+        description="How long it lasts, from 1m to 7d."
+    )
+    factor: PositiveQuantity | None = Field(None, description="What usual load is multiplied by meanwhile.")
+    extra: PositiveQuantity | None = Field(None, description="Load that comes on top, in the signal's unit.")
+    signal: SignalName | None = Field(None, description="The demand signal it changes; all of them if absent.")
+
+
 class Forecast(Part):
     """Forecasting of demand."""
 
@@ -230,12 +249,15 @@ class Forecast(Part):
         description="How far back the models look, from 1d to 35d.",
         json_schema_extra={"default": "7d"},
     )
+    events: tuple[Event, ...] = Field(
+        (), description="Times at which load is known to differ; past ones are taken out of what models learn from."
+    )
 
 
 class Spec(Part):
     """What to scale, between which bounds, on which signals, towards which objective."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (names_are_unique,)
+    rules: ClassVar[tuple[Rule, ...]] = (names_are_unique, events_speak_of_signals)
 
     target: Target = Field(description="The object to scale, in the policy's namespace.")
     mode: Literal["shadow", "floor", "active", "paused"] = Field(

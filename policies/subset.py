@@ -31,6 +31,7 @@ def fleet_for(fleet: Fleet, keep: BoolArray) -> Fleet:
         schedules=_of_lanes(schedules, keep, windows=schedules.windows),
         tracks=_of_lanes(fleet.tracks, keep),
         limits=fleet.limits,
+        events=_of_lanes(fleet.events, keep, windows=fleet.events.windows),
     )
 
 
