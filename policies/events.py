@@ -58,9 +58,7 @@ class Spans:
         place = np.full(count, -1, np.int64)
         place[rows] = np.arange(rows.size)
         kept = place[self.row] >= 0
-        return Spans(
-            place[self.row[kept]], self.from_s[kept], self.until_s[kept], self.factor[kept], self.extra[kept]
-        )
+        return Spans(place[self.row[kept]], self.from_s[kept], self.until_s[kept], self.factor[kept], self.extra[kept])
 
 
 def event_table(fleet: Sequence[Sequence[Event]]) -> EventTable:

@@ -15,7 +15,7 @@ from scipy.special import ndtri
 from policies.forecast.ridge import Pairs, rolling_fit, rolling_said
 
 if TYPE_CHECKING:
-    from policies.arrays import BoolArray, FloatArray, IntArray
+    from policies.arrays import BoolArray, FloatArray
     from policies.forecast.shape import Real, Units
 
 LEVELS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999)
@@ -27,7 +27,7 @@ THIN = 20.0  # independent misses that weigh as much as the prior
 
 _ALPHA, _KEEP = 100.0, 0.9
 _PRIOR = 3.0 * ndtri(np.array(LEVELS))  # one and a half times the misses of a normal law, in units of the scale
-_PEAKS = 3.0  # times the largest value: no quantile is scored beyond
+PEAKS = 3.0  # times the largest value: no quantile is scored beyond
 _REACH_LN = 1.5  # a scale is from a seventh to seven times the usual one
 
 
@@ -103,9 +103,9 @@ def width_of(ln_scale: Real, middle: FloatArray) -> Real:
 def blended(offset: FloatArray, number: FloatArray) -> FloatArray:
     """Measured offsets `[row, level]` mixed with the prior: half of each at THIN independent misses `[row]`."""
     weight = (number / (number + THIN))[:, np.newaxis]
-    mixed: FloatArray = np.where(np.isfinite(offset), weight * offset, 0.0) + np.where(
-        np.isfinite(offset), 1 - weight, 1.0
-    ) * _PRIOR
+    mixed: FloatArray = (
+        np.where(np.isfinite(offset), weight * offset, 0.0) + np.where(np.isfinite(offset), 1 - weight, 1.0) * _PRIOR
+    )
     return mixed
 
 
@@ -121,14 +121,20 @@ def _quantiles(unit: Real) -> FloatArray:
 
 
 def _part(misses: Misses, chosen: BoolArray) -> Misses:
-    return Misses(*(column[:, chosen] for column in (misses.said, misses.miss, misses.usable, misses.last, misses.value)))
+    return Misses(
+        said=misses.said[:, chosen],
+        miss=misses.miss[:, chosen],
+        usable=misses.usable[:, chosen],
+        last=misses.last[:, chosen],
+        value=misses.value[:, chosen],
+    )
 
 
 def _scores(misses: Misses, width: Real, offset: FloatArray, units: Units) -> tuple[FloatArray, FloatArray]:
     """Whether each value lies at or below the quantile, and its pinball loss, `[row, scored, pair]`."""
     base = (misses.last + misses.said)[:, np.newaxis]
     z = base + width[:, np.newaxis] * offset[:, PLACES, np.newaxis].astype(np.float32)
-    quantile = np.minimum(units.value(z), _PEAKS * misses.value.max(axis=1, initial=0)[:, np.newaxis, np.newaxis])
+    quantile = np.minimum(units.value(z), PEAKS * misses.value.max(axis=1, initial=0)[:, np.newaxis, np.newaxis])
     over = misses.value[:, np.newaxis] - quantile
     level = np.array(SCORED, np.float32)[:, np.newaxis]
     return over <= 1e-6 * quantile, np.maximum(level * over, (level - 1) * over)

@@ -6,21 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.arrays import SmallArray
 from policies.codes import Code
 from policies.forecast.bands import SCORED
 
 if TYPE_CHECKING:
-    from policies.arrays import BoolArray, FloatArray
-    from policies.forecast.horizon import HorizonFit
+    from policies.arrays import BoolArray, FloatArray, SmallArray
 
 COVERAGE_LOST = 0.85  # of the 0.95 quantile in the newest block of the backtest: below it an expert is demoted,
 COVERAGE_REGAINED = 0.90  # and from here on it may return
 NOTHING_HOLDS = 0.60  # below it an expert is not even a substitute
-ERROR_LOST = 1.5  # times the other's pinball loss there, demoted,
+ERROR_LOST = 1.5  # times the other's pinball loss there: demoted,
 ERROR_REGAINED = 1.2  # and back
 JUDGED_ON = 12.0  # independent misses; on fewer nobody is demoted
-SWITCH = 0.97  # a challenger's loss over the backtest, of that of the one in charge
+SWITCH = 0.97  # what the loss of the one in charge counts, so that near ties do not change it
 
 _COVERAGE_AT = SCORED.index(0.95)
 
@@ -42,33 +40,30 @@ def demoted_now(coverage: FloatArray, recent: FloatArray, judged: FloatArray, be
     `coverage` and `recent` (pinball loss) are `[row, expert, horizon, scored]` in the newest block, `judged` how many
     independent misses that rests on, `before` who was demoted. One that is not judged anew stays as it was.
     """
-    loss = recent.sum(axis=3)
+    loss, held = recent.sum(axis=3), coverage[..., _COVERAGE_AT]
     other = loss[:, ::-1]
-    held = coverage[..., _COVERAGE_AT]
     both = (judged >= JUDGED_ON).all(axis=1, keepdims=True)
     lost = (held < COVERAGE_LOST) | (both & (loss > ERROR_LOST * other))
     regained = (held >= COVERAGE_REGAINED) & (~both | (loss <= ERROR_REGAINED * other))
     return np.where(judged >= JUDGED_ON, lost | (before & ~regained), before)
 
 
-def in_charge(fit: HorizonFit, demoted: BoolArray, before: SmallArray | None) -> SmallArray:
+def in_charge(loss: FloatArray, coverage: FloatArray, demoted: BoolArray, before: SmallArray | None) -> SmallArray:
     """The expert of each row and horizon, `[row, horizon]`.
 
-    Of those in their range the one with the smaller loss over the backtest, with a margin for the one in charge;
-    where none is in its range the better covered one, unless its band holds next to nothing.
+    Of those in their range the one with the smaller `loss` (infinite: it cannot speak), with a margin for the one
+    that was in charge; where none is in its range the better covered one, unless its band holds next to nothing.
     """
-    loss = np.where(fit.number > 0, fit.loss, np.inf)
-    loss[:, Expert.RIDGE][~np.isfinite(fit.loss[:, Expert.RIDGE])] = np.inf
+    weighed = loss.copy()
     if before is not None:
         for expert in EXPERTS:
-            loss[:, expert] *= np.where(before == expert, SWITCH, 1.0)
-    eligible = np.where(demoted, np.inf, loss)
-    ridge = eligible[:, Expert.RIDGE] < eligible[:, Expert.SEASONAL]
-    charge = np.where(ridge, Expert.RIDGE, Expert.SEASONAL).astype(np.int8)
-    held = fit.coverage[..., _COVERAGE_AT]
-    none = demoted.all(axis=1)
+            weighed[:, expert] *= np.where(before == expert, SWITCH, 1.0)
+    unable = ~np.isfinite(loss)
+    eligible = np.where(demoted, np.inf, weighed)
+    charge = np.where(eligible[:, Expert.RIDGE] < eligible[:, Expert.SEASONAL], Expert.RIDGE, Expert.SEASONAL)
+    none = ~np.isfinite(eligible).any(axis=1) & demoted.any(axis=1)
+    held = np.where(unable, -1.0, coverage[..., _COVERAGE_AT])
     covered = np.where(held[:, Expert.RIDGE] > held[:, Expert.SEASONAL], Expert.RIDGE, Expert.SEASONAL)
     charge = np.where(none, covered, charge).astype(np.int8)
     charge[none & (held.max(axis=1) < NOTHING_HOLDS)] = Expert.NONE
-    # one that never ran (no pairs of its own) does not replace one that was demoted
     return charge

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray, booleans, floats, indices
 from policies.forecast.bands import LEVELS, SCORED
+from policies.forecast.declared import without_events
 from policies.forecast.features import MEAN_FEATURES, SCALE_FEATURES
 from policies.forecast.governance import EXPERTS, Expert, demoted_now, in_charge
 from policies.forecast.rolling import BUCKETS_MIN, HORIZONS_MIN, fit_rows
@@ -21,6 +22,7 @@ from policies.forecast.shape import Units
 from policies.forecast.young import borrowed
 
 if TYPE_CHECKING:
+    from policies.events import Spans
     from policies.history import Window
 
 REFIT_EVERY_S = 6 * 3600.0
@@ -104,14 +106,22 @@ class HorizonFit:
         return abs(at_s - self.fitted_at_s) <= OLDEST_FIT_S
 
 
-def refit(window: Window, *, now_s: float, rows: tuple[str, ...], before: HorizonFit | None = None) -> HorizonFit:
-    """Fit every row of `window`, `[row, minute]`, whose uids are `rows`.
+def refit(
+    window: Window,
+    *,
+    now_s: float,
+    rows: tuple[str, ...],
+    before: HorizonFit | None = None,
+    events: Spans | None = None,
+) -> HorizonFit:
+    """Fit every row of `window`, `[row, minute]`, whose uids are `rows`, as it would have been without `events`.
 
     Rows of like age and sampling are fitted together; a row's fit does not depend on the other rows. `before` is the
     last fit: the expert in charge and those demoted carry over. ValueError when `rows` are not those of the window.
     """
     if window.value.shape[0] != len(rows):
         raise ValueError(f"the window has {window.value.shape[0]} rows and {len(rows)} names")
+    window = window if events is None else without_events(window, events)
     fit = HorizonFit.empty(rows, now_s)
     known = window.known & np.isfinite(window.value)
     fit.known[:] = known.sum(axis=1) >= NEEDED_MIN
@@ -131,7 +141,7 @@ def governed(fit: HorizonFit, before: HorizonFit | None) -> HorizonFit:
     then = None if before is None else before.aligned(fit.uid)
     was = fit.demoted if then is None else then.demoted
     demoted = demoted_now(fit.coverage, fit.recent, fit.judged, was)
-    charge = in_charge(fit, demoted, None if then is None else then.charge)
+    charge = in_charge(fit.loss, fit.coverage, demoted, None if then is None else then.charge)
     charge[~fit.known] = Expert.NONE
     return replace(fit, demoted=demoted, charge=charge)
 

@@ -2,102 +2,131 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtri
 
-from policies.forecast.bands import LEVELS, width_of
+from policies.forecast.bands import LEVELS, PEAKS, width_of
+from policies.forecast.declared import with_events, without_events
 from policies.forecast.features import mean_features, scale_features, seasonal_value
 from policies.forecast.governance import Expert
 from policies.forecast.horizon import OLDEST_FIT_S
 from policies.forecast.rolling import HORIZONS_MIN
 from policies.forecast.shape import DAY_MIN, WEEK_MIN, shape_of
+from policies.history import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from policies.arrays import BoolArray, FloatArray, IntArray
+    from policies.events import Spans
     from policies.forecast.horizon import HorizonFit
-    from policies.forecast.shape import Shape
-    from policies.history import Window
+    from policies.forecast.shape import Real, Shape
 
-NEEDED_PAST_MIN = 9 * DAY_MIN  # before an origin: what features look at
-_PEAKS = 3.0  # times the largest value seen: nothing is forecast beyond
+PAST_MIN = 9 * DAY_MIN  # before an origin: as far back as features look
 _ROWS_AT_ONCE = 64
+_DEPTH = ndtri(np.array(LEVELS))
+_AHEAD = np.log(np.array(HORIZONS_MIN, np.float64))
 
 
-def quantiles(
-    fit: HorizonFit,
-    window: Window,
-    *,
-    at: IntArray,
-    leads_min: Sequence[int],
-    levels: Sequence[float],
-    expert: Expert | None = None,
-) -> FloatArray:
-    """Forecasts `[row, origin, lead, level]` from columns `at` of `window`, in the unit of the values.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be said. Leads are 1 to 10,080 minutes, levels 0.01 to 0.999; beyond, the nearest counts."""
 
-    Each is made from minutes up to its origin. NaN where nothing is said: the row is not known, the fit is over
-    OLDEST_FIT_S from the origin, or nobody is in charge. `expert` asks one expert instead of the one in charge.
-    Leads are 1 to 10,080 minutes, levels 0.01 to 0.999; beyond, the nearest counts.
+    at: IntArray  # columns of the window from which to forecast [origin]
+    leads_min: tuple[int, ...]
+    levels: tuple[float, ...]
+    expert: Expert | None = None  # one expert for all rows, instead of the one in charge of each
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What some rows look like from all origins, for one lead."""
+
+    mean: Real  # features [row, feature, origin]
+    scale: Real  # features [row, feature, origin]
+    last: Real  # [row, origin]
+    seasonal: dict[int, tuple[Real, BoolArray]]  # by period in minutes, 0 for the last hour's level; [row, origin]
+
+    @classmethod
+    def of(cls, shape: Shape, at: IntArray, lead: int) -> _Seen:
+        level = shape.means[2][:, at]
+        seasonal = {period: seasonal_value(shape, at, lead, period) for period in (DAY_MIN, WEEK_MIN)}
+        everywhere = np.ones(level.shape, np.bool_)
+        return cls(
+            mean_features(shape, at, lead),
+            scale_features(shape, at, lead),
+            shape.last[:, at],
+            {0: (level, everywhere), **seasonal},
+        )
+
+
+def quantiles(fit: HorizonFit, window: Window, asked: Asked, events: Spans | None = None) -> FloatArray:
+    """Forecasts `[row, origin, lead, level]` from columns of `window` `[row, minute]`, in the unit of the values.
+
+    Each is made from minutes up to its origin; `events` are taken out of the past and put on the minutes spoken of.
+    NaN where nothing is said: the row is not known, the fit is over OLDEST_FIT_S from the origin, or both experts
+    are out of their range. Quantiles rise with their level and are never below 0.
     """
     rows = len(fit.uid)
-    found = np.full((rows, at.size, len(leads_min), len(levels)), np.nan)
+    seen = window if events is None else without_events(window, events)
+    found = np.full((rows, asked.at.size, len(asked.leads_min), len(asked.levels)), np.nan)
     for start in range(0, rows, _ROWS_AT_ONCE):
         chunk = np.arange(start, min(start + _ROWS_AT_ONCE, rows))
-        part = type(window)(window.start_s, window.value[chunk], window.known[chunk])
-        shape = shape_of(part, fit.units(chunk))
-        for place, lead in enumerate(leads_min):
-            found[chunk, :, place] = _of_lead(fit, chunk, shape, at, lead, np.asarray(levels), expert)
-    origin_s = window.start_s + 60.0 * at
+        shape = shape_of(Window(seen.start_s, seen.value[chunk], seen.known[chunk]), fit.units(chunk))
+        for place, lead in enumerate(asked.leads_min):
+            found[chunk, :, place] = _of_lead(fit, chunk, shape, asked, lead)
+    origin_s: FloatArray = window.start_s + 60.0 * asked.at
     found[:, np.abs(origin_s - fit.fitted_at_s) > OLDEST_FIT_S] = np.nan
+    if events is not None:
+        for place, lead in enumerate(asked.leads_min):
+            found[:, :, place] = with_events(found[:, :, place], np.add(origin_s, 60.0 * lead), events)
     return found
 
 
-def _of_lead(
-    fit: HorizonFit, rows: IntArray, shape: Shape, at: IntArray, lead: int, levels: FloatArray, expert: Expert | None
-) -> FloatArray:
+def _of_lead(fit: HorizonFit, rows: IntArray, shape: Shape, asked: Asked, lead: int) -> FloatArray:
     """`[row, origin, level]`: between the two nearest horizons in proportion to the logarithm of the lead."""
-    lead = min(max(int(lead), HORIZONS_MIN[0]), HORIZONS_MIN[-1])
-    depth = np.log(np.array(HORIZONS_MIN, np.float64))
-    far = max(1, int(np.searchsorted(depth, np.log(lead))))
-    weight = (np.log(lead) - depth[far - 1]) / (depth[far] - depth[far - 1])
-    x, sized = mean_features(shape, at, lead), scale_features(shape, at, lead)
-    seasons = [seasonal_value(shape, at, lead, period) for period in (DAY_MIN, WEEK_MIN)]
-    z = np.zeros((rows.size, at.size, levels.size))
+    lead = min(max(lead, HORIZONS_MIN[0]), HORIZONS_MIN[-1])
+    far = max(1, int(np.searchsorted(_AHEAD, np.log(lead))))
+    weight = (np.log(lead) - _AHEAD[far - 1]) / (_AHEAD[far] - _AHEAD[far - 1])
+    seen = _Seen.of(shape, asked.at, lead)
+    z = np.zeros((rows.size, asked.at.size, len(asked.levels)))
     silent = ~fit.known[rows]
     for place, share in ((far - 1, 1 - weight), (far, weight)):
-        if share <= 0:
-            continue
-        charge = fit.charge[rows, place] if expert is None else np.full(rows.size, expert)
-        silent = silent | (charge == Expert.NONE)
-        z += share * _side(fit, rows, place, (shape, at, x, sized, seasons), charge, levels)
+        if share > 0:
+            charge = fit.charge[rows, place] if asked.expert is None else np.full(rows.size, asked.expert, np.int8)
+            silent |= charge == Expert.NONE
+            z += share * _at_horizon(fit, (rows, place), seen, np.minimum(charge, Expert.SEASONAL), asked.levels)
     units = fit.units(rows)
-    most = np.maximum(fit.peak[rows, np.newaxis], units.value(shape.last[:, at]))
-    value = np.minimum(units.value(z), _PEAKS * most[:, :, np.newaxis])
+    most = np.maximum(fit.peak[rows, np.newaxis], units.value(seen.last))
+    value: FloatArray = np.minimum(units.value(z), PEAKS * most[:, :, np.newaxis])
     value[silent] = np.nan
     return value
 
 
-def _side(fit, rows, place, seen, charge, levels):
-    shape, at, x, sized, seasons = seen
-    last, level = shape.last[:, at], shape.means[2][:, at]
+def _at_horizon(
+    fit: HorizonFit, of: tuple[IntArray, int], seen: _Seen, expert: IntArray, levels: tuple[float, ...]
+) -> FloatArray:
+    """What each row's `expert` says with the coefficients of one fitted horizon, in z, `[row, origin, level]`."""
+    rows, place = of
     reach = fit.reach[rows, place, np.newaxis]
-    ridge = last + np.clip((fit.mean[rows, place][:, np.newaxis] @ x)[:, 0], -reach, reach)
-    seasonal = level
-    for period, (value, there) in zip((DAY_MIN, WEEK_MIN), seasons, strict=True):
+    change = (fit.mean[rows, place][:, np.newaxis] @ seen.mean)[:, 0]
+    ridge = seen.last + np.clip(change, -reach, reach)
+    seasonal = seen.seasonal[0][0]
+    for period, (value, there) in seen.seasonal.items():
         seasonal = np.where((fit.period_min[rows, place] == period)[:, np.newaxis] & there, value, seasonal)
-    speaks = np.minimum(charge, Expert.SEASONAL).astype(np.int64)
-    center = np.where((speaks == Expert.RIDGE)[:, np.newaxis], ridge, seasonal)
-    width = width_of((fit.spread[rows, speaks, place][:, np.newaxis] @ sized)[:, 0], fit.middle[rows, speaks, place])
-    return center[:, :, np.newaxis] + width[:, :, np.newaxis] * _between(fit.offset[rows, speaks, place], levels)[:, np.newaxis]
+    center = np.where((expert == Expert.RIDGE)[:, np.newaxis], ridge, seasonal)
+    ln_scale = (fit.spread[rows, expert, place][:, np.newaxis] @ seen.scale)[:, 0]
+    width = width_of(ln_scale, fit.middle[rows, expert, place])
+    offset = _between(fit.offset[rows, expert, place], levels)
+    said: FloatArray = center[:, :, np.newaxis] + width[:, :, np.newaxis] * offset[:, np.newaxis]
+    return said
 
 
-def _between(offset, levels):
+def _between(offset: Real, levels: tuple[float, ...]) -> FloatArray:
     """Offsets `[row, level]` at other levels, in proportion to the normal quantile."""
-    depth = ndtri(np.array(LEVELS))
-    wanted = np.clip(ndtri(np.clip(levels, LEVELS[0], LEVELS[-1])), depth[0], depth[-1])
-    low = np.minimum(np.searchsorted(depth, wanted, side="right"), depth.size - 1) - 1
-    share = (wanted - depth[low]) / (depth[low + 1] - depth[low])
-    return (1 - share) * offset[:, low] + share * offset[:, low + 1]
+    wanted = ndtri(np.clip(np.array(levels), LEVELS[0], LEVELS[-1]))
+    low = np.minimum(np.searchsorted(_DEPTH, wanted, side="right"), _DEPTH.size - 1) - 1
+    share = (wanted - _DEPTH[low]) / (_DEPTH[low + 1] - _DEPTH[low])
+    between: FloatArray = (1 - share) * offset[:, low] + share * offset[:, low + 1]
+    return between

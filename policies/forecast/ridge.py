@@ -41,16 +41,16 @@ def rolling_fit(pairs: Pairs, blocks: int, *, alpha: float, keep: float) -> tupl
     return coefficient[0], number
 
 
-def rolling_fits(
-    pairs: Pairs, blocks: int, *, alphas: tuple[float, ...], keep: float
-) -> tuple[FloatArray, FloatArray]:
+def rolling_fits(pairs: Pairs, blocks: int, *, alphas: tuple[float, ...], keep: float) -> tuple[FloatArray, FloatArray]:
     """Coefficients `[alpha, block + 1, row, feature]` and the pairs behind each, `[block + 1, row]`.
 
     Those of block b are fitted on pairs whose target lies before block b; the last ones on all pairs. A pair counts
     `keep` times as much as one of the block after it.
     """
     rows, features, _ = pairs.x.shape
-    gram, moment, count = np.zeros((rows, features, features)), np.zeros((rows, features)), np.zeros(rows)
+    gram: FloatArray = np.zeros((rows, features, features))
+    moment: FloatArray = np.zeros((rows, features))
+    count: FloatArray = np.zeros(rows)
     coefficient = np.zeros((len(alphas), blocks + 1, rows, features))
     number = np.zeros((blocks + 1, rows))
     edges = np.searchsorted(pairs.target_block, np.arange(blocks + 1))
@@ -60,7 +60,7 @@ def rolling_fits(
             x = pairs.x[:, :, part]
             gram = keep * gram + x @ x.transpose(0, 2, 1)
             moment = keep * moment + (x @ pairs.y[:, part, np.newaxis])[:, :, 0]
-            count = keep * count + pairs.known[:, part].sum(axis=1)
+            count = keep * count + pairs.known[:, part].sum(axis=1, dtype=np.float64)
         for place, alpha in enumerate(alphas):
             coefficient[place, block + 1] = _solved(gram, moment, alpha)
         number[block + 1] = count

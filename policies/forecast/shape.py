@@ -7,7 +7,7 @@ Everything at minute t comes from minutes up to t.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from policies.history import Window
 
 Real = NDArray[np.float32]
+Number = TypeVar("Number", np.float64, np.int32)
 
 DAY_MIN = 24 * 60
 WEEK_MIN = 7 * DAY_MIN
@@ -26,7 +27,6 @@ NEAR_MIN = 11  # the season is read from a mean over so many minutes around its 
 FRESH_MIN = 60  # a value older than this is not the level of now
 RESTLESS = 0.003
 _LARGEST_Z = 60.0
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def _counts(known: NDArray[np.bool_]) -> NDArray[np.int32]:
     return total
 
 
-def _over(total: NDArray, span: int) -> NDArray:
+def _over(total: NDArray[Number], span: int) -> NDArray[Number]:
     """Sums over the `span` minutes that end with each."""
     over = total[:, 1:].copy()
     if span < over.shape[1]:
@@ -131,11 +131,12 @@ def _over(total: NDArray, span: int) -> NDArray:
     return over
 
 
-def _around(total: NDArray, span: int) -> NDArray:
+def _around(total: NDArray[Number], span: int) -> NDArray[Number]:
     """Sums over the minutes up to `span // 2` before and after each, as far as the window goes."""
     half, minutes = span // 2, total.shape[1] - 1
     minute = np.arange(minutes)
-    return total[:, np.minimum(minute + half + 1, minutes)] - total[:, np.maximum(minute - half, 0)]
+    around: NDArray[Number] = total[:, np.minimum(minute + half + 1, minutes)] - total[:, np.maximum(minute - half, 0)]
+    return around
 
 
 def _mean(total: FloatArray, count: NDArray[np.int32], otherwise: Real) -> Real:

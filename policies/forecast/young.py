@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.arrays import indices
-from policies.forecast.bands import blended
+from policies.arrays import floats, indices
+from policies.forecast.bands import LEVELS, blended
 from policies.forecast.governance import EXPERTS, Expert
 from policies.forecast.rolling import HORIZONS_MIN
 from policies.forecast.shape import DAY_MIN
 
 if TYPE_CHECKING:
-    from policies.arrays import FloatArray, IntArray
+    from policies.arrays import IntArray
     from policies.forecast.horizon import HorizonFit
 
 _PRIOR_MISS = 0.06  # ln scale of a minute's misses of a series nobody knows, growing with
@@ -28,54 +29,64 @@ def borrowed(fit: HorizonFit) -> None:
     """
     for expert in EXPERTS:
         own = fit.number[:, expert] > 0
-        for place, ahead in enumerate(HORIZONS_MIN):
-            lacking = indices(fit.known & ~own[:, place])
-            if lacking.size:
-                _lend(fit, expert, place, ahead, lacking, own[lacking])
+        for place in range(len(HORIZONS_MIN)):
+            lacking = fit.known & ~own[:, place]
+            if not lacking.any():
+                continue
+            longer, shorter = own[:, place + 1 :], own[:, :place]
+            from_longer, any_shorter = longer.any(axis=1), shorter.any(axis=1)
+            rows = indices(lacking & from_longer)
+            if rows.size:
+                _copy(fit, rows, _Place(expert, place), place + 1 + np.argmax(longer[rows], axis=1))
+            rows = indices(lacking & ~from_longer & any_shorter)
+            if rows.size:
+                _widened(fit, rows, _Place(expert, place), place - 1 - np.argmax(shorter[rows][:, ::-1], axis=1))
+            _prior(fit, indices(lacking & ~from_longer & ~any_shorter), _Place(expert, place))
 
 
-def _lend(fit: HorizonFit, expert: Expert, place: int, ahead: int, rows: IntArray, own: np.ndarray) -> None:
-    longer, shorter = own[:, place + 1 :], own[:, :place]
-    from_longer = indices(longer.any(axis=1))
-    if from_longer.size:
-        source = place + 1 + np.argmax(longer[from_longer], axis=1)
-        _copy(fit, expert, rows[from_longer], source, place)
-    rest = indices(~longer.any(axis=1) & shorter.any(axis=1))
-    if rest.size:
-        source = place - 1 - np.argmax(shorter[rest][:, ::-1], axis=1)
-        _copy(fit, expert, rows[rest], source, place)
-        wider = _GROWTH * np.log(ahead / np.array(HORIZONS_MIN)[source])
-        fit.spread[rows[rest], expert, place, 0] += wider
-        fit.middle[rows[rest], expert, place] += wider
-        _season_by_default(fit, expert, rows[rest], place, ahead)
-        if expert is Expert.RIDGE:
-            fit.loss[rows[rest], expert, place] = np.inf
-    unknown = rows[indices(~own.any(axis=1))]
-    if unknown.size:
-        fit.spread[unknown, expert, place] = 0
-        fit.spread[unknown, expert, place, 0] = np.log(_PRIOR_MISS * ahead**_GROWTH)
-        fit.middle[unknown, expert, place] = np.log(_PRIOR_MISS * ahead**_GROWTH)
-        fit.offset[unknown, expert, place] = _prior(unknown.size)
-        _season_by_default(fit, expert, unknown, place, ahead)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A horizon of an expert."""
+
+    expert: Expert
+    horizon: int
+
+    @property
+    def ahead_min(self) -> int:
+        """How far ahead it is."""
+        return HORIZONS_MIN[self.horizon]
 
 
-def _copy(fit: HorizonFit, expert: Expert, rows: IntArray, source: IntArray, place: int) -> None:
+def _copy(fit: HorizonFit, rows: IntArray, to: _Place, source: IntArray) -> None:
+    expert, place = to.expert, to.horizon
     for column in (fit.spread, fit.middle, fit.offset, fit.number, fit.loss):
         column[rows, expert, place] = column[rows, expert, source]
     if expert is Expert.RIDGE:
-        fit.mean[rows, place] = fit.mean[rows, source]
-        fit.reach[rows, place] = fit.reach[rows, source]
+        fit.mean[rows, place], fit.reach[rows, place] = fit.mean[rows, source], fit.reach[rows, source]
     else:
         fit.period_min[rows, place] = fit.period_min[rows, source]
 
 
-def _season_by_default(fit: HorizonFit, expert: Expert, rows: IntArray, place: int, ahead: int) -> None:
+def _widened(fit: HorizonFit, rows: IntArray, to: _Place, source: IntArray) -> None:
+    _copy(fit, rows, to, source)
+    wider = _GROWTH * np.log(to.ahead_min / np.array(HORIZONS_MIN)[source])
+    fit.spread[rows, to.expert, to.horizon, 0] += wider
+    fit.middle[rows, to.expert, to.horizon] += wider
+    _season_by_default(fit, rows, to)
+    if to.expert is Expert.RIDGE:
+        fit.loss[rows, to.expert, to.horizon] = np.inf
+
+
+def _prior(fit: HorizonFit, rows: IntArray, to: _Place) -> None:
+    ln_scale = np.log(_PRIOR_MISS * to.ahead_min**_GROWTH)
+    fit.spread[rows, to.expert, to.horizon] = 0
+    fit.spread[rows, to.expert, to.horizon, 0] = ln_scale
+    fit.middle[rows, to.expert, to.horizon] = ln_scale
+    fit.offset[rows, to.expert, to.horizon] = blended(np.full((rows.size, len(LEVELS)), np.nan), floats(rows.size))
+    _season_by_default(fit, rows, to)
+
+
+def _season_by_default(fit: HorizonFit, rows: IntArray, to: _Place) -> None:
     """From half a day on the same time of an earlier day says more than the last hour's level."""
-    if expert is Expert.SEASONAL and ahead >= DAY_MIN // 2:
-        fit.period_min[rows, place] = np.maximum(fit.period_min[rows, place], DAY_MIN)
-
-
-def _prior(rows: int) -> FloatArray:
-    from policies.forecast.bands import LEVELS  # noqa: PLC0415
-
-    return blended(np.full((rows, len(LEVELS)), np.nan), np.zeros(rows))
+    if to.expert is Expert.SEASONAL and to.ahead_min >= DAY_MIN // 2:
+        fit.period_min[rows, to.horizon] = np.maximum(fit.period_min[rows, to.horizon], DAY_MIN)
