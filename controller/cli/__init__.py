@@ -47,6 +47,7 @@ SUBCOMMANDS = {
     "explain": Lazy("controller.cli.explain:explain", "Tell why a workload has the replicas it has, now or at a time."),
     "history": Lazy("controller.cli.history:app", "Read past load from Prometheus."),
     "replay": Lazy("controller.cli.replay:replay", "Replay a policy on a load file: same decisions, virtual time."),
+    "forecast": Lazy("controller.cli.forecast:app", "Measure forecasts on load files."),
     "demo": Lazy("controller.cli.demo:demo", "See Foresail scale simulated model servers on this machine."),
     "version": Lazy("controller.cli.version:version", "Print the version."),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,7 +64,7 @@ def _back(column: Real, then: IntArray) -> Real:
 
 def _local(shape: Shape, at: IntArray, x: Real) -> None:
     levels = [column[:, at] for column in (shape.last, *shape.means)]
-    for place, (shorter, longer) in enumerate(zip(levels[:-1], levels[1:], strict=True)):
+    for place, (shorter, longer) in enumerate(pairwise(levels)):
         np.subtract(shorter, longer, out=x[:, place])
     x[:, 5] = levels[-1]
     columns = (shape.last, *shape.means)
@@ -73,7 +74,7 @@ def _local(shape: Shape, at: IntArray, x: Real) -> None:
 
 
 def _season(shape: Shape, at: IntArray, ahead_min: int, x: Real) -> None:
-    """For a day, two days and a week ago: the change that followed, the level then, and the change of the day's mean."""
+    """For a day, two days and a week ago: the change that followed, the level then, how the day's mean changed."""
     last, mean = shape.last[:, at], shape.means[4][:, at]
     for place, (period, more) in enumerate(((DAY_MIN, 0), (DAY_MIN, DAY_MIN), (WEEK_MIN, 0))):
         now_at, then_at = at - period - more, at + ahead_min - lag_of(ahead_min, period) - more

@@ -18,7 +18,7 @@ NOTHING_HOLDS = 0.60  # below it an expert is not even a substitute
 ERROR_LOST = 1.5  # times the other's pinball loss there: demoted,
 ERROR_REGAINED = 1.2  # and back
 JUDGED_ON = 12.0  # independent misses; on fewer nobody is demoted
-SWITCH = 0.97  # what the loss of the one in charge counts, so that near ties do not change it
+SWITCH = 0.95  # of its loss counts for the one in charge (at first the ridge), so that near ties do not change it
 
 _COVERAGE_AT = SCORED.index(0.95)
 
@@ -55,9 +55,9 @@ def in_charge(loss: FloatArray, coverage: FloatArray, demoted: BoolArray, before
     that was in charge; where none is in its range the better covered one, unless its band holds next to nothing.
     """
     weighed = loss.copy()
-    if before is not None:
-        for expert in EXPERTS:
-            weighed[:, expert] *= np.where(before == expert, SWITCH, 1.0)
+    was = np.zeros(loss[:, 0].shape, np.int8) if before is None else before
+    for expert in EXPERTS:
+        weighed[:, expert] *= np.where(was == expert, SWITCH, 1.0)
     unable = ~np.isfinite(loss)
     eligible = np.where(demoted, np.inf, weighed)
     charge = np.where(eligible[:, Expert.RIDGE] < eligible[:, Expert.SEASONAL], Expert.RIDGE, Expert.SEASONAL)

@@ -76,11 +76,11 @@ def quantiles(fit: HorizonFit, window: Window, asked: Asked, events: Spans | Non
         shape = shape_of(Window(seen.start_s, seen.value[chunk], seen.known[chunk]), fit.units(chunk))
         for place, lead in enumerate(asked.leads_min):
             found[chunk, :, place] = _of_lead(fit, chunk, shape, asked, lead)
-    origin_s: FloatArray = window.start_s + 60.0 * asked.at
+    origin_s = np.asarray(window.start_s + 60.0 * asked.at, np.float64)
     found[:, np.abs(origin_s - fit.fitted_at_s) > OLDEST_FIT_S] = np.nan
     if events is not None:
         for place, lead in enumerate(asked.leads_min):
-            found[:, :, place] = with_events(found[:, :, place], np.add(origin_s, 60.0 * lead), events)
+            found[:, :, place] = with_events(found[:, :, place], np.asarray(origin_s + 60.0 * lead, np.float64), events)
     return found
 
 

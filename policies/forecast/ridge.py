@@ -58,8 +58,8 @@ def rolling_fits(pairs: Pairs, blocks: int, *, alphas: tuple[float, ...], keep: 
         part = slice(edges[block], edges[block + 1])
         if part.stop > part.start:
             x = pairs.x[:, :, part]
-            gram = keep * gram + x @ x.transpose(0, 2, 1)
-            moment = keep * moment + (x @ pairs.y[:, part, np.newaxis])[:, :, 0]
+            gram = np.add(keep * gram, x @ x.transpose(0, 2, 1), dtype=np.float64)
+            moment = np.add(keep * moment, (x @ pairs.y[:, part, np.newaxis])[:, :, 0], dtype=np.float64)
             count = keep * count + pairs.known[:, part].sum(axis=1, dtype=np.float64)
         for place, alpha in enumerate(alphas):
             coefficient[place, block + 1] = _solved(gram, moment, alpha)
