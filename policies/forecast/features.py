@@ -1,4 +1,4 @@
-"""What a model sees at an origin for a horizon: differences of levels, seasons and habits, and the time it speaks of."""
+"""What a model sees at an origin for a horizon: differences of levels, of seasons and of habits, and the time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.forecast.shape import DAY_MIN, WEEK_MIN, lag_of
+from policies.forecast.shape import DAY_MIN, NEAR_MIN, WEEK_MIN, lag_of, season_of
 
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, IntArray
@@ -51,8 +51,7 @@ def scale_features(shape: Shape, at: IntArray, ahead_min: int) -> Real:
 
 def seasonal_value(shape: Shape, at: IntArray, ahead_min: int, period_min: int) -> tuple[Real, BoolArray]:
     """What was measured whole periods before `at + ahead_min`, `[row, origin]`, and whether anything was."""
-    then = at + ahead_min - lag_of(ahead_min, period_min)
-    return _back(shape.near, then), _there(shape.near_known, then)
+    return _season_at(shape, at + ahead_min - lag_of(ahead_min, period_min), ahead_min, period_min)
 
 
 def _back(column: Real, then: IntArray) -> Real:
@@ -60,6 +59,11 @@ def _back(column: Real, then: IntArray) -> Real:
     found = column[:, np.maximum(then, 0)]
     found[:, then < 0] = 0
     return found
+
+
+def _season_at(shape: Shape, then: IntArray, ahead_min: int, period_min: int) -> tuple[Real, BoolArray]:
+    column, known = season_of(shape, ahead_min, period_min)
+    return _back(column, then), _there(known, then)
 
 
 def _local(shape: Shape, at: IntArray, x: Real) -> None:
@@ -78,8 +82,8 @@ def _season(shape: Shape, at: IntArray, ahead_min: int, x: Real) -> None:
     last, mean = shape.last[:, at], shape.means[4][:, at]
     for place, (period, more) in enumerate(((DAY_MIN, 0), (DAY_MIN, DAY_MIN), (WEEK_MIN, 0))):
         now_at, then_at = at - period - more, at + ahead_min - lag_of(ahead_min, period) - more
-        now, then = _back(shape.near, now_at), _back(shape.near, then_at)
-        now_known, then_known = _there(shape.near_known, now_at), _there(shape.near_known, then_at)
+        now, (then, then_known) = _back(shape.near, now_at), _season_at(shape, then_at, ahead_min, period)
+        now_known = _there(shape.near_known, now_at)
         np.multiply(then - now, now_known & then_known, out=x[:, 3 * place])
         np.multiply(now - last, now_known, out=x[:, 3 * place + 1])
         np.subtract(mean, shape.means[4][:, np.maximum(now_at, 0)], out=x[:, 3 * place + 2])
@@ -90,7 +94,7 @@ def _habit(shape: Shape, at: IntArray, ahead_min: int, x: Real) -> None:
     """How the very minute differed from those around it, in past hours and on past days."""
     apart = np.where(shape.known, shape.last - shape.near, np.float32(0))
     for place, (period, turns) in enumerate(((60, HOURS), (DAY_MIN, DAYS))):
-        newest = at + ahead_min - lag_of(ahead_min, period)
+        newest = at + ahead_min - lag_of(ahead_min + NEAR_MIN // 2, period)
         total, number = np.zeros_like(x[:, place]), np.zeros_like(x[:, place])
         for turn in range(turns):
             total += _back(apart, newest - turn * period)

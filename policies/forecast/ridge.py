@@ -80,5 +80,4 @@ def rolling_said(pairs: Pairs, coefficient: FloatArray) -> Real:
 
 def _solved(gram: FloatArray, moment: FloatArray, alpha: float) -> FloatArray:
     pulled = gram + alpha * np.eye(gram.shape[1])
-    solved: FloatArray = np.linalg.solve(pulled, moment[:, :, np.newaxis])[:, :, 0]
-    return solved
+    return np.asarray(np.linalg.solve(pulled, moment[:, :, np.newaxis]), np.float64)[:, :, 0]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.forecast.bands import LEAST_MISS, Misses, band_of
+from policies.forecast.bands import LEAST_MISS, Misses, Setting, band_of
 from policies.forecast.features import DIFFERENCES, mean_features, scale_features, seasonal_value
 from policies.forecast.governance import Expert
 from policies.forecast.ridge import Pairs, rolling_fits, rolling_said
@@ -115,7 +115,8 @@ def _fit_horizon(fit: HorizonFit, to: tuple[IntArray, int], horizon: _Horizon) -
     sized = horizon.pairs(scale_features(horizon.shape, horizon.at, horizon.ahead), horizon.change)
 
     def keep(expert: Expert, said: Real, usable: BoolArray) -> None:
-        band = band_of(horizon.misses(said, usable), sized, units, blocks=BLOCKS, share=horizon.share)
+        misses = horizon.misses(said, usable)
+        band = band_of(misses, sized, units, Setting(horizon.ahead, BLOCKS, horizon.share))
         _keep(fit, (rows, expert, place), band)
 
     said, fit.period_min[rows, place] = _seasonal(horizon)

@@ -153,4 +153,14 @@ def _newest(z: Real, known: NDArray[np.bool_], otherwise: Real) -> tuple[Real, N
 
 def lag_of(ahead_min: int, period_min: int) -> int:
     """The fewest whole periods that lie behind what is known when forecasting `ahead_min` ahead."""
-    return -(-(ahead_min + NEAR_MIN // 2) // period_min) * period_min
+    return -(-ahead_min // period_min) * period_min
+
+
+def season_of(shape: Shape, ahead_min: int, period_min: int) -> tuple[Real, NDArray[np.bool_]]:
+    """The column to read the season from at `at + ahead_min - lag_of(...)`, and where it is known.
+
+    That is `near`, but where this looks beyond `at`: there the mean up to the minute stands in.
+    """
+    if lag_of(ahead_min, period_min) - ahead_min >= NEAR_MIN // 2:
+        return shape.near, shape.near_known
+    return shape.means[0], shape.fresh

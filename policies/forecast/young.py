@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.arrays import floats, indices
-from policies.forecast.bands import LEVELS, blended
+from policies.forecast.bands import GROWTH, LEVELS, PRIOR_MISS, blended
 from policies.forecast.governance import EXPERTS, Expert
 from policies.forecast.rolling import HORIZONS_MIN
 from policies.forecast.shape import DAY_MIN
@@ -16,9 +16,6 @@ from policies.forecast.shape import DAY_MIN
 if TYPE_CHECKING:
     from policies.arrays import IntArray
     from policies.forecast.horizon import HorizonFit
-
-_PRIOR_MISS = 0.06  # ln scale of a minute's misses of a series nobody knows, growing with
-_GROWTH = 0.25  # this power of the horizon: 0.06 at 1 min, 0.17 at an hour, 0.37 at a day, 0.60 at a week
 
 
 def borrowed(fit: HorizonFit) -> None:
@@ -69,7 +66,7 @@ def _copy(fit: HorizonFit, rows: IntArray, to: _Place, source: IntArray) -> None
 
 def _widened(fit: HorizonFit, rows: IntArray, to: _Place, source: IntArray) -> None:
     _copy(fit, rows, to, source)
-    wider = _GROWTH * np.log(to.ahead_min / np.array(HORIZONS_MIN)[source])
+    wider = GROWTH * np.log(to.ahead_min / np.array(HORIZONS_MIN)[source])
     fit.spread[rows, to.expert, to.horizon, 0] += wider
     fit.middle[rows, to.expert, to.horizon] += wider
     _season_by_default(fit, rows, to)
@@ -78,7 +75,7 @@ def _widened(fit: HorizonFit, rows: IntArray, to: _Place, source: IntArray) -> N
 
 
 def _prior(fit: HorizonFit, rows: IntArray, to: _Place) -> None:
-    ln_scale = np.log(_PRIOR_MISS * to.ahead_min**_GROWTH)
+    ln_scale = np.log(PRIOR_MISS * to.ahead_min**GROWTH)
     fit.spread[rows, to.expert, to.horizon] = 0
     fit.spread[rows, to.expert, to.horizon, 0] = ln_scale
     fit.middle[rows, to.expert, to.horizon] = ln_scale
