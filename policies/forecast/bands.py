@@ -119,7 +119,7 @@ def _thinned(pairs: Pairs, filled: BoolArray) -> Pairs:
     """Every other pair, which is plenty for a scale; features are 0 where a pair is not known (and not `filled`)."""
     part = slice(None, None, 2)
     x, known = pairs.x[:, :, part], pairs.known[:, part]
-    x = np.ascontiguousarray(x) if (known == filled[:, part]).all() else x * known[:, np.newaxis]
+    x = np.ascontiguousarray(x) if np.array_equal(known, filled[:, part]) else x * known[:, np.newaxis]
     return Pairs(x, pairs.y[:, part], known, pairs.origin_block[part], pairs.target_block[part])
 
 
