@@ -134,7 +134,7 @@ def blended(offset: FloatArray, number: FloatArray) -> FloatArray:
 
     The spread is half measured, half prior at THIN of them; the middle, by which a trend shows, at THIN_MIDDLE.
     """
-    measured = np.isfinite(offset).all(axis=1)
+    measured: BoolArray = np.asarray(np.isfinite(offset).all(axis=1))
     found = np.where(measured[:, np.newaxis], offset, 0.0)
     middle = found[:, LEVELS.index(0.5), np.newaxis]
     spread = np.where(measured, number / (number + THIN), 0.0)[:, np.newaxis]
