@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.arrays import FloatArray
 from policies.events import spans_between
 from policies.forecast.horizon import HorizonFit, refit
 from policies.forecast.maximum import minutes_until_full, of_lanes
@@ -17,6 +16,7 @@ from policies.model import signal_name
 from policies.state import demand_tracks
 
 if TYPE_CHECKING:
+    from policies.arrays import FloatArray
     from policies.events import Spans
     from policies.model import Fleet
 

@@ -51,7 +51,7 @@ def rolling_fits(pairs: Pairs, blocks: int, *, alphas: tuple[float, ...], keep: 
     gram: FloatArray = np.zeros((rows, features, features))
     moment: FloatArray = np.zeros((rows, features))
     count: FloatArray = np.zeros(rows)
-    coefficient = np.zeros((len(alphas), blocks + 1, rows, features))
+    grams, moments = np.zeros((blocks, rows, features, features)), np.zeros((blocks, rows, features))
     number = np.zeros((blocks + 1, rows))
     edges = np.searchsorted(pairs.target_block, np.arange(blocks + 1))
     for block in range(blocks):
@@ -61,9 +61,10 @@ def rolling_fits(pairs: Pairs, blocks: int, *, alphas: tuple[float, ...], keep: 
             gram = np.add(keep * gram, x @ x.transpose(0, 2, 1), dtype=np.float64)
             moment = np.add(keep * moment, (x @ pairs.y[:, part, np.newaxis])[:, :, 0], dtype=np.float64)
             count = keep * count + pairs.known[:, part].sum(axis=1, dtype=np.float64)
-        for place, alpha in enumerate(alphas):
-            coefficient[place, block + 1] = _solved(gram, moment, alpha)
-        number[block + 1] = count
+        grams[block], moments[block], number[block + 1] = gram, moment, count
+    coefficient = np.zeros((len(alphas), blocks + 1, rows, features))
+    for place, alpha in enumerate(alphas):
+        coefficient[place, 1:] = _solved(grams, moments, alpha)
     return coefficient, number
 
 
@@ -79,5 +80,5 @@ def rolling_said(pairs: Pairs, coefficient: FloatArray) -> Real:
 
 
 def _solved(gram: FloatArray, moment: FloatArray, alpha: float) -> FloatArray:
-    pulled = gram + alpha * np.eye(gram.shape[1])
-    return np.asarray(np.linalg.solve(pulled, moment[:, :, np.newaxis]), np.float64)[:, :, 0]
+    pulled = gram + alpha * np.eye(gram.shape[-1])
+    return np.asarray(np.linalg.solve(pulled, moment[..., np.newaxis]), np.float64)[..., 0]
