@@ -33,6 +33,7 @@ How values are written:
   thousandths, rounded up, as Kubernetes compares them; the least is `1m`.
 - *duration*: days, hours, minutes and seconds in this order, such as `8h`, `90m`, `1h30m`, `7d`.
 - *share*: a number such as `0.01`, or per cent in quotes such as `"1%"`.
+- *date-time*: a time with its offset from UTC, such as `2026-11-27T08:00:00Z`.
 - *cron*: five fields, minute, hour, day of month, month and day of week, as Debian's cron reads them. A beginning that
   the clocks skip in spring happens right after the skip, and one in the hour repeated in autumn happens once; where the
   minute or the hour begins with `*`, the clock is followed as it goes. Durations are elapsed time on such days too.

@@ -170,6 +170,30 @@ def _is_list(given: object) -> TypeGuard[list[object] | tuple[object, ...]]:
     return isinstance(given, list | tuple)
 
 
+def events_speak_of_signals(given: Mapping[str, object]) -> Found:
+    """Find events that share a name, or that speak of a signal which is not a demand signal of the policy."""
+    signals, forecast = given.get("signals"), given.get("forecast")
+    demand = [
+        str(signal.get("name"))
+        for signal in (signals if isinstance(signals, list | tuple) else ())
+        if isinstance(signal, dict) and signal.get("kind") == "demand"
+    ]
+    events = forecast.get("events") if isinstance(forecast, dict) else None
+    first_with = dict[str, int]()
+    for index, event in enumerate(events if isinstance(events, list | tuple) else ()):
+        if not isinstance(event, dict):
+            continue
+        at: Location = ("forecast", "events", index)
+        name, signal = event.get("name"), event.get("signal")
+        if isinstance(name, str) and first_with.setdefault(name, index) != index:
+            yield (*at, "name"), f"{name!r} is already the name of events[{first_with[name]}]; give each its own"
+        if isinstance(signal, str) and signal not in demand:
+            known = f"; they are {', '.join(demand)}" if demand else "; there is none"
+            yield (*at, "signal"), f"must name a demand signal of the policy, not {signal!r}{known}"
+        if signal is None and event.get("extra") is not None and len(demand) > 1:
+            yield at, f"needs signal: extra is in the unit of one of {', '.join(demand)}"
+
+
 def _schedule_agrees(index: int, schedule: Mapping[str, object], spec_low: object, spec_high: object) -> Found:
     own_low, own_high = schedule.get("min"), schedule.get("max")
     if own_low is None and own_high is None:

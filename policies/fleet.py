@@ -8,6 +8,7 @@ from zlib import crc32
 import numpy as np
 
 from policies.aims import HEADROOM, Aims
+from policies.events import event_table
 from policies.hpa.columns import direction_of
 from policies.model import (
     UNKNOWN,
@@ -50,6 +51,7 @@ def fleet_of(policies: Sequence[WorkloadPolicy], limits: Limits = Limits()) -> F
         tracks=_tracks(ordered),
         limits=limits,
         aims=_aims(specs),
+        events=event_table([spec.forecast.events for spec in specs]),
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from policies.aims import Aims
 from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray, booleans, floats, integers, small
 from policies.codes import Code
+from policies.events import EventTable
 
 if TYPE_CHECKING:
     from policies.forecast.seasonal import SeasonalFit
@@ -222,9 +223,9 @@ class Fleet:
     tracks: Tracks
     limits: Limits = Limits()
     aims: Aims = field(default_factory=Aims.none)  # of all lanes, always
+    events: EventTable = field(default_factory=EventTable.none)
 
-    def __post_init__(self) -> None:
-        """Fill in what was left out."""
+    def __post_init__(self) -> None:  # fills in what was left out
         object.__setattr__(self, "aims", self.aims.for_lanes(self.serving_limit_ratio))
 
     @property

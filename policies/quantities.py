@@ -2,6 +2,7 @@
 
 import math
 import re
+from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Context, Decimal
 from typing import Annotated, Final, Literal
 
@@ -161,6 +162,30 @@ def _number(given: object, what: str) -> float:
     raise ValueError(f"must be {what}, not {shown(given)}")
 
 
+def parse_moment_s(given: object) -> float:
+    """Parse a moment (``2026-11-27T08:00:00Z``, ``2026-11-27T09:00:00+01:00``) into seconds since 1970.
+
+    Raises:
+        ValueError: not a moment, or one without an offset from UTC.
+    """
+    moment = given if isinstance(given, datetime) else None
+    if isinstance(given, str) and len(given) <= _LONGEST_TEXT:
+        try:
+            moment = datetime.fromisoformat(given.strip())
+        except ValueError:
+            moment = None
+    if moment is None:
+        raise ValueError(f"must be a moment such as 2026-11-27T08:00:00Z, not {shown(given)}")
+    if moment.tzinfo is None:
+        raise ValueError(f"must say its offset from UTC, such as {moment.isoformat()}Z, not {shown(given)}")
+    return moment.timestamp()
+
+
+def moment_text(at_s: float) -> str:
+    """Write seconds since 1970 as a moment in UTC: 0 is ``1970-01-01T00:00:00Z``."""
+    return datetime.fromtimestamp(at_s, tz=UTC).isoformat().replace("+00:00", "Z")
+
+
 def _quantity(given: object) -> Decimal:
     text = str(given) if isinstance(given, int | float | Decimal) and not isinstance(given, bool) else given
     found = _QUANTITY.fullmatch(text.strip()) if isinstance(text, str) and len(text) <= _LONGEST_TEXT else None
@@ -180,6 +205,12 @@ DurationS = Annotated[
     BeforeValidator(parse_duration_s),
     PlainSerializer(duration_text, return_type=str),
     WithJsonSchema({"type": "string", "format": "duration"}),
+]
+Moment = Annotated[
+    float,
+    BeforeValidator(parse_moment_s),
+    PlainSerializer(moment_text, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 Share = Annotated[
     float,

@@ -99,6 +99,13 @@ def is_active(window: Window, *, now_s: float) -> bool:
     return False
 
 
+def begun_between(window: Window, *, from_s: float, until_s: float) -> list[float]:
+    """When the windows begin that are active at some time from `from_s` up to `until_s`, ascending, in wall seconds."""
+    first, last = int((from_s - window.duration_s) // _DAY_S), int(until_s // _DAY_S)
+    begins_s = (at_s for day in range(first, last + 1) for at_s in _begins_s(window.cron, window.timezone, day))
+    return [at_s for at_s in begins_s if from_s - window.duration_s < at_s < until_s]
+
+
 def _window(schedule: Schedule) -> Window:
     return Window(schedule.cron, schedule.timezone, schedule.duration)
 

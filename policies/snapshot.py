@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from policies.events import EventTable
 from policies.forecast.seasonal import SeasonalFit
 from policies.history import Backfill, Block, History
 from policies.log import Log
@@ -19,7 +20,7 @@ from policies.state import VERSION, EngineState, Removals
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_TYPES = (Backfill, Block, History, Log, Removals, ScheduleTable, SeasonalFit, StartTimes, Window)
+_TYPES = (Backfill, Block, EventTable, History, Log, Removals, ScheduleTable, SeasonalFit, StartTimes, Window)
 OPEN_HOURS = 2  # the newest hours still take readings, so they travel with the core
 
 

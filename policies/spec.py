@@ -23,12 +23,14 @@ from policies.checks import (
     TimeZone,
     bounds_agree,
     duration_within,
+    events_speak_of_signals,
     exactly_one,
     names_are_unique,
     per_pod_needs_average,
     prices_have_requests,
     something_decides,
 )
+from policies.foreseen import Event, Forecast
 from policies.objective import Incumbent, Objective, Prices, Slo
 from policies.problems import Part, PolicyError, Problem, Rule, problems_of
 from policies.quantities import DurationS, PositiveQuantity, milli
@@ -40,6 +42,7 @@ __all__ = [
     "BoundQuery",
     "CapacityFromRequest",
     "DemandSignal",
+    "Event",
     "Forecast",
     "Incumbent",
     "LateSignal",
@@ -231,21 +234,15 @@ class LateSignal(Part):
 Signal = Annotated[DemandSignal | PressureSignal | LateSignal, Field(discriminator="kind")]
 
 
-class Forecast(Part):
-    """Forecasting of demand."""
-
-    enabled: StrictBool = Field(default=True, description="Whether forecasts may raise replicas ahead of load.")
-    history: Annotated[DurationS, duration_within(_DAY_S, 35 * _DAY_S)] = Field(
-        7 * _DAY_S,
-        description="How far back the models look, from 1d to 35d.",
-        json_schema_extra={"default": "7d"},
-    )
-
-
 class Spec(Part):
     """What to scale, between which bounds, on which signals, towards which objective."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (names_are_unique, something_decides, prices_have_requests)
+    rules: ClassVar[tuple[Rule, ...]] = (
+        names_are_unique,
+        something_decides,
+        prices_have_requests,
+        events_speak_of_signals,
+    )
 
     target: Target = Field(description="The object to scale, in the policy's namespace.")
     mode: Literal["shadow", "floor", "active", "paused"] = Field(

@@ -32,6 +32,7 @@ def fleet_for(fleet: Fleet, keep: BoolArray) -> Fleet:
         tracks=_of_lanes(fleet.tracks, keep),
         limits=fleet.limits,
         aims=_rows(fleet.aims, keep),
+        events=_of_lanes(fleet.events, keep, windows=fleet.events.windows),
     )
 
 

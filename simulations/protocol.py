@@ -42,8 +42,12 @@ class Grid:
     @property
     def warmup_steps(self) -> int:
         """Steps that are not scored: 3 days, or 1 day of a load of a week or less."""
-        days = float(self.at_s[-1] - self.at_s[0]) / DAY_S
-        return int((_WARMUP_DAYS if days > _SHORT_DAYS else _SHORT_WARMUP_DAYS) * DAY_S / self.step_s)
+        return int(warmup_of(float(self.at_s[-1] - self.at_s[0])) / self.step_s)
+
+
+def warmup_of(length_s: float) -> float:
+    """How much of a load that lasts `length_s` only warms a policy up, in seconds: 3 days, or 1 of a week or less."""
+    return (_WARMUP_DAYS if length_s > _SHORT_DAYS * DAY_S else _SHORT_WARMUP_DAYS) * DAY_S
 
 
 def grid(load: Load, *, step_s: float) -> Grid:

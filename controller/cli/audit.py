@@ -110,7 +110,7 @@ def audit(
     """
     from simulations.audit.price import Price
     from simulations.protocol import ProtocolError
-    from simulations.replay import ReplayError
+    from simulations.scenario import ReplayError
 
     _check_folders(html=html, policies_out=policies_out)
     options = _Options(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
-from simulations.replay import Lane, Pace, ReplayPolicy, replay
+from simulations.backtest import Aim, plans_of
+from simulations.contenders import parse_contender
+from simulations.scenario import Pace, Scenario
 from simulations.serving import ready_replicas
 
 if TYPE_CHECKING:
@@ -53,18 +52,14 @@ class Engine(Protocol):
 def contenders(cases: Sequence[Case], policy: str, *, on_step: Callable[[int], None] | None = None) -> list[Plan]:
     """Replay one policy on every case, in their order. Cases with the same steps share one replay.
 
-    `on_step` is told each step of each replay. Raises ReplayError for a policy that cannot be replayed.
+    Raises ContenderError for a policy that nobody knows.
     """
-    parsed = ReplayPolicy.parse(policy)
-    together: dict[tuple[float, int], list[int]] = defaultdict(list)
-    for number, case in enumerate(cases):
-        together[float(case.track.at_s[0]), case.track.at_s.size].append(number)
-    made: dict[int, Plan] = {}
-    for (start_s, _), numbers in together.items():
-        lanes = [Lane(cases[number].track.demand, cases[number].serving) for number in numbers]
-        plans = replay(lanes, parsed, PACE, start_s=start_s, on_step=on_step)
-        made |= {number: _plan(cases[number], policy, row) for number, row in zip(numbers, plans, strict=True)}
-    return [made[number] for number in range(len(cases))]
+    scenarios = [_scenario(case) for case in cases]
+    plans = plans_of(parse_contender(policy), scenarios, Aim(on_step=on_step))
+    return [
+        Plan(policy, plan, ready_replicas(plan, startup_steps=case.serving.startup_steps))
+        for case, plan in zip(cases, plans, strict=True)
+    ]
 
 
 def steps_of(cases: Sequence[Case]) -> int:
@@ -72,7 +67,7 @@ def steps_of(cases: Sequence[Case]) -> int:
     return sum(size for _, size in {(float(case.track.at_s[0]), case.track.at_s.size) for case in cases})
 
 
-def _plan(case: Case, policy: str, row: IntArray) -> Plan:
-    """A plan within the autoscaler's bounds."""
-    paid = np.clip(row, case.serving.min_replicas, case.autoscaler.max_replicas)
-    return Plan(policy, paid, ready_replicas(paid, startup_steps=case.serving.startup_steps))
+def _scenario(case: Case) -> Scenario:
+    """The case as it is replayed: within the autoscaler's bounds, its gaps unknown to the policy."""
+    serving = replace(case.serving, max_replicas=case.autoscaler.max_replicas)
+    return Scenario(case.track.demand, case.track.known, float(case.track.at_s[0]), PACE, serving)

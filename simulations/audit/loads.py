@@ -10,8 +10,8 @@ from simulations.audit.autoscaler import About, Autoscaler, Finding, ResourceMet
 from simulations.audit.case import Case, Measure, track_of_load
 from simulations.audit.contenders import PACE
 from simulations.audit.price import Price, Size, replica_hour
-from simulations.replay import MOST_REPLICAS, ReplayError
-from simulations.serving import Serving
+from simulations.scenario import ReplayError
+from simulations.serving import Serving, needed_replicas
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simulations.protocol import Capacity
 
 DEFAULT_STARTUP_S = 60.0
+_ABOVE_PEAK = 2  # a load file tells no largest count: twice what its peak needs
 _INCUMBENT = re.compile(r"hpa:(\d+(?:\.\d+)?)")
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9-]+")
 
@@ -64,19 +65,19 @@ def case_of_load(name: str, load: Load, how: Replayed) -> Case:
         findings.append(Finding(About.CAPACITY, words))
     if how.startup_s is None:
         findings.append(startup_finding(startup_s))
+    serving = Serving(PACE.step_s, capacity, how.serving_limit_ratio, startup_s)
+    most = _ABOVE_PEAK * int(needed_replicas(track.demand, serving).max())
     return Case(
-        autoscaler=_incumbent(name, how.target_ratio),
+        autoscaler=_incumbent(name, how.target_ratio, most),
         track=track,
-        serving=Serving(PACE.step_s, capacity, how.serving_limit_ratio, startup_s),
+        serving=serving,
         measure=Measure("load", "of the file", how.target_ratio),
         replica_hour_price=replica_hour(how.prices, Size()),
         findings=tuple(findings),
     )
 
 
-def _incumbent(name: str, target_ratio: float) -> Autoscaler:
+def _incumbent(name: str, target_ratio: float, most: int) -> Autoscaler:
     plain = _NOT_IN_A_NAME.sub("-", name.lower()).strip("-") or "load"
     metric = ResourceMetric("load", target_ratio=target_ratio)
-    return Autoscaler(
-        "HorizontalPodAutoscaler", "default", plain, "apps/v1", "Deployment", plain, 1, MOST_REPLICAS, (metric,)
-    )
+    return Autoscaler("HorizontalPodAutoscaler", "default", plain, "apps/v1", "Deployment", plain, 1, most, (metric,))

@@ -1,0 +1,110 @@
+"""Declared events: when load is known to differ and by how much, as a table of the fleet and as spans of time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from policies.arrays import FloatArray, IntArray, floats, integers
+from policies.schedules import Window, begun_between
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from policies.spec import Event
+
+ONCE = -1  # in `window`: the event happens at `at_s` alone
+
+
+@dataclass(frozen=True, slots=True)
+class EventTable:
+    """The events of a fleet, one row each, sorted by lane; `window` points into `windows`, or is ONCE."""
+
+    lane: IntArray
+    name: tuple[str, ...]
+    signal: tuple[str, ...]  # the demand signal it changes; empty for all of the lane
+    factor: FloatArray  # of usual load; 1 where the event adds
+    extra: FloatArray  # load on top, in the signal's unit; 0 where the event multiplies
+    at_s: FloatArray  # wall time; 0 for one that happens again and again
+    duration_s: FloatArray
+    window: IntArray
+    windows: tuple[Window, ...]
+
+    @classmethod
+    def none(cls) -> EventTable:
+        """No event was declared."""
+        return cls(integers(0), (), (), floats(0), floats(0), floats(0), floats(0), integers(0), ())
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Stretches of wall time in which rows (tracks of demand) differ, a flat table. They may overlap."""
+
+    row: IntArray
+    from_s: FloatArray
+    until_s: FloatArray
+    factor: FloatArray
+    extra: FloatArray
+
+    @classmethod
+    def none(cls) -> Spans:
+        """Nothing differs."""
+        return cls(integers(0), floats(0), floats(0), floats(0), floats(0))
+
+    def of_rows(self, rows: IntArray, count: int) -> Spans:
+        """Those of `rows`, of `count` there are, renumbered in their order."""
+        place = np.full(count, -1, np.int64)
+        place[rows] = np.arange(rows.size)
+        kept = place[self.row] >= 0
+        return Spans(place[self.row[kept]], self.from_s[kept], self.until_s[kept], self.factor[kept], self.extra[kept])
+
+
+def event_table(fleet: Sequence[Sequence[Event]]) -> EventTable:
+    """Lay the events of `fleet` (one entry per lane) out as a table."""
+    rows = [(lane, event) for lane, events in enumerate(fleet) for event in events]
+    index: dict[Window, int] = {}
+    window = [
+        ONCE if event.cron is None else index.setdefault(Window(event.cron, event.timezone, event.duration), len(index))
+        for _, event in rows
+    ]
+    return EventTable(
+        lane=np.array([lane for lane, _ in rows], np.int64),
+        name=tuple(event.name for _, event in rows),
+        signal=tuple(event.signal or "" for _, event in rows),
+        factor=np.array([1.0 if event.factor is None else float(event.factor) for _, event in rows], np.float64),
+        extra=np.array([0.0 if event.extra is None else float(event.extra) for _, event in rows], np.float64),
+        at_s=np.array([event.at or 0.0 for _, event in rows], np.float64),
+        duration_s=np.array([event.duration for _, event in rows], np.float64),
+        window=np.array(window, np.int64),
+        windows=tuple(index),
+    )
+
+
+def spans_between(
+    table: EventTable, row_lane: IntArray, row_signal: Sequence[str], *, from_s: float, until_s: float
+) -> Spans:
+    """When and how rows differ at some time from `from_s` up to `until_s`.
+
+    Row i is the track of demand `row_signal[i]` of lane `row_lane[i]`.
+    """
+    found: list[tuple[int, float, float, float, float]] = []
+    for event in range(table.lane.size):
+        begins_s = _begins_s(table, event, from_s, until_s)
+        if not begins_s:
+            continue
+        wanted, factor, extra = table.signal[event], float(table.factor[event]), float(table.extra[event])
+        lasts_s = float(table.duration_s[event])
+        for row in np.flatnonzero(row_lane == table.lane[event]).tolist():
+            if wanted in ("", row_signal[row]):
+                found += [(row, at_s, at_s + lasts_s, factor, extra) for at_s in begins_s]
+    columns = np.array(found, np.float64).reshape(-1, 5).T
+    return Spans(columns[0].astype(np.int64), *columns[1:])
+
+
+def _begins_s(table: EventTable, event: int, from_s: float, until_s: float) -> list[float]:
+    if table.window[event] != ONCE:
+        return begun_between(table.windows[table.window[event]], from_s=from_s, until_s=until_s)
+    at_s = float(table.at_s[event])
+    return [at_s] if from_s - table.duration_s[event] < at_s < until_s else []

@@ -1,0 +1,42 @@
+"""What a policy says of the future: how its demand is forecast, and when load is known to differ."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field, StrictBool
+
+from policies.checks import Cron, SignalName, TimeZone, duration_within, exactly_one
+from policies.problems import Part, Rule
+from policies.quantities import DurationS, Moment, PositiveQuantity
+
+_DAY_S = 86_400.0
+
+
+class Event(Part):
+    """A time at which load is known to differ: a launch, a sale, a nightly batch."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (exactly_one("at", "cron"), exactly_one("factor", "extra"))
+
+    name: SignalName = Field(description="Name of the event, unique in the policy.")
+    at: Moment | None = Field(None, description="When it begins, once, with an offset from UTC.")
+    cron: Cron | None = Field(None, description="When it begins, again and again, in `timezone`.")
+    timezone: TimeZone = Field("UTC", description="Time zone in which `cron` is read.")
+    duration: Annotated[DurationS, duration_within(60, 7 * _DAY_S)] = Field(
+        description="How long it lasts, from 1m to 7d."
+    )
+    factor: PositiveQuantity | None = Field(None, description="What usual load is multiplied by meanwhile.")
+    extra: PositiveQuantity | None = Field(None, description="Load that comes on top, in the signal's unit.")
+    signal: SignalName | None = Field(None, description="The demand signal it changes; all of them if absent.")
+
+
+class Forecast(Part):
+    """Forecasting of demand."""
+
+    enabled: StrictBool = Field(default=True, description="Whether forecasts may raise replicas ahead of load.")
+    history: Annotated[DurationS, duration_within(_DAY_S, 35 * _DAY_S)] = Field(
+        7 * _DAY_S,
+        description="How far back the models look, from 1d to 35d.",
+        json_schema_extra={"default": "7d"},
+    )
+    events: tuple[Event, ...] = Field(
+        (), description="Times at which load is known to differ; past ones are taken out of what models learn from."
+    )
