@@ -98,7 +98,7 @@ class Objective(Part):
     late: Late = Field(
         DEFAULT_LATE,
         description="Share of requests that may arrive while replicas are above `servingLimit`, up to 50 %;"
-        " `incumbent`: no more than under the autoscaler in place, as measured in shadow.",
+        " `incumbent`: no more than under the autoscaler in place; not measured yet, so that the default stands for it.",
     )
     serving_limit: Annotated[Share, share_up_to(1)] = Field(
         0.8, description="Share of capacity up to which a replica serves in time."
@@ -106,14 +106,15 @@ class Objective(Part):
     slo: Slo | None = Field(
         None,
         description="The workload's own SLO. `late` is then at most a quarter of its error budget,"
-        " and at most 5 % of that quarter is spent in any hour.",
+        " The share of any one hour is read, and not kept yet.",
     )
     prices: Prices | None = Field(
         None,
-        description="Weigh lateness by what it costs; `late` stays the most there may be.",
+        description="What lateness costs; read, and not weighed in decisions yet.",
     )
     churn: Annotated[Amount, amount_up_to(_DAY_S)] = Field(
-        30.0, description="Price of starting or stopping one replica, in replica-seconds, up to 86400."
+        30.0,
+        description="Price of starting or stopping one replica, in replica-seconds, up to 86400; read, not used yet.",
     )
 
     @property
@@ -124,7 +125,7 @@ class Objective(Part):
 
 
 class Incumbent(Part):
-    """The autoscaler in place, where it cannot be read from the cluster: it is replayed as one more candidate."""
+    """The autoscaler in place, where it cannot be read from the cluster."""
 
     type: Literal["hpa"] = Field("hpa", description="Which rule it follows: that of the Horizontal Pod Autoscaler.")
     target: Annotated[Share, share_up_to(1)] | None = Field(

@@ -259,7 +259,7 @@ class Spec(Part):
     forecast: Forecast = Field(Forecast(), description="How demand is forecast.")
     incumbent: Incumbent | None = Field(
         None,
-        description="The autoscaler in place, which is replayed beside Foresail; an HPA at its defaults if absent.",
+        description="The autoscaler in place, an HPA at its defaults if absent; read, and not replayed in shadow yet.",
     )
 
     @property

@@ -62,11 +62,6 @@ def contenders(cases: Sequence[Case], policy: str, *, on_step: Callable[[int], N
     ]
 
 
-def steps_of(cases: Sequence[Case]) -> int:
-    """How many steps one policy takes on these cases."""
-    return sum(size for _, size in {(float(case.track.at_s[0]), case.track.at_s.size) for case in cases})
-
-
 def _scenario(case: Case) -> Scenario:
     """The case as it is replayed: within the autoscaler's bounds, its gaps unknown to the policy."""
     serving = replace(case.serving, max_replicas=case.autoscaler.max_replicas)
