@@ -38,5 +38,7 @@ class Forecast(Part):
         json_schema_extra={"default": "7d"},
     )
     events: tuple[Event, ...] = Field(
-        (), description="Times at which load is known to differ; past ones are taken out of what models learn from."
+        (),
+        description="Times at which load is known to differ, for the forecasts that people plan with; decisions do not"
+        " use them yet.",
     )

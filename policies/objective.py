@@ -98,7 +98,7 @@ class Objective(Part):
     late: Late = Field(
         DEFAULT_LATE,
         description="Share of requests that may arrive while replicas are above `servingLimit`, up to 50 %;"
-        " `incumbent`: no more than under the autoscaler in place; not measured yet, so that the default stands for it.",
+        " `incumbent`: no more than under the autoscaler in place, not measured yet: the default stands for it.",
     )
     serving_limit: Annotated[Share, share_up_to(1)] = Field(
         0.8, description="Share of capacity up to which a replica serves in time."
@@ -114,7 +114,7 @@ class Objective(Part):
     )
     churn: Annotated[Amount, amount_up_to(_DAY_S)] = Field(
         30.0,
-        description="Price of starting or stopping one replica, in replica-seconds, up to 86400; read, not used yet.",
+        description="Price of starting or stopping one replica, in replica-seconds, up to 86400; not used yet.",
     )
 
     @property
