@@ -15,7 +15,7 @@ from policies import kpa
 from policies.hpa import loop
 from policies.hpa.behavior import Bounds
 from policies.hpa.columns import default_behavior, steadied
-from simulations.contenders import Hpa, Kpa, LeadTime
+from simulations.contenders import Daemon, Hpa, Kpa, LeadTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,8 +62,12 @@ def _together(policy: Contender, scenarios: Sequence[Scenario], aim: Aim) -> Int
             return _hpa(policy, scenarios)
         case Kpa():
             return _kpa(policy, scenarios)
+        case Daemon():
+            from simulations import daemon  # noqa: PLC0415 - the decision core takes longer to load than a rule to run
+
+            return daemon.plans(scenarios, aim.late_ratio, on_step=aim.on_step)
         case LeadTime():
-            from simulations import lead_time  # noqa: PLC0415 - the decision core takes longer to load than a rule to run
+            from simulations import lead_time  # noqa: PLC0415 - as above
 
             return lead_time.plans(scenarios, aim.late_ratio, forecast=policy.forecast, on_step=aim.on_step)
         case _:

@@ -2,13 +2,14 @@
 
 import pytest
 
-from simulations.contenders import Contender, ContenderError, Hpa, Kpa, LeadTime, parse_contender
+from simulations.contenders import Contender, ContenderError, Daemon, Hpa, Kpa, LeadTime, parse_contender
 
 
 @pytest.mark.parametrize(
     ("text", "contender"),
     [
-        ("predictive", LeadTime("predictive", forecast=True)),
+        ("predictive", Daemon("predictive")),
+        ("tournament", LeadTime("tournament", forecast=True)),
         ("reactive", LeadTime("reactive", forecast=False)),
         ("kpa", Kpa("kpa", 0.7)),
         ("kpa:0.5", Kpa("kpa:0.5", 0.5)),

@@ -1,0 +1,337 @@
+"""The tournament: every candidate replayed in shadow on what really came, and who is in charge.
+
+A candidate orders what one expert's forecast needs at `z` scales above its mean, and keeps the largest order of its
+last `hold` steps. All are replayed with the lane's own start-up: an order serves one start-up later, and what is
+released goes at once. In charge is the candidate that costs least with lateness above the budget priced; a load that
+no candidate could have served in time is charged to none. The `z` of the one in charge is then trimmed by what really
+came late, so that the budget is kept in the long run: each late share moves it up and each share in time down, as in
+Gibbs and Candes, "Adaptive conformal inference under distribution shift", NeurIPS 2021.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.arrays import BoolArray, FloatArray, IntArray, integers
+from policies.compiled import compiled
+
+StatArray = NDArray[np.float32]
+CountArray = NDArray[np.int32]
+
+STEPS_A_DAY = 2880
+EXPERTS = 3  # the largest until then, the value then, and the middle of both with a calmer scale
+SCALES = np.array([-0.5, 0.0, 0.5, 1.0, 1.4, 1.8, 2.2, 2.6, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 11.0, 15.0])
+HOLDS = np.array([0, 2, 5, 10, 20, 40, 120])  # steps
+CANDIDATES = EXPERTS * SCALES.size * HOLDS.size
+CALM = 0.75  # exponent of the third expert's scale
+REMEMBERED = 121  # steps of forecasts and own orders kept, for the longest hold and the longest start-up
+SLOTS = 12  # minima of orders kept per candidate; a start-up of more steps keeps minima over several
+SPANS = 2  # of memory: a day and a week
+HALF_LIFE_STEPS = np.array([1.0 * STEPS_A_DAY, 7.0 * STEPS_A_DAY])
+CHOOSE_EVERY = 5  # steps
+PRICE = 20.0  # of lateness above the aim: 1 % of the load too late is worth 20 % of the cost
+TARGET = 0.85  # share of the budget that is aimed at
+FEEDBACK = 0.25  # how strongly realised lateness moves the aim
+REALISED_STEPS = 14.0 * STEPS_A_DAY  # half-life of realised lateness
+TRIM = 0.03  # scales by which one step of a mean load that is late raises the trim
+TRIM_LEAST, TRIM_MOST = -1.5, 3.0
+HEAVY = 3.0  # in the trim a load counts as so many mean loads at most
+HEADROOM = 0.4  # no candidate orders for more than 1.5 times the largest load of about a week
+_BEGUN_STEPS = STEPS_A_DAY / 2.0  # weight of what candidates cost and missed on other loads
+_NEVER = 1 << 30
+_NOISE = 1e-9
+_LATE_NEAR, _LATE_FAR = np.array([-0.81, -0.282, -0.565, -0.354]), np.array([-0.64, -0.257, -0.391, -0.239])
+_COST_NEAR, _COST_FAR = np.array([0.06, 0.071, 0.018, 0.070]), np.array([0.09, 0.123, 0.053, 0.062])
+
+
+class Forecasts(NamedTuple):
+    """What the models say at each step."""
+
+    told: FloatArray  # means above the base and scales, of the largest and of the last [lane, step, 4]
+    base: FloatArray  # log demand [lane, step]
+    peak: FloatArray  # largest log demand of the last week or so [lane, step]
+
+
+class Came(NamedTuple):
+    """What came at each step, `[lane, step]`."""
+
+    demand: FloatArray  # in replicas
+    usable: IntArray  # 2 known, 1 a lower bound, 0 not known
+    ready: FloatArray  # replicas that were ready; negative where nobody knows, then what was ordered counts
+    late: FloatArray  # share late by an indicator from outside; negative where there is none
+
+
+class Terms(NamedTuple):
+    """What binds a lane, `[lane]`."""
+
+    low: IntArray
+    high: IntArray
+    startup: IntArray  # steps
+    lag: IntArray  # steps, at least 1
+    budget: FloatArray  # share of the load that may be late
+    churn: FloatArray  # replica-steps that starting or stopping a replica costs
+    hold: IntArray  # steps of a stabilisation window that the user wrote
+
+
+class Ruling(NamedTuple):
+    """What came of each step, `[lane, step]`."""
+
+    order: IntArray
+    candidate: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the tournament remembers."""
+
+    cost: StatArray  # decayed sums of orders and churn [lane, span, candidate]
+    late: StatArray  # of load that came late [lane, span, candidate]
+    load: FloatArray  # of load [lane, span]
+    minima: CountArray  # smallest orders, newest first [lane, candidate, slot]
+    before: CountArray  # last order [lane, candidate]
+    level: FloatArray  # forecasts of the last steps, newest first: log demand of each expert [lane, expert, step]
+    scale: FloatArray  # and its scale
+    own: IntArray  # own orders, newest first [lane, step]
+    in_charge: IntArray  # candidate [lane]
+    trim: FloatArray  # scales added to the candidate's [lane]
+    usual: FloatArray  # decayed sums of load and of steps, by the week [lane, 2]
+    realised: FloatArray  # decayed sums of own late load and of load [lane, 2]
+    steps: IntArray  # [lane]
+
+    @classmethod
+    def empty(cls, lanes: int) -> Scores:
+        """No step yet."""
+        return cls(
+            cost=np.zeros((lanes, SPANS, CANDIDATES), np.float32),
+            late=np.zeros((lanes, SPANS, CANDIDATES), np.float32),
+            load=np.zeros((lanes, SPANS)),
+            minima=np.zeros((lanes, CANDIDATES, SLOTS), np.int32),
+            before=np.zeros((lanes, CANDIDATES), np.int32),
+            level=np.full((lanes, EXPERTS, REMEMBERED), -np.inf),
+            scale=np.zeros((lanes, EXPERTS, REMEMBERED)),
+            own=np.zeros((lanes, REMEMBERED), np.int64),
+            in_charge=integers(lanes, -1),
+            trim=np.zeros(lanes),
+            usual=np.zeros((lanes, 2)),
+            realised=np.zeros((lanes, 2)),
+            steps=integers(lanes),
+        )
+
+    def copied(self) -> Scores:
+        """Arrays of its own, to be written to."""
+        return Scores(*(getattr(self, each.name).copy() for each in fields(self)))
+
+
+class _Columns(NamedTuple):
+    """`Scores` as compiled code reads them."""
+
+    cost: StatArray
+    late: StatArray
+    load: FloatArray
+    minima: CountArray
+    before: CountArray
+    level: FloatArray
+    scale: FloatArray
+    own: IntArray
+    in_charge: IntArray
+    trim: FloatArray
+    usual: FloatArray
+    realised: FloatArray
+    steps: IntArray
+
+
+def rulings(scores: Scores, forecasts: Forecasts, came: Came, terms: Terms) -> Ruling:
+    """Who is in charge at each step and what it orders; `scores` is written in place.
+
+    `came` is what is known when the step is decided: the load of `lag` steps ago. A step whose load is not known
+    lowers nobody's order. Blocks of any length give what one step at a time gives.
+    """
+    lanes, steps = forecasts.base.shape
+    ruling = Ruling(np.zeros((lanes, steps), np.int64), np.zeros((lanes, steps), np.int64))
+    columns = _Columns(*(getattr(scores, each.name) for each in fields(scores)))
+    _rulings(columns, forecasts, came, terms, ruling)
+    return ruling
+
+
+@compiled
+def _rulings(scores: _Columns, forecasts: Forecasts, came: Came, terms: Terms, ruling: Ruling) -> None:
+    orders, missed = np.empty(CANDIDATES, np.int64), np.empty(CANDIDATES, np.bool_)
+    for lane in range(ruling.order.shape[0]):
+        startup, low, high = terms.startup[lane], terms.low[lane], terms.high[lane]
+        merged = 1 if startup < SLOTS else (startup + SLOTS - 2) // (SLOTS - 1)
+        for step in range(ruling.order.shape[1]):
+            demand, usable = came.demand[lane, step], came.usable[lane, step]
+            n = scores.steps[lane]
+            if n == 0:
+                _begun(scores, lane, demand, startup, terms.budget[lane])
+            if usable > 0 and n > terms.lag[lane]:
+                _charged(scores, came, terms, (lane, step, merged), missed)
+            _remembered(scores, forecasts, lane, step)
+            most = forecasts.peak[lane, step] + HEADROOM
+            _ordered(scores.level[lane], scores.scale[lane], most, (low, high, terms.hold[lane]), orders)
+            for candidate in range(CANDIDATES):
+                before = scores.before[lane, candidate]
+                order = max(orders[candidate], before) if usable == 0 and n > 0 else orders[candidate]
+                minima = scores.minima[lane, candidate]
+                if n % merged == 0:
+                    for slot in range(SLOTS - 1, 0, -1):
+                        minima[slot] = minima[slot - 1]
+                    minima[0] = order
+                else:
+                    minima[0] = min(minima[0], order)
+                if usable > 0:
+                    price = order + (terms.churn[lane] * abs(order - before) if n > 0 else 0.0)
+                    for span in range(SPANS):
+                        scores.cost[lane, span, candidate] += price
+                scores.before[lane, candidate] = order
+            if n % CHOOSE_EVERY == 0 or scores.in_charge[lane] < 0:
+                scores.in_charge[lane] = _cheapest(
+                    scores.cost[lane], scores.late[lane], scores.load[lane], terms.budget[lane]
+                )
+            chosen = scores.in_charge[lane]
+            bounds = (low, high, terms.hold[lane])
+            order = _trimmed(scores.level[lane], scores.scale[lane], most, bounds, chosen, scores.trim[lane])
+            order = max(order, scores.own[lane, 0]) if usable == 0 and n > 0 else order
+            for back in range(REMEMBERED - 1, 0, -1):
+                scores.own[lane, back] = scores.own[lane, back - 1]
+            scores.own[lane, 0] = order
+            ruling.order[lane, step], ruling.candidate[lane, step] = order, chosen
+            scores.steps[lane] = n + 1
+
+
+@compiled
+def _begun(scores: _Columns, lane: int, demand: float, startup: int, budget: float) -> None:
+    """Scores before any evidence: half a day of what such candidates cost and missed on other loads."""
+    far = min(max(math.log(max(startup, 1) / 2.0) / math.log(5.0), 0.0), 1.5)
+    for candidate in range(CANDIDATES):
+        rest = candidate % (SCALES.size * HOLDS.size)
+        z, hold = SCALES[rest // HOLDS.size], math.log(1.0 + HOLDS[rest % HOLDS.size])
+        late, cost = 0.0, 0.0
+        for term, value in enumerate((1.0, z, min(z, 3.0), hold)):
+            late += (_LATE_NEAR[term] + far * (_LATE_FAR[term] - _LATE_NEAR[term])) * value
+            cost += (_COST_NEAR[term] + far * (_COST_FAR[term] - _COST_NEAR[term])) * value
+        for span in range(SPANS):
+            scores.late[lane, span, candidate] = _BEGUN_STEPS * demand * min(1.0, math.exp(late))
+            scores.cost[lane, span, candidate] = _BEGUN_STEPS * max(demand, 1.0) * math.exp(cost)
+    scores.load[lane, :] = _BEGUN_STEPS * demand
+    scores.usual[lane, 0], scores.usual[lane, 1] = 480.0 * demand, 480.0
+    scores.realised[lane, 0], scores.realised[lane, 1] = 240.0 * demand * budget, 240.0 * demand
+
+
+@compiled
+def _charged(scores: _Columns, came: Came, terms: Terms, place: tuple[int, int, int], missed: BoolArray) -> None:
+    """Charge every candidate, and the lane itself, with the load that has become known."""
+    lane, step, merged = place
+    n, demand, usable = scores.steps[lane], came.demand[lane, step], came.usable[lane, step]
+    real = came.ready[lane, step]
+    # What served the newest known load, of lag steps ago, was ordered from lag to lag + start-up steps ago.
+    first = terms.lag[lane] - 1
+    last = first + terms.startup[lane]
+    avoidable = False
+    for candidate in range(CANDIDATES):
+        ready = _NEVER
+        for slot in range(min(first // merged, SLOTS - 1), min(last // merged, SLOTS - 1) + 1):
+            if slot * merged < n:
+                ready = min(ready, scores.minima[lane, candidate, slot])
+        missed[candidate] = demand > ready + _NOISE or (usable == 1 and real >= 0 and ready <= real)
+        avoidable = avoidable or not missed[candidate]
+    for span in range(SPANS):
+        keep = 0.5 ** (1.0 / HALF_LIFE_STEPS[span])
+        scores.load[lane, span] = scores.load[lane, span] * keep + demand
+        for candidate in range(CANDIDATES):
+            scores.cost[lane, span, candidate] *= keep
+            scores.late[lane, span, candidate] *= keep
+            if missed[candidate] and avoidable:
+                scores.late[lane, span, candidate] += demand
+    served = real
+    if real < 0:
+        served = float(_NEVER)
+        for back in range(first, min(last, REMEMBERED - 1, n - 1) + 1):
+            served = min(served, scores.own[lane, back])
+    share = 1.0 if demand > served + _NOISE or usable == 1 else 0.0
+    if came.late[lane, step] >= 0:
+        share = came.late[lane, step]
+    keep = 0.5 ** (1.0 / HALF_LIFE_STEPS[SPANS - 1])
+    scores.usual[lane, 0] = scores.usual[lane, 0] * keep + demand
+    scores.usual[lane, 1] = scores.usual[lane, 1] * keep + 1.0
+    keep = 0.5 ** (1.0 / REALISED_STEPS)
+    scores.realised[lane, 0] = scores.realised[lane, 0] * keep + share * demand
+    scores.realised[lane, 1] = scores.realised[lane, 1] * keep + demand
+    weight = min(demand / (scores.usual[lane, 0] / scores.usual[lane, 1] + _NOISE), HEAVY)
+    moved = TRIM * weight * (share - _aim(scores.realised[lane], terms.budget[lane]))
+    scores.trim[lane] = min(max(scores.trim[lane] + moved, TRIM_LEAST), TRIM_MOST)
+
+
+@compiled
+def _aim(realised: FloatArray, budget: float) -> float:
+    """The late share to steer for: below the target after more came late than that, above it after less."""
+    target = TARGET * budget
+    spent = realised[0] / max(realised[1], _NOISE) / target
+    return float(target * min(max(1.0 + FEEDBACK * (1.0 - spent), 0.25), 2.0))
+
+
+@compiled
+def _remembered(scores: _Columns, forecasts: Forecasts, lane: int, step: int) -> None:
+    """Move the forecasts of earlier steps on by one, and put this step's first."""
+    level, scale = scores.level[lane], scores.scale[lane]
+    for expert in range(EXPERTS):
+        for back in range(REMEMBERED - 1, 0, -1):
+            level[expert, back] = level[expert, back - 1]
+            scale[expert, back] = scale[expert, back - 1]
+    for expert in range(EXPERTS - 1):
+        level[expert, 0] = forecasts.base[lane, step] + forecasts.told[lane, step, expert]
+        scale[expert, 0] = forecasts.told[lane, step, EXPERTS - 1 + expert]
+    level[2, 0] = (level[0, 0] + level[1, 0]) / 2.0
+    scale[2, 0] = ((scale[0, 0] + scale[1, 0]) / 2.0) ** CALM
+
+
+@compiled
+def _ordered(level: FloatArray, scale: FloatArray, most: float, bounds: tuple[int, int, int], orders: IntArray) -> None:
+    """What every candidate orders now; holds are nested, so each goes on where the shorter one ended."""
+    for expert in range(EXPERTS):
+        for z in range(SCALES.size):
+            largest, back = -np.inf, 0
+            for hold in range(HOLDS.size):
+                while back <= max(HOLDS[hold], bounds[2]):
+                    largest = max(largest, level[expert, back] + SCALES[z] * scale[expert, back])
+                    back += 1
+                place = (expert * SCALES.size + z) * HOLDS.size + hold
+                orders[place] = _replicas(min(largest, most), bounds[0], bounds[1])
+
+
+@compiled
+def _trimmed(
+    level: FloatArray, scale: FloatArray, most: float, bounds: tuple[int, int, int], chosen: int, trim: float
+) -> int:
+    """What the candidate in charge orders with its trim."""
+    expert, rest = chosen // (SCALES.size * HOLDS.size), chosen % (SCALES.size * HOLDS.size)
+    z, largest = SCALES[rest // HOLDS.size] + trim, -np.inf
+    for back in range(max(HOLDS[rest % HOLDS.size], bounds[2]) + 1):
+        largest = max(largest, level[expert, back] + z * scale[expert, back])
+    return _replicas(min(largest, most), bounds[0], bounds[1])
+
+
+@compiled
+def _replicas(log_demand: float, low: int, high: int) -> int:
+    """Replicas that a log demand needs, within bounds."""
+    return int(min(max(math.ceil(math.exp(log_demand) - 0.5 - _NOISE), low), high))
+
+
+@compiled
+def _cheapest(cost: StatArray, late: StatArray, load: FloatArray, budget: float) -> int:
+    """The candidate with the least cost and price of lateness above the target, the mean of both spans."""
+    best, lowest = 0, np.inf
+    least = (cost[0].min(), cost[1].min())
+    for candidate in range(CANDIDATES):
+        score = 0.0
+        for span in range(SPANS):
+            share = late[span, candidate] / max(load[span], _NOISE)
+            score += cost[span, candidate] / least[span] + PRICE * max(0.0, share - TARGET * budget)
+        if score < lowest:
+            best, lowest = candidate, score
+    return best
