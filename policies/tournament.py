@@ -34,11 +34,11 @@ SLOTS = 12  # minima of orders kept per candidate; a start-up of more steps keep
 SPANS = 2  # of memory: a day and a week
 HALF_LIFE_STEPS = np.array([1.0 * STEPS_A_DAY, 7.0 * STEPS_A_DAY])
 CHOOSE_EVERY = 5  # steps
-PRICE = 20.0  # of lateness above the aim: 1 % of the load too late is worth 20 % of the cost
+PRICE = 0.2  # of lateness above the target: as much again as the budget is worth 20 % of the cost
 TARGET = 0.85  # share of the budget that is aimed at
 FEEDBACK = 0.25  # how strongly realised lateness moves the aim
 REALISED_STEPS = 14.0 * STEPS_A_DAY  # half-life of realised lateness
-TRIM = 0.03  # scales by which one step of a mean load that is late raises the trim
+TRIM = 0.0003  # scales by which a step of a mean load in time lowers the trim, a late one raises it 1 / budget as much
 TRIM_LEAST, TRIM_MOST = -1.5, 3.0
 HEAVY = 3.0  # in the trim a load counts as so many mean loads at most
 HEADROOM = 0.4  # no candidate orders for more than 1.5 times the largest load of about a week
@@ -263,7 +263,7 @@ def _charged(scores: _Columns, came: Came, terms: Terms, place: tuple[int, int, 
     scores.realised[lane, 0] = scores.realised[lane, 0] * keep + share * demand
     scores.realised[lane, 1] = scores.realised[lane, 1] * keep + demand
     weight = min(demand / (scores.usual[lane, 0] / scores.usual[lane, 1] + _NOISE), HEAVY)
-    moved = TRIM * weight * (share - _aim(scores.realised[lane], terms.budget[lane]))
+    moved = TRIM * weight * (share - _aim(scores.realised[lane], terms.budget[lane])) / terms.budget[lane]
     scores.trim[lane] = min(max(scores.trim[lane] + moved, TRIM_LEAST), TRIM_MOST)
 
 
@@ -331,7 +331,7 @@ def _cheapest(cost: StatArray, late: StatArray, load: FloatArray, budget: float)
         score = 0.0
         for span in range(SPANS):
             share = late[span, candidate] / max(load[span], _NOISE)
-            score += cost[span, candidate] / least[span] + PRICE * max(0.0, share - TARGET * budget)
+            score += cost[span, candidate] / least[span] + PRICE * max(0.0, share / budget - TARGET)
         if score < lowest:
             best, lowest = candidate, score
     return best
