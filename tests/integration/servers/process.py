@@ -127,8 +127,12 @@ class ServerProcess:
             self._process.wait()
 
     def pause(self) -> None:
-        """Freeze the server (SIGSTOP): connections are accepted by the kernel, answers never come."""
+        """Freeze the server (SIGSTOP): connections are accepted by the kernel, answers never come.
+
+        Returns when every thread has stopped; until then an answer may still slip out.
+        """
         os.kill(self.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED)
 
     def resume(self) -> None:
         """Let a frozen server go on (SIGCONT)."""
