@@ -19,7 +19,7 @@ from policies.hpa.columns import steadied
 from policies.model import UNKNOWN, Applied, Hold, Limits, Observation, Pods, PodSamples, Readings, Starts, Status, Why
 from policies.spec import WorkloadPolicy
 from policies.state import EngineState
-from simulations.contenders import TOLERANCE_RATIO, WINDOW_S, ContenderError, Hpa, LeadTime, parse_contender
+from simulations.contenders import TOLERANCE_RATIO, WINDOW_S, ContenderError, Daemon, Hpa, parse_contender
 from simulations.scenario import Pace, ReplayError
 from simulations.serving import DAY_S
 
@@ -60,7 +60,7 @@ class ReplayPolicy:
         match contender:
             case Hpa():
                 return cls.of(contender)
-            case LeadTime(forecast=True):
+            case Daemon():
                 return cls(text, None, forecast=True)
             case _:
                 raise ReplayError(
