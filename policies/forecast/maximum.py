@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from policies.history import Window
 
 LEVELS = (0.5, 0.9)
-LEADS_MIN = (5, 15, 30, *range(60, 7 * 24 * 60 + 1, 60))
+LEADS_MIN = (5, 15, 30, *range(60, 24 * 60, 60), *range(24 * 60, 7 * 24 * 60 + 1, 180))
 
 
 def minutes_until_full(fit: HorizonFit, window: Window, room: FloatArray, events: Spans | None = None) -> FloatArray:

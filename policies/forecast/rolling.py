@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 HORIZONS_MIN = (1, 5, 15, 60, 240, DAY_MIN, 3 * DAY_MIN, WEEK_MIN)
 BUCKETS_MIN = tuple(DAY_MIN * quarter // 4 for quarter in (1, 2, 4, 6, 8, 12, 16, 20, 28, 40, 56, 84, 140))
 BLOCKS = 6
-_APART, _APART_YOUNG = (7, 23), (1, 5)  # minutes between origins, for horizons up to _SHORT_MIN and beyond
+_APART, _APART_YOUNG = (7, 17), (1, 5)  # minutes between origins, for horizons up to _SHORT_MIN and beyond
 
 _SHORT_MIN = 15
 _ALPHAS, _KEEP = (300.0, 30_000.0), 0.9
