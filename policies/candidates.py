@@ -1,24 +1,21 @@
-"""The policies that compete for a lane: the Kubernetes rule and the forecast.
+"""What asks for replicas: the Kubernetes rule, on all signals or on some, and the orders of the lead-time layer.
 
-Each proposes replicas by itself, under the bounds that hold for it, from a log of its own recommendations.
+Each proposes by itself, under the bounds that hold for it, from a log of its own recommendations.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from policies.arrays import any_by, booleans, indices, integers, max_by, small
 from policies.codes import Code
-from policies.forecast import seasonal
 from policies.hpa import behavior as hpa
 from policies.hpa.metrics import Fault, propose
-from policies.model import UNKNOWN, Conditions, Forecast, Hold, Kind, Status
+from policies.model import UNKNOWN, Hold, Kind, Status
 from policies.proposal import Proposal
-from policies.state import demand_tracks
 
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray
@@ -69,6 +66,19 @@ _FAILED = np.array(
 
 
 @dataclass(frozen=True, slots=True)
+class Conditions:
+    """The status reasons that the Kubernetes controller would report, `[lane]`, as codes.
+
+    `Able` and `Scaling`, and `Limited` of policies.hpa.behavior; UNKNOWN = not set.
+    """
+
+    able_to_scale: SmallArray
+    scaling_active: SmallArray
+    scaling_limited: SmallArray
+    utilization_percent: IntArray  # [track]; UNKNOWN when it has none
+
+
+@dataclass(frozen=True, slots=True)
 class KubernetesAdvice:
     """What the Kubernetes rule would do, the log it leaves behind, and its status conditions."""
 
@@ -107,14 +117,45 @@ def kubernetes_rule(fleet: Fleet, state: EngineState, seen: Observation, bounds:
     And a hole in the data, or in the ticks, counts as a recommendation to stay, so that the window begins anew
     after it.
     """
+    asks = fleet.tracks.kind != Kind.LATE  # what only measures asks for nothing, whether it can be read or not
+    return _ruled(fleet, state, seen, bounds, _Asked(state.advice, propose(fleet, seen), asks))
+
+
+def pressure_rule(
+    fleet: Fleet, state: EngineState, seen: Observation, bounds: hpa.Bounds, tracks: Proposed
+) -> tuple[IntArray, Log]:
+    """What the Kubernetes rule says of signals of pressure alone, `[lane]`, 0 where there are none, and its log.
+
+    `tracks` is what `kubernetes_rule` found each track to propose.
+    """
+    presses = fleet.tracks.kind == Kind.PRESSURE
+    if not presses.any():
+        return integers(fleet.lanes), state.pressed
+    ruled = _ruled(fleet, state, seen, bounds, _Asked(state.pressed, tracks, presses))
+    here = any_by(fleet.tracks.lane, presses, fleet.lanes)
+    return np.where(here, ruled.proposal.target, 0), ruled.log
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The log of one rule, what each track proposes, and which tracks it asks, `[track]`."""
+
+    log: Log
+    tracks: Proposed
+    asks: BoolArray
+
+
+def _ruled(
+    fleet: Fleet, state: EngineState, seen: Observation, bounds: hpa.Bounds, asked: _Asked
+) -> KubernetesAdvice:
     current = seen.spec_replicas
-    gap = (state.advice.newest_s() < seen.now_s - GAP_TICKS * fleet.limits.tick_s) & fleet.limits.cautious
+    gap = (asked.log.newest_s() < seen.now_s - GAP_TICKS * fleet.limits.tick_s) & fleet.limits.cautious
     first = (~state.seen | (gap & (current > 0))) & (seen.hold != Hold.NO_TARGET)
-    log = state.advice.noted(seen.now_s, current, first, hpa.log_window(fleet.behavior, fleet.limits))
-    tracks = propose(fleet, seen)
-    best = _largest(fleet, seen, tracks)
+    log = asked.log.noted(seen.now_s, current, first, hpa.log_window(fleet.behavior, fleet.limits))
+    tracks = asked.tracks
+    best = _largest(fleet, seen, tracks, asked.asks)
     cautious = fleet.limits.cautious
-    pressed = any_by(fleet.tracks.lane, tracks.above, fleet.lanes) & (best.replicas < current) & cautious
+    pressed = any_by(fleet.tracks.lane, tracks.above & asked.asks, fleet.lanes) & (best.replicas < current) & cautious
     disabled = (current == 0) & ~(state.zeroed & fleet.limits.scale_to_zero)
     outside = ~disabled & ((current > bounds.high) | (current < bounds.low))
     ruled = ~disabled & ~outside & best.usable
@@ -139,10 +180,9 @@ def kubernetes_rule(fleet: Fleet, state: EngineState, seen: Observation, bounds:
     return KubernetesAdvice(proposal, log, tracks, replace(conditions, utilization_percent=tracks.utilization_percent))
 
 
-def _largest(fleet: Fleet, seen: Observation, tracks: Proposed) -> _Largest:
+def _largest(fleet: Fleet, seen: Observation, tracks: Proposed, asks: BoolArray) -> _Largest:
     lane, count = fleet.tracks.lane, fleet.lanes
-    valid = tracks.fault == Fault.NONE
-    asks = fleet.tracks.kind != Kind.LATE  # what only measures asks for nothing, whether it can be read or not
+    valid = (tracks.fault == Fault.NONE) & asks
     doubtful = any_by(lane, asks & (~valid | (seen.readings.status != Status.FRESH)), count)
     found = any_by(lane, valid, count)
     current = seen.spec_replicas
@@ -189,69 +229,32 @@ def capacity_per_replica(fleet: Fleet, seen: Observation) -> FloatArray:
     return np.where(tracks.capacity_milli == UNKNOWN, mean, declared)
 
 
-def look_ahead(fleet: Fleet, state: EngineState, seen: Observation) -> Forecast:
-    """Replicas that the demand one start-up ahead needs at the objective's quantile, `[lane]`.
-
-    The lead is the learned start-up time, the age of the reading and one tick. A censored value counts where it
-    raises the forecast.
-    """
-    tracks, lanes = demand_tracks(fleet), fleet.lanes
-    lane = fleet.tracks.lane[tracks]
-    serving = capacity_per_replica(fleet, seen)[tracks] * fleet.serving_limit_ratio[lane]
-    lead_s = state.starts.quantile_s + fleet.limits.tick_s
-    nothing = np.zeros(lanes)
-    if state.fit is None or not fleet.forecast.any():
-        return Forecast(booleans(lanes), lead_s, nothing, nothing, integers(lanes))
-    reading = seen.readings
-    fresh, censored = (reading.status[tracks] == status for status in (Status.FRESH, Status.CENSORED))
-    predict = partial(
-        seasonal.predict,
-        state.fit,
-        at_s=seen.now_s,
-        value=reading.value_milli[tracks] / 1000.0,
-        lead_s=lead_s[lane] + np.where(fresh | censored, reading.age_s[tracks], 0.0),
-        quantile=1.0 - fleet.late_ratio[lane],
-    )
-    known, median, upper = predict(known=fresh)
-    if censored.any():  # a lower bound may raise what is forecast without it
-        _, least_median, least_upper = predict(known=fresh | censored)
-        median, upper = np.maximum(median, least_median), np.maximum(upper, least_upper)
-    known = known & (serving > 0) & fleet.forecast[lane]
-    return _in_replicas(known, lane, (median, upper, serving), lead_s)
-
-
-def _in_replicas(
-    known: BoolArray, lane: IntArray, row: tuple[FloatArray, FloatArray, FloatArray], lead_s: FloatArray
-) -> Forecast:
-    """The largest need of each lane's demand tracks."""
-    median, upper, serving = row
-    lanes = lead_s.size
-    middle, high = np.zeros(lanes), np.zeros(lanes)
-    np.maximum.at(middle, lane[known], median[known] / serving[known])
-    np.maximum.at(high, lane[known], upper[known] / serving[known])
-    need = np.ceil(np.minimum(high, hpa.INT32_MAX) - ROUNDING).astype(np.int64)
-    return Forecast(any_by(lane, known, lanes), lead_s, middle, high, np.maximum(need, 0))
-
-
-def forecast_rule(
-    fleet: Fleet, state: EngineState, seen: Observation, bounds: hpa.Bounds, forecast: Forecast
+def order_rule(
+    fleet: Fleet, state: EngineState, seen: Observation, bounds: hpa.Bounds, orders: IntArray
 ) -> tuple[IntArray, Log]:
-    """Replicas that the forecast asks for under the windows and rates it must keep, `[lane]`, and its log.
+    """Orders of the lead-time layer within the windows and rates that the user wrote, `[lane]`, and their log.
 
-    Its own falls are held by the down window like the Kubernetes rule's. Rate policies bind it only in the
-    directions that the user wrote. A lane whose forecast ends asks for what it asked for until the window is over.
+    Kubernetes' default behavior does not bind them.
     """
     if not fleet.forecast.any():
         return integers(fleet.lanes), state.ahead
-    wanted = np.minimum(forecast.replicas, bounds.high)
-    window = hpa.log_window(fleet.behavior, fleet.limits)
-    current = seen.spec_replicas
-    moment = hpa.Moment(fleet.behavior, fleet.limits, seen.now_s, current)
-    held = hpa.stabilized(moment, state.ahead, wanted)
-    log = state.ahead.noted(seen.now_s, wanted, forecast.known, window)
-    rates = written_limits(moment, hpa.Moves(state.rises, state.falls))
-    asked = np.minimum(np.clip(held, rates.low, rates.high), bounds.high)
-    return np.where(fleet.forecast & (held > 0) & (current > 0), asked, 0), log
+    behavior, current = fleet.behavior, seen.spec_replicas
+    moment = hpa.Moment(behavior, fleet.limits, seen.now_s, current)
+    moves = hpa.Moves(state.rises, state.falls)
+    rates = written_limits(moment, moves)
+    held, log = orders, state.ahead
+    if behavior.up.written.any() or behavior.down.written.any():
+        written = replace(behavior, up=_written(behavior.up), down=_written(behavior.down), given=~booleans(fleet.lanes))
+        first = ~state.seen & (seen.hold != Hold.NO_TARGET)
+        log = log.noted(seen.now_s, current, first, hpa.log_window(written, fleet.limits))
+        held = hpa.stabilized(replace(moment, behavior=written), log, orders)
+        log = log.noted(seen.now_s, orders, fleet.forecast, hpa.log_window(written, fleet.limits))
+    return np.minimum(np.clip(held, rates.low, rates.high), bounds.high), log
+
+
+def _written(direction: Direction) -> Direction:
+    """A direction whose window is 0 where the user did not write it."""
+    return replace(direction, window_s=np.where(direction.written, direction.window_s, 0.0))
 
 
 def written_limits(moment: hpa.Moment, moves: hpa.Moves) -> hpa.Bounds:

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.arrays import any_by, booleans, floats, small, sum_by
-from policies.candidates import capacity_per_replica, forecast_rule, kubernetes_rule, look_ahead
+from policies.candidates import capacity_per_replica, kubernetes_rule, order_rule, pressure_rule
 from policies.censoring import with_censored
 from policies.guardrails import HOLD_RULES, fleet_breaker, held, holds_of, removal_budget
 from policies.hpa.behavior import Bounds, longest_period
-from policies.model import RULES, Action, Decision, Hold, ReplicaPlan, Status
+from policies.lead_time import Orders, Standing, advanced, forecast_of, standing_of
+from policies.model import RULES, Action, Decision, Forecast, Hold, Kind, ReplicaPlan, Status
+from policies.rows import demand_tracks
 from policies.schedules import bounds_at
-from policies.state import Removals, demand_tracks
+from policies.state import Removals
 
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray
     from policies.log import Log
+    from policies.lead_time import LeadTime
     from policies.model import Fleet, Observation
     from policies.proposal import Proposal, Step
     from policies.state import EngineState
@@ -29,7 +32,8 @@ _CODE = {rule: code for code, rule in enumerate(RULES)}
 def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineState, Decision]:
     """What to do for every lane, given all that was seen.
 
-    The larger of the Kubernetes rule and the forecast stands; guardrails narrow it. `seen` must be built for
+    Where the tournament has evidence its champion decides, above what pressure asks for; else the larger of the
+    Kubernetes rule and the champion's order stands. Guardrails narrow it. `seen` must be built for
     `fleet`; `state` may come from another fleet and is aligned first. The returned state takes note of what was
     recommended; what was carried out comes back with the next observation's `applied`.
     """
@@ -38,10 +42,11 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     low, high = bounds_at(fleet.schedules, fleet.min_replicas, fleet.max_replicas, now_s=seen.now_s)
     bounds, current = Bounds(low, high), seen.spec_replicas
     kubernetes = kubernetes_rule(fleet, state, seen, bounds)
-    forecast = look_ahead(fleet, state, seen)
-    asked, ahead = forecast_rule(fleet, state, seen, bounds, forecast)
+    pressed, pressed_log = pressure_rule(fleet, state, seen, bounds, kubernetes.tracks)
+    lead, orders, forecast, standing = _lead_time(fleet, state, seen, bounds)
+    asked, ahead = order_rule(fleet, state, seen, bounds, orders.replicas)
     advice = kubernetes.proposal
-    proposal = advice.limited_to(np.maximum(advice.target, asked), rule="forecast")
+    proposal = _asked(fleet, seen, advice, replace(orders, replicas=asked), pressed)
     hold = holds_of(fleet, seen.hold)
     budget = removal_budget(fleet, state.removals, seen.now_s, current)
     proposal = fleet_breaker(held(proposal, hold, current), fleet, budget, current)
@@ -51,7 +56,9 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
         seen=state.seen | (seen.hold != Hold.NO_TARGET),
         zeroed=(state.zeroed & (current == 0)) | ((proposal.target == 0) & (current > 0)),
         advice=kubernetes.log,
+        pressed=pressed_log,
         ahead=ahead,
+        lead=lead,
     )
     return state, Decision(
         at_s=seen.now_s,
@@ -59,6 +66,7 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
         steps=proposal.steps,
         readings=seen.readings,
         forecast=forecast,
+        standing=standing,
         min_replicas=low,
         max_replicas=high,
         kubernetes=advice.target,
@@ -73,14 +81,45 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     )
 
 
+def _lead_time(
+    fleet: Fleet, state: EngineState, seen: Observation, bounds: Bounds
+) -> tuple[LeadTime, Orders, Forecast, Standing]:
+    """The lead-time layer after this observation, and what it says; it rests where no lane is to be forecast."""
+    startup_s = state.starts.quantile_s
+    if not fleet.forecast.any():
+        return state.lead, Orders.none(fleet.lanes), Forecast.none(startup_s), Standing.none(fleet.lanes)
+    lead, orders = advanced(state.lead, fleet, seen, state.history, startup_s, bounds)
+    return lead, orders, forecast_of(lead, fleet, startup_s), standing_of(lead)
+
+
+def _asked(fleet: Fleet, seen: Observation, advice: Proposal, orders: Orders, pressed: IntArray) -> Proposal:
+    """The champion's order alone, where it has evidence and all that asks is fresh; else the larger of both, `[lane]`.
+
+    The Kubernetes rule alone decides about zero replicas, and for lanes that are not to be forecast.
+    """
+    current = seen.spec_replicas
+    asks = fleet.tracks.kind != Kind.LATE
+    doubtful = any_by(fleet.tracks.lane, asks & (seen.readings.status != Status.FRESH), fleet.lanes)
+    ruled = fleet.forecast & (current > 0) & (advice.target > 0)
+    alone = ruled & orders.alone & ~doubtful
+    order = np.maximum(orders.replicas, 1)
+    proposal = advice.where(ruled & ~alone, np.maximum(advice.target, orders.replicas), rule="forecast")
+    proposal = proposal.where(alone, order, rule="tournament")
+    return proposal.where(alone, np.maximum(order, pressed), rule="pressure")
+
+
 def remembered(state: EngineState, fleet: Fleet, seen: Observation) -> EngineState:
-    """`state` with what this observation tells: changes carried out, start-ups, history, a fit that came in."""
+    """`state` with what this observation tells: changes carried out, start-ups, history, what was learned."""
     rises, falls, removals = state.rises, state.falls, state.removals
     if seen.applied.lane.size:
         change = seen.applied.after - seen.applied.before
         rises = _noted(rises, fleet, seen, change, longest_period(fleet.behavior.up))
         falls = _noted(falls, fleet, seen, -change, longest_period(fleet.behavior.down))
         removals = _with_removals(removals, fleet, seen)
+    lead = state.lead
+    if seen.learned is not None:
+        place = {uid: row for row, uid in enumerate(seen.learned.uid)}
+        lead = lead.with_lanes(seen.learned.lead, np.array([place.get(uid, -1) for uid in fleet.uid], np.int64))
     history = state.history if seen.backfill is None else state.history.filled_with(seen.backfill)
     tracks = demand_tracks(fleet)
     if tracks.size and fleet.forecast.any():
@@ -88,9 +127,8 @@ def remembered(state: EngineState, fleet: Fleet, seen: Observation) -> EngineSta
         fresh = reading.status[tracks] == Status.FRESH
         history = history.append(seen.now_s, reading.value_milli[tracks] / 1000.0, fresh, reading.age_s[tracks])
         history = history.kept(float(fleet.history_s.max()), seen.now_s)
-    fit = state.fit if seen.fit is None else seen.fit.aligned(state.rows)
     starts = state.starts.learned(seen.starts, now_s=seen.now_s)
-    return replace(state, rises=rises, falls=falls, removals=removals, history=history, fit=fit, starts=starts)
+    return replace(state, rises=rises, falls=falls, removals=removals, history=history, lead=lead, starts=starts)
 
 
 def _noted(log: Log, fleet: Fleet, seen: Observation, change: IntArray, keep_s: FloatArray) -> Log:

@@ -16,8 +16,9 @@ from policies.codes import Code
 from policies.events import EventTable
 
 if TYPE_CHECKING:
-    from policies.forecast.seasonal import SeasonalFit
+    from policies.candidates import Conditions
     from policies.history import Backfill
+    from policies.lead_time import Learned, Standing
     from policies.proposal import Step
     from policies.schedules import ScheduleTable
     from policies.startup import StartTimes
@@ -34,6 +35,8 @@ RULES = (
     "rate_limit",  # rate policies of the behavior
     "bounds",  # smallest and largest count, schedules included
     "forecast",  # demand one start-up ahead
+    "tournament",  # the candidate in charge decides alone
+    "pressure",  # signals of pressure above it
     "fleet_breaker",  # how much of the fleet may go in ten minutes
     *("paused", "paused_by_annotation", "kill_switch", "owned"),  # holds
     *("no_target", "cluster_down", "forbidden"),
@@ -341,7 +344,7 @@ class Observation:
     samples: PodSamples
     starts: Starts
     applied: Applied
-    fit: SeasonalFit | None = None  # a refit that finished since the last tick
+    learned: Learned | None = None  # what was learned of the past since the last tick
     backfill: Backfill | None = None  # history read from the source since the last tick
 
 
@@ -353,7 +356,13 @@ class Forecast:
     lead_s: FloatArray
     median: FloatArray  # replicas, fractional
     upper: FloatArray  # replicas at the objective's quantile, fractional
-    replicas: IntArray  # what keeps the objective; 0 where not known
+    replicas: IntArray  # what the candidate in charge orders; 0 where not known
+
+    @classmethod
+    def none(cls, lead_s: FloatArray) -> Forecast:
+        """Nothing is forecast."""
+        lanes = lead_s.size
+        return cls(booleans(lanes), lead_s, floats(lanes), floats(lanes), integers(lanes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,6 +383,7 @@ class Decision:
     steps: tuple[Step, ...]
     readings: Readings  # as the decision took them, censored ones marked [track]
     forecast: Forecast
+    standing: Standing
     min_replicas: IntArray  # bounds in force, schedules included [lane]
     max_replicas: IntArray
     kubernetes: IntArray  # what the Kubernetes rule alone would do [lane]
@@ -385,16 +395,3 @@ class Decision:
     hold: SmallArray  # why a lane must not be changed, the policy's own pause included [lane]
     removal_budget: int  # replicas that the fleet breaker would still let go
     conditions: Conditions
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """The status reasons that the Kubernetes controller would report, `[lane]`, as codes.
-
-    `Able` and `Scaling` of policies.candidates, `Limited` of policies.hpa.behavior; UNKNOWN = not set.
-    """
-
-    able_to_scale: SmallArray
-    scaling_active: SmallArray
-    scaling_limited: SmallArray
-    utilization_percent: IntArray  # [track]; UNKNOWN when it has none

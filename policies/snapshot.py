@@ -8,19 +8,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.events import EventTable
-from policies.forecast.seasonal import SeasonalFit
+from policies.forecast.nearby import Near
+from policies.forecast.recursive import Models
 from policies.history import Backfill, Block, History
+from policies.incumbent import Incumbent
+from policies.lead_time import Learned, LeadTime
 from policies.log import Log
 from policies.model import Fleet, Observation
 from policies.packing import pack, unpack
 from policies.schedules import ScheduleTable, Window
 from policies.startup import StartTimes
 from policies.state import VERSION, EngineState, Removals
+from policies.tournament import Scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_TYPES = (Backfill, Block, EventTable, History, Log, Removals, ScheduleTable, SeasonalFit, StartTimes, Window)
+_TYPES = (
+    *(Backfill, Block, EventTable, History, Log, Removals, ScheduleTable, StartTimes, Window),
+    *(Incumbent, Learned, LeadTime, Models, Near, Scores),
+)
 OPEN_HOURS = 2  # the newest hours still take readings, so they travel with the core
 
 

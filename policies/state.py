@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.arrays import BoolArray, FloatArray, IntArray, booleans, indices
+from policies.arrays import BoolArray, FloatArray, IntArray, booleans
 from policies.history import History
+from policies.lead_time import LeadTime
 from policies.log import Log
-from policies.model import Kind
+from policies.rows import demand_rows
 from policies.startup import StartTimes
 
 if TYPE_CHECKING:
-    from policies.forecast.seasonal import SeasonalFit
     from policies.model import Fleet
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +51,14 @@ class EngineState:
     seen: BoolArray  # the lane's first count is in its log
     zeroed: BoolArray  # scaled to zero by decision, so that it may be woken
     advice: Log  # what the Kubernetes rule recommended, unstabilised
-    ahead: Log  # what the forecast recommended, unstabilised
+    pressed: Log  # what it recommended on signals of pressure alone
+    ahead: Log  # what the lead-time layer ordered, before a written window
     rises: Log
     falls: Log
     starts: StartTimes
     removals: Removals
     history: History
-    fit: SeasonalFit | None = None
+    lead: LeadTime
 
     @classmethod
     def fresh(cls, fleet: Fleet) -> EngineState:
@@ -72,23 +71,26 @@ class EngineState:
             seen=booleans(0),
             zeroed=booleans(0),
             advice=none,
+            pressed=none,
             ahead=none,
             rises=none,
             falls=none,
             starts=StartTimes.empty(0),
             removals=Removals.none(),
             history=History.empty(0),
+            lead=LeadTime.empty(0),
         )
         return nothing.aligned_to(fleet)
 
     def until(self, now_s: float) -> EngineState:
         """This state where nothing was noted after `now_s`, whatever the clock said before it was set back."""
-        noted = (self.advice, self.ahead, self.rises, self.falls, self.removals)
+        noted = (self.advice, self.pressed, self.ahead, self.rises, self.falls, self.removals)
         if not any(table.at_s.size and table.at_s.max() > now_s for table in noted):
             return self
         return replace(
             self,
             advice=self.advice.until(now_s),
+            pressed=self.pressed.until(now_s),
             ahead=self.ahead.until(now_s),
             rises=self.rises.until(now_s),
             falls=self.falls.until(now_s),
@@ -110,29 +112,14 @@ class EngineState:
             seen=_taken(self.seen, lane),
             zeroed=_taken(self.zeroed, lane),
             advice=self.advice.aligned(lane),
+            pressed=self.pressed.aligned(lane),
             ahead=self.ahead.aligned(lane),
             rises=self.rises.aligned(lane),
             falls=self.falls.aligned(lane),
             starts=self.starts.aligned(lane),
             history=self.history.aligned(row),
-            fit=None if self.fit is None else self.fit.aligned(rows),
+            lead=self.lead.aligned(lane if fleet.forecast.any() else lane[:0]),
         )
-
-
-def demand_rows(fleet: Fleet) -> tuple[str, ...]:
-    """The uids of the demand tracks, in order; the same object for the same fleet, so that comparing is quick."""
-    demand = fleet.tracks.kind == Kind.DEMAND
-    return fleet.tracks.uid if demand.all() else _chosen(fleet.tracks.uid, demand.tobytes())
-
-
-@lru_cache(maxsize=4)
-def _chosen(uid: tuple[str, ...], rows: bytes) -> tuple[str, ...]:
-    return tuple(compress(uid, rows))
-
-
-def demand_tracks(fleet: Fleet) -> IntArray:
-    """The tracks that history, fits and forecasts have rows for, `[row]`."""
-    return indices(fleet.tracks.kind == Kind.DEMAND)
 
 
 def _source(old: tuple[str, ...], new: tuple[str, ...]) -> IntArray:

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
-from policies.arrays import indices
 from policies.model import UNKNOWN, Kind
 
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, IntArray
-    from policies.forecast.seasonal import SeasonalFit
     from policies.history import Backfill
     from policies.model import Direction, Fleet, Observation, PodSamples
 
@@ -47,7 +45,7 @@ def observation_for(fleet: Fleet, seen: Observation, keep: BoolArray) -> Observa
         samples=_samples(fleet, seen, keep),
         starts=_of_lanes(seen.starts, keep),
         applied=_of_lanes(seen.applied, keep),
-        fit=None if seen.fit is None else _fit(seen.fit, fleet, keep),
+        learned=seen.learned,  # by uid
         backfill=_backfill(seen, fleet, keep),
     )
 
@@ -88,11 +86,6 @@ def _samples(fleet: Fleet, seen: Observation, keep: BoolArray) -> PodSamples:
         track=_numbers(tracks)[samples.track[rows]],
         pod=np.where(pod == UNKNOWN, UNKNOWN, pods[pod]) if pods.size else pod,
     )
-
-
-def _fit(fit: SeasonalFit, fleet: Fleet, keep: BoolArray) -> SeasonalFit:
-    kept = keep[fleet.tracks.lane] & (fleet.tracks.kind == Kind.DEMAND)
-    return fit.aligned(tuple(fleet.tracks.uid[track] for track in indices(kept)))
 
 
 def _backfill(seen: Observation, fleet: Fleet, keep: BoolArray) -> Backfill | None:

@@ -6,19 +6,26 @@ released goes at once. In charge is the candidate that costs least with lateness
 no candidate could have served in time is charged to none. The `z` of the one in charge is then trimmed by what really
 came late, so that the budget is kept in the long run: each late share moves it up and each share in time down, as in
 Gibbs and Candes, "Adaptive conformal inference under distribution shift", NeurIPS 2021.
+
+Two more candidates order without a margin of their own: the incumbent, which is Kubernetes' rule at its settings, and
+seasonal-naive, what a load needed at this time yesterday.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from policies.arrays import BoolArray, FloatArray, IntArray, integers
 from policies.compiled import compiled
+from policies.contest import Ruling
+
+if TYPE_CHECKING:
+    from policies.contest import Came, Forecasts, Terms
 
 StatArray = NDArray[np.float32]
 CountArray = NDArray[np.int32]
@@ -27,10 +34,13 @@ STEPS_A_DAY = 2880
 EXPERTS = 3  # the largest until then, the value then, and the middle of both with a calmer scale
 SCALES = np.array([-0.5, 0.0, 0.5, 1.0, 1.4, 1.8, 2.2, 2.6, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 11.0, 15.0])
 HOLDS = np.array([0, 2, 5, 10, 20, 40, 120])  # steps
-CANDIDATES = EXPERTS * SCALES.size * HOLDS.size
+GRID = EXPERTS * SCALES.size * HOLDS.size
+INCUMBENT, SEASONAL = GRID, GRID + 1
+CANDIDATES = GRID + 2
 CALM = 0.75  # exponent of the third expert's scale
 REMEMBERED = 121  # steps of forecasts and own orders kept, for the longest hold and the longest start-up
 SLOTS = 12  # minima of orders kept per candidate; a start-up of more steps keeps minima over several
+FAMILIES = EXPERTS + 2
 SPANS = 2  # of memory: a day and a week
 HALF_LIFE_STEPS = np.array([1.0 * STEPS_A_DAY, 7.0 * STEPS_A_DAY])
 CHOOSE_EVERY = 5  # steps
@@ -41,48 +51,18 @@ REALISED_STEPS = 14.0 * STEPS_A_DAY  # half-life of realised lateness
 TRIM = 0.0003  # scales by which a step of a mean load in time lowers the trim, a late one raises it 1 / budget as much
 TRIM_LEAST, TRIM_MOST = -1.5, 3.0
 HEAVY = 3.0  # in the trim a load counts as so many mean loads at most
+EVIDENCE_STEPS = STEPS_A_DAY  # charged with a known load, before the one in charge decides alone
+INCUMBENT_LEAST, INCUMBENT_MOST = 0.0001, 0.5  # budget of a lane that may be as late as its incumbent
+HOUR_STEPS = 120.0
+HOUR_SPENT, HOUR_SCALES = 0.5, 3.0  # from half of an hour's budget on, up to so many scales are added
 HEADROOM = 0.4  # no candidate orders for more than 1.5 times the largest load of about a week
+_OUTSIDE_LATE, _OUTSIDE_COST = math.log(0.05), math.log(1.4)  # of those without a margin, before any evidence
 _BEGUN_STEPS = STEPS_A_DAY / 2.0  # weight of what candidates cost and missed on other loads
+_USUAL_STEPS = STEPS_A_DAY / 6.0
 _NEVER = 1 << 30
 _NOISE = 1e-9
 _LATE_NEAR, _LATE_FAR = np.array([-0.81, -0.282, -0.565, -0.354]), np.array([-0.64, -0.257, -0.391, -0.239])
 _COST_NEAR, _COST_FAR = np.array([0.06, 0.071, 0.018, 0.070]), np.array([0.09, 0.123, 0.053, 0.062])
-
-
-class Forecasts(NamedTuple):
-    """What the models say at each step."""
-
-    told: FloatArray  # means above the base and scales, of the largest and of the last [lane, step, 4]
-    base: FloatArray  # log demand [lane, step]
-    peak: FloatArray  # largest log demand of the last week or so [lane, step]
-
-
-class Came(NamedTuple):
-    """What came at each step, `[lane, step]`."""
-
-    demand: FloatArray  # in replicas
-    usable: IntArray  # 2 known, 1 a lower bound, 0 not known
-    ready: FloatArray  # replicas that were ready; negative where nobody knows, then what was ordered counts
-    late: FloatArray  # share late by an indicator from outside; negative where there is none
-
-
-class Terms(NamedTuple):
-    """What binds a lane, `[lane]`."""
-
-    low: IntArray
-    high: IntArray
-    startup: IntArray  # steps
-    lag: IntArray  # steps, at least 1
-    budget: FloatArray  # share of the load that may be late
-    churn: FloatArray  # replica-steps that starting or stopping a replica costs
-    hold: IntArray  # steps of a stabilisation window that the user wrote
-
-
-class Ruling(NamedTuple):
-    """What came of each step, `[lane, step]`."""
-
-    order: IntArray
-    candidate: IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +78,13 @@ class Scores:
     scale: FloatArray  # and its scale
     own: IntArray  # own orders, newest first [lane, step]
     in_charge: IntArray  # candidate [lane]
+    runner_up: IntArray  # candidate [lane]
     trim: FloatArray  # scales added to the candidate's [lane]
     usual: FloatArray  # decayed sums of load and of steps, by the week [lane, 2]
     realised: FloatArray  # decayed sums of own late load and of load [lane, 2]
+    hour: FloatArray  # own late load of the last hour or so [lane]
     steps: IntArray  # [lane]
+    known: IntArray  # of which a known load was charged [lane]
 
     @classmethod
     def empty(cls, lanes: int) -> Scores:
@@ -116,10 +99,13 @@ class Scores:
             scale=np.zeros((lanes, EXPERTS, REMEMBERED)),
             own=np.zeros((lanes, REMEMBERED), np.int64),
             in_charge=integers(lanes, -1),
+            runner_up=integers(lanes, -1),
             trim=np.zeros(lanes),
             usual=np.zeros((lanes, 2)),
             realised=np.zeros((lanes, 2)),
+            hour=np.zeros(lanes),
             steps=integers(lanes),
+            known=integers(lanes),
         )
 
     def copied(self) -> Scores:
@@ -139,10 +125,13 @@ class _Columns(NamedTuple):
     scale: FloatArray
     own: IntArray
     in_charge: IntArray
+    runner_up: IntArray
     trim: FloatArray
     usual: FloatArray
     realised: FloatArray
+    hour: FloatArray
     steps: IntArray
+    known: IntArray
 
 
 def rulings(scores: Scores, forecasts: Forecasts, came: Came, terms: Terms) -> Ruling:
@@ -152,10 +141,18 @@ def rulings(scores: Scores, forecasts: Forecasts, came: Came, terms: Terms) -> R
     lowers nobody's order. Blocks of any length give what one step at a time gives.
     """
     lanes, steps = forecasts.base.shape
-    ruling = Ruling(np.zeros((lanes, steps), np.int64), np.zeros((lanes, steps), np.int64))
+    ruling = Ruling(
+        np.zeros((lanes, steps), np.int64), np.full((lanes, steps), -1, np.int64), np.zeros((lanes, steps), np.bool_)
+    )
     columns = _Columns(*(getattr(scores, each.name) for each in fields(scores)))
     _rulings(columns, forecasts, came, terms, ruling)
     return ruling
+
+
+def scored_steps(scores: Scores) -> FloatArray:
+    """The steps that the costs of about a week are a sum of, older ones for less, `[lane]`; at least 1."""
+    begun = (_BEGUN_STEPS - _USUAL_STEPS) * 0.5 ** (scores.known / HALF_LIFE_STEPS[-1])
+    return np.asarray(np.maximum(scores.usual[:, 1] + begun, 1.0))
 
 
 @compiled
@@ -163,20 +160,23 @@ def _rulings(scores: _Columns, forecasts: Forecasts, came: Came, terms: Terms, r
     orders, missed = np.empty(CANDIDATES, np.int64), np.empty(CANDIDATES, np.bool_)
     for lane in range(ruling.order.shape[0]):
         startup, low, high = terms.startup[lane], terms.low[lane], terms.high[lane]
+        bounds = (low, high, terms.hold[lane])
         merged = 1 if startup < SLOTS else (startup + SLOTS - 2) // (SLOTS - 1)
         for step in range(ruling.order.shape[1]):
             demand, usable = came.demand[lane, step], came.usable[lane, step]
             n = scores.steps[lane]
-            if n == 0:
+            if usable > 0 and scores.usual[lane, 1] == 0.0:
                 _begun(scores, lane, demand, startup, terms.budget[lane])
             if usable > 0 and n > terms.lag[lane]:
                 _charged(scores, came, terms, (lane, step, merged), missed)
             _remembered(scores, forecasts, lane, step)
             most = forecasts.peak[lane, step] + HEADROOM
-            _ordered(scores.level[lane], scores.scale[lane], most, (low, high, terms.hold[lane]), orders)
+            _ordered(scores.level[lane], scores.scale[lane], most, bounds, orders)
+            orders[INCUMBENT] = forecasts.incumbent[lane, step]
+            orders[SEASONAL] = _replicas(min(forecasts.yesterday[lane, step], most), low, high)
             for candidate in range(CANDIDATES):
                 before = scores.before[lane, candidate]
-                order = max(orders[candidate], before) if usable == 0 and n > 0 else orders[candidate]
+                order = max(orders[candidate], before) if usable < 2 and n > 0 else orders[candidate]
                 minima = scores.minima[lane, candidate]
                 if n % merged == 0:
                     for slot in range(SLOTS - 1, 0, -1):
@@ -189,18 +189,23 @@ def _rulings(scores: _Columns, forecasts: Forecasts, came: Came, terms: Terms, r
                     for span in range(SPANS):
                         scores.cost[lane, span, candidate] += price
                 scores.before[lane, candidate] = order
-            if n % CHOOSE_EVERY == 0 or scores.in_charge[lane] < 0:
-                scores.in_charge[lane] = _cheapest(
-                    scores.cost[lane], scores.late[lane], scores.load[lane], terms.budget[lane]
+            if scores.usual[lane, 1] > 0.0 and (n % CHOOSE_EVERY == 0 or scores.in_charge[lane] < 0):
+                scores.in_charge[lane], scores.runner_up[lane] = _cheapest(
+                    scores.cost[lane], scores.late[lane], scores.load[lane], _budget(scores, terms, lane), terms.price[lane]
                 )
             chosen = scores.in_charge[lane]
-            bounds = (low, high, terms.hold[lane])
-            order = _trimmed(scores.level[lane], scores.scale[lane], most, bounds, chosen, scores.trim[lane])
-            order = max(order, scores.own[lane, 0]) if usable == 0 and n > 0 else order
+            order = low
+            if chosen >= GRID:
+                order = scores.before[lane, chosen]
+            elif chosen >= 0:
+                trim = scores.trim[lane] + _hurry(scores, lane, terms.hour[lane])
+                order = _trimmed(scores.level[lane], scores.scale[lane], most, bounds, chosen, trim)
+            order = max(order, scores.own[lane, 0]) if usable < 2 and n > 0 else order
             for back in range(REMEMBERED - 1, 0, -1):
                 scores.own[lane, back] = scores.own[lane, back - 1]
             scores.own[lane, 0] = order
             ruling.order[lane, step], ruling.candidate[lane, step] = order, chosen
+            ruling.alone[lane, step] = scores.known[lane] >= EVIDENCE_STEPS
             scores.steps[lane] = n + 1
 
 
@@ -215,11 +220,13 @@ def _begun(scores: _Columns, lane: int, demand: float, startup: int, budget: flo
         for term, value in enumerate((1.0, z, min(z, 3.0), hold)):
             late += (_LATE_NEAR[term] + far * (_LATE_FAR[term] - _LATE_NEAR[term])) * value
             cost += (_COST_NEAR[term] + far * (_COST_FAR[term] - _COST_NEAR[term])) * value
+        if candidate >= GRID:
+            late, cost = _OUTSIDE_LATE, _OUTSIDE_COST
         for span in range(SPANS):
             scores.late[lane, span, candidate] = _BEGUN_STEPS * demand * min(1.0, math.exp(late))
             scores.cost[lane, span, candidate] = _BEGUN_STEPS * max(demand, 1.0) * math.exp(cost)
     scores.load[lane, :] = _BEGUN_STEPS * demand
-    scores.usual[lane, 0], scores.usual[lane, 1] = 480.0 * demand, 480.0
+    scores.usual[lane, 0], scores.usual[lane, 1] = _USUAL_STEPS * demand, _USUAL_STEPS
     scores.realised[lane, 0], scores.realised[lane, 1] = 240.0 * demand * budget, 240.0 * demand
 
 
@@ -262,17 +269,44 @@ def _charged(scores: _Columns, came: Came, terms: Terms, place: tuple[int, int, 
     keep = 0.5 ** (1.0 / REALISED_STEPS)
     scores.realised[lane, 0] = scores.realised[lane, 0] * keep + share * demand
     scores.realised[lane, 1] = scores.realised[lane, 1] * keep + demand
+    scores.hour[lane] = scores.hour[lane] * (1.0 - 1.0 / HOUR_STEPS) + share * demand
+    scores.known[lane] += 1
     weight = min(demand / (scores.usual[lane, 0] / scores.usual[lane, 1] + _NOISE), HEAVY)
-    moved = TRIM * weight * (share - _aim(scores.realised[lane], terms.budget[lane])) / terms.budget[lane]
+    budget = _budget(scores, terms, lane)
+    moved = TRIM * weight * (share - _aim(scores, lane, budget, terms.price[lane])) / budget
     scores.trim[lane] = min(max(scores.trim[lane] + moved, TRIM_LEAST), TRIM_MOST)
 
 
 @compiled
-def _aim(realised: FloatArray, budget: float) -> float:
-    """The late share to steer for: below the target after more came late than that, above it after less."""
-    target = TARGET * budget
-    spent = realised[0] / max(realised[1], _NOISE) / target
+def _budget(scores: _Columns, terms: Terms, lane: int) -> float:
+    """The share of the load that may be late: as written, or what the incumbent would have been late in shadow."""
+    if not terms.as_incumbent[lane] or scores.known[lane] < EVIDENCE_STEPS:
+        return float(terms.budget[lane])
+    most = terms.budget[lane] if terms.slo[lane] else INCUMBENT_MOST
+    late = scores.late[lane, SPANS - 1, INCUMBENT] / max(scores.load[lane, SPANS - 1], _NOISE)
+    return float(min(max(late, INCUMBENT_LEAST), most))
+
+
+@compiled
+def _aim(scores: _Columns, lane: int, budget: float, price: float) -> float:
+    """The late share to steer for: below the target after more came late than that, above it after less.
+
+    Where lateness has a price, no more than the one in charge found worth it.
+    """
+    target, chosen = TARGET * budget, scores.in_charge[lane]
+    if price > 0 and chosen >= 0:
+        late = scores.late[lane, SPANS - 1, chosen] / max(scores.load[lane, SPANS - 1], _NOISE)
+        target = min(target, max(late, INCUMBENT_LEAST))
+    spent = scores.realised[lane, 0] / max(scores.realised[lane, 1], _NOISE) / target
     return float(target * min(max(1.0 + FEEDBACK * (1.0 - spent), 0.25), 2.0))
+
+
+@compiled
+def _hurry(scores: _Columns, lane: int, most: float) -> float:
+    """Scales added while an hour's budget runs out: none up to half of it, all of `HOUR_SCALES` once it is spent."""
+    usual = scores.usual[lane, 0] / max(scores.usual[lane, 1], 1.0)
+    spent = scores.hour[lane] / (HOUR_STEPS * usual * most + _NOISE)
+    return float(HOUR_SCALES * min(max((spent - HOUR_SPENT) / (1.0 - HOUR_SPENT), 0.0), 1.0))
 
 
 @compiled
@@ -323,15 +357,25 @@ def _replicas(log_demand: float, low: int, high: int) -> int:
 
 
 @compiled
-def _cheapest(cost: StatArray, late: StatArray, load: FloatArray, budget: float) -> int:
-    """The candidate with the least cost and price of lateness above the target, the mean of both spans."""
-    best, lowest = 0, np.inf
-    least = (cost[0].min(), cost[1].min())
+def _cheapest(cost: StatArray, late: StatArray, load: FloatArray, budget: float, price: float) -> tuple[int, int]:
+    """The candidate with the least cost and price of lateness, the mean of both spans; and the best of another family.
+
+    Families are the three experts, the incumbent and seasonal-naive.
+    """
+    least = np.full(SPANS, np.inf)
+    for span in range(SPANS):
+        for candidate in range(CANDIDATES):
+            least[span] = min(least[span], cost[span, candidate] + price * late[span, candidate])
+    best, lowest = np.zeros(FAMILIES, np.int64), np.full(FAMILIES, np.inf)
     for candidate in range(CANDIDATES):
         score = 0.0
         for span in range(SPANS):
             share = late[span, candidate] / max(load[span], _NOISE)
-            score += cost[span, candidate] / least[span] + PRICE * max(0.0, share / budget - TARGET)
-        if score < lowest:
-            best, lowest = candidate, score
-    return best
+            score += (cost[span, candidate] + price * late[span, candidate]) / max(least[span], _NOISE)
+            score += PRICE * max(0.0, share / budget - TARGET)
+        family = candidate // (SCALES.size * HOLDS.size) if candidate < GRID else candidate - GRID + EXPERTS
+        if score < lowest[family]:
+            best[family], lowest[family] = candidate, score
+    first = lowest.argmin()
+    lowest[first] = np.inf
+    return best[first], best[lowest.argmin()]

@@ -14,25 +14,23 @@ import numpy as np
 from policies.arrays import integers, small
 from policies.engine import decide
 from policies.fleet import fleet_of
-from policies.forecast import seasonal
 from policies.hpa.columns import steadied
 from policies.model import UNKNOWN, Applied, Hold, Limits, Observation, Pods, PodSamples, Readings, Starts, Status, Why
 from policies.spec import WorkloadPolicy
 from policies.state import EngineState
 from simulations.contenders import TOLERANCE_RATIO, WINDOW_S, ContenderError, Daemon, Hpa, parse_contender
 from simulations.scenario import Pace, ReplayError
-from simulations.serving import DAY_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from policies.arrays import BoolArray, FloatArray, IntArray
-    from policies.forecast.seasonal import SeasonalFit
     from policies.model import Fleet
     from simulations.serving import Serving
 
 REPLICA_UNITS = 1e6  # a load is scaled so that one replica serves this much, far above the milli-unit of the core
 LATE_RATIO = 0.01
+STARTS_SEEN = 32  # start-ups that a lane has seen when a replay begins
 _MILLI = 1000.0
 _NOISE = 1e-9
 
@@ -94,8 +92,7 @@ def replay(
     """The plan that the policy makes: replicas that stand at the end of each step, `[lane, step]`.
 
     A lane begins with the replicas that the first sample needs at the target, all of them ready; their start-ups have
-    been seen. Where a load is not known, its reading is missing. The forecast is fitted at the end of the first day and
-    every six hours from then on, when it is used. `on_step` is told each step before it is decided. Raises ReplayError
+    been seen. Where a load is not known, its reading is missing. `on_step` is told each step before it is decided. Raises ReplayError
     for lanes of different lengths or none.
     """
     steps = {lane.demand.size for lane in lanes}
@@ -114,32 +111,31 @@ class _Drive:
 
     def __init__(self, lanes: Sequence[Lane], policy: ReplayPolicy, pace: Pace, start_s: float) -> None:
         self._pace, self._start_s = pace, start_s
-        self._fleet = _fleet(lanes, policy, pace)
+        self._fleet = fleet_for([lane.serving for lane in lanes], policy, pace)
         self._state = EngineState.fresh(self._fleet)
-        units = np.array([lane.demand / lane.serving.capacity for lane in lanes]) * (REPLICA_UNITS * _MILLI)
-        self._value_milli = np.rint(units).astype(np.int64).T.copy()  # [step, lane]
+        units = np.array([value_milli(lane.demand, lane.serving) for lane in lanes])
+        self._value_milli = units.T.copy()  # [step, lane]
         everywhere = np.ones(units.shape[1], np.bool_)
         known = [everywhere if lane.known is None else lane.known for lane in lanes]
         self._status = np.where(np.array(known).T, Status.FRESH, Status.MISSING).astype(np.int8)  # [step, lane]
         self._startup_s = np.array([lane.serving.startup_s for lane in lanes])
         self._startup_steps = np.array([lane.serving.startup_steps for lane in lanes])
         self.plan = np.zeros((len(lanes), units.shape[1]), np.int64)
-        self._replicas = _first_replicas(self._value_milli[0], self._fleet)
+        self._replicas = first_replicas(self._value_milli[0], self._fleet)
         self._applied = Applied.none()
         self._risen: dict[int, list[int]] = defaultdict(list)  # lanes whose rise is ready, by the step at which it is
-        self._next_fit_s = DAY_S if policy.forecast else np.inf
         self._same = small(len(lanes), Hold.NONE), integers(len(lanes), 1), integers(len(lanes), UNKNOWN)
 
     def step(self, step: int) -> None:
         """Decide as often as a step has it, and keep what stands."""
         before = self._replicas
         sampled = max(0, step - self._pace.lag_steps)
-        starts, fit = self._starts(step), self._fit(step)
+        starts = self._starts(step)
         for sync in range(self._pace.syncs):
             since_s = step * self._pace.step_s + sync * self._pace.sync_s
             age_s = since_s - sampled * self._pace.step_s
             seen = self._seen(self._start_s + since_s, self._read(sampled, age_s))
-            self._decide(replace(seen, starts=starts, fit=fit) if sync == 0 else seen)
+            self._decide(replace(seen, starts=starts) if sync == 0 else seen)
         self.plan[:, step] = self._replicas
         for lane in np.flatnonzero(self._replicas > before).tolist():
             self._risen[step + max(1, int(self._startup_steps[lane]))].append(lane)
@@ -181,7 +177,7 @@ class _Drive:
     def _starts(self, step: int) -> Starts:
         """Start-ups that finished since the last step; those under way are below the fixed time and teach nothing."""
         if step == 0:
-            return self._finished(np.arange(self._replicas.size), self._replicas)
+            return self._finished(np.arange(self._replicas.size), np.maximum(self._replicas, STARTS_SEEN))
         due = sorted(set(self._risen.pop(step, ())))
         if not due:
             return _NO_STARTS
@@ -197,25 +193,16 @@ class _Drive:
         rows = np.repeat(lane, count)
         return Starts(rows, self._startup_s[rows], np.ones(rows.size, np.bool_))
 
-    def _fit(self, step: int) -> SeasonalFit | None:
-        since_s = step * self._pace.step_s
-        if since_s < self._next_fit_s:
-            return None
-        self._next_fit_s += seasonal.REFIT_EVERY_S
-        now_s = self._start_s + since_s
-        window = self._state.history.window(float(self._fleet.history_s.max()), now_s)
-        return seasonal.refit(window, now_s=now_s, rows=self._state.rows)
 
-
-def _fleet(lanes: Sequence[Lane], policy: ReplayPolicy, pace: Pace) -> Fleet:
+def fleet_for(serving: Sequence[Serving], policy: ReplayPolicy, pace: Pace) -> Fleet:
     """The fleet that policy documents with defaults make, at the policy's target. The fleet breaker is off."""
-    documents = [_document(number, lane.serving, policy) for number, lane in enumerate(lanes)]
+    documents = [_document(number, each, policy) for number, each in enumerate(serving)]
     fleet = fleet_of(documents, Limits(removal_ratio=1.0, tick_s=pace.sync_s))
     if policy.target_ratio is None:
         return fleet
     behavior = steadied(fleet.behavior, tolerance_ratio=policy.tolerance_ratio, window_s=policy.window_s)
     target_milli = round(policy.target_ratio * REPLICA_UNITS * _MILLI)
-    tracks = replace(fleet.tracks, target_milli=integers(len(lanes), target_milli))
+    tracks = replace(fleet.tracks, target_milli=integers(len(serving), target_milli))
     return replace(fleet, behavior=behavior, tracks=tracks)
 
 
@@ -239,7 +226,13 @@ def _document(number: int, serving: Serving, policy: ReplayPolicy) -> WorkloadPo
     )
 
 
-def _first_replicas(value_milli: IntArray, fleet: Fleet) -> IntArray:
+def value_milli(demand: FloatArray, serving: Serving) -> IntArray:
+    """A load as its reading has it, `[step]`."""
+    return np.rint(demand / serving.capacity * (REPLICA_UNITS * _MILLI)).astype(np.int64)
+
+
+def first_replicas(value_milli: IntArray, fleet: Fleet) -> IntArray:
+    """Replicas that a load needs at the target, `[lane]`."""
     needed = np.ceil(value_milli / fleet.tracks.target_milli - _NOISE).astype(np.int64)
     return np.clip(needed, fleet.min_replicas, fleet.max_replicas)
 

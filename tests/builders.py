@@ -13,7 +13,8 @@ from policies.fleet import fleet_of
 from policies.forecast.seasonal import SeasonalFit
 from policies.model import UNKNOWN, Applied, Limits, Observation, Pods, PodSamples, Readings, Starts, Status, Why
 from policies.spec import WorkloadPolicy
-from policies.state import EngineState, demand_rows
+from policies.rows import demand_rows
+from policies.state import EngineState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ from policies.forecast.maximum import minutes_until_full, of_lanes
 from policies.forecast.outlook import PAST_MIN
 from policies.history import MINUTE_S, Window
 from policies.model import signal_name
-from policies.state import demand_tracks
+from policies.rows import demand_tracks
 
 if TYPE_CHECKING:
     from policies.arrays import FloatArray

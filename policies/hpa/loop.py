@@ -37,6 +37,13 @@ class Way(NamedTuple):
     period: IntArray  # runs before the present one that lie within the period [policy]
 
 
+class Beside(NamedTuple):
+    """Orders of another, `[lane, step]`: the larger count stands, or the order where it stands alone."""
+
+    order: IntArray
+    alone: BoolArray  # where the load is known
+
+
 class HpaRule(NamedTuple):
     """What each lane's HPA is told, `[lane]`. A named tuple, as that is what compiled code can read."""
 
@@ -124,18 +131,26 @@ class HpaState:
         return cls(integers(lanes), replicas.copy(), replicas.copy(), *rings)
 
 
-def advance(
-    rule: HpaRule, state: HpaState, demand: FloatArray, *, known: BoolArray, runs: int = 1
+def advance(  # noqa: PLR0913 - all but the first three are named
+    rule: HpaRule,
+    state: HpaState,
+    demand: FloatArray,
+    *,
+    known: BoolArray,
+    runs: int = 1,
+    beside: Beside | None = None,
 ) -> tuple[HpaState, IntArray]:
     """Decide `runs` times on each step's demand; the state after it, and what stands after each step.
 
     `demand` and `known` are `[lane, step]`, as the rule sees them: a metric's delay is the caller's to add. Blocks of
-    any length give what one step at a time gives.
+    any length give what one step at a time gives. With `beside` the rule goes on from the count that then stands.
     """
+    nothing = np.zeros((0, 0), np.int64)
+    beside = Beside(nothing, nothing > 0) if beside is None else beside
     rings = (state.recommended.copy(), state.stood.copy())
     now = HpaState(state.runs.copy(), state.first.copy(), state.replicas.copy(), *rings)
     plan = np.empty(demand.shape, np.int64)
-    _advance(rule, (now.runs, now.first, now.replicas, now.recommended, now.stood), (demand, known), runs, plan)
+    _advance(rule, (now.runs, now.first, now.replicas, now.recommended, now.stood), (demand, known), runs, beside, plan)
     return now, plan
 
 
@@ -143,7 +158,9 @@ _Columns = tuple[IntArray, IntArray, IntArray, IntArray, IntArray]
 
 
 @compiled
-def _advance(rule: HpaRule, state: _Columns, seen: tuple[FloatArray, BoolArray], runs: int, plan: IntArray) -> None:
+def _advance(  # noqa: PLR0913 - compiled code takes columns
+    rule: HpaRule, state: _Columns, seen: tuple[FloatArray, BoolArray], runs: int, beside: Beside, plan: IntArray
+) -> None:
     """Fill `plan` and move `state` on, in place."""
     count, first, replicas, recommended, stood = state
     demand, known = seen
@@ -167,6 +184,10 @@ def _advance(rule: HpaRule, state: _Columns, seen: tuple[FloatArray, BoolArray],
                     replicas[lane] = min(steady, rule.high[lane], max(_rate(rule.up, state, lane, 1), current))
                 elif steady < current:
                     replicas[lane] = max(steady, rule.low[lane], min(_rate(rule.down, state, lane, -1), current))
+                if beside.order.size:
+                    order = beside.order[lane, step]
+                    alone = beside.alone[lane, step] and known[lane, step]
+                    replicas[lane] = order if alone else max(replicas[lane], order)
                 count[lane] = run + 1
             plan[lane, step] = replicas[lane]
 

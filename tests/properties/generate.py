@@ -24,7 +24,7 @@ from policies.model import (
     Status,
     Why,
 )
-from policies.state import demand_rows
+from policies.rows import demand_rows
 from tests.builders import FREE, NOW_S, demand, late, policy, pressure, requested
 
 if TYPE_CHECKING:

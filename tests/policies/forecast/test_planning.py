@@ -7,7 +7,7 @@ import numpy as np
 from policies.fleet import fleet_of
 from policies.forecast.planning import horizon_of
 from policies.history import Window
-from policies.state import demand_rows
+from policies.rows import demand_rows
 from tests.policies.test_events import DEMAND, policy_of
 
 DAY = 1440

@@ -1,0 +1,355 @@
+"""The lead-time layer in the engine: its state, its own clock of steps, and what it makes of each observation.
+
+Ticks may come at any pace; the layer goes on by one step of `STEP_S` wall seconds at a time, at the first tick in it.
+Between two steps its orders stand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.arrays import BoolArray, FloatArray, IntArray, any_by, booleans, floats, integers
+from policies.candidates import capacity_per_replica
+from policies.contest import Came, Forecasts, Terms
+from policies.forecast.nearby import HALF_REPLICA, LAGS_MIN, LONGEST_LEAD, STEP_S, Lead, Near, past_of, past_span_min
+from policies.forecast.nearby import NEAR, shapes
+from policies.forecast.recursive import Models, forecasts
+from policies.hpa.pods import ready_pods
+from policies.incumbent import Incumbent, Settings, orders_of
+from policies.lateness import realised
+from policies.model import UNKNOWN, Forecast, Status
+from policies.rows import demand_tracks
+from policies.tournament import EVIDENCE_STEPS, GRID, HOLDS, INCUMBENT, SCALES, Scores, rulings, scored_steps
+
+if TYPE_CHECKING:
+    from policies.forecast.nearby import Past, Shape
+    from policies.history import History, Window
+    from policies.hpa.behavior import Bounds
+    from policies.model import Fleet, Observation
+
+MINUTE_S = 60
+LAG_SLACK = 0.75  # a lag stands while readings are up to so many steps older or younger
+YESTERDAY = (8, 10)  # mean features that lead from the base to the largest load a day before
+WHO = 3  # of whom it is told how they stand: in charge, runner-up, incumbent
+EXPERT_NAMES = ("largest", "last", "middle")  # load until an order made now serves
+_NOISE = 1e-9
+KNOWN, BOUND, NOTHING = 2, 1, 0  # how far a load is usable
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class LeadTime:
+    """What the layer remembers of each lane."""
+
+    step: int  # wall time of the last step over `STEP_S`; UNKNOWN before the first
+    near: Near
+    models: Models
+    scores: Scores
+    incumbent: Incumbent
+    lag: IntArray  # steps [lane]
+    ready: FloatArray  # replicas that were ready at the last step; UNKNOWN where nobody knows [lane]
+
+    @classmethod
+    def empty(cls, lanes: int) -> LeadTime:
+        """Nothing seen."""
+        parts = Near.empty(lanes), Models.empty(lanes), Scores.empty(lanes), Incumbent.empty(lanes)
+        return cls(UNKNOWN, *parts, integers(lanes, 1), floats(lanes, UNKNOWN))
+
+    def copied(self) -> LeadTime:
+        """Arrays of its own, to be written to."""
+        parts = self.near.copied(), self.models.copied(), self.scores.copied(), self.incumbent.copied()
+        return LeadTime(self.step, *parts, self.lag, self.ready)
+
+    @property
+    def lanes(self) -> int:
+        """How many lanes there are."""
+        return int(self.lag.size)
+
+    def aligned(self, source: IntArray) -> LeadTime:
+        """Lane i takes what old lane `source[i]` remembers; -1 stands for a lane that has seen nothing."""
+        return _aligned(self, LeadTime.empty(source.size), source)
+
+    def with_lanes(self, learned: LeadTime, source: IntArray) -> LeadTime:
+        """Lane i takes what lane `source[i]` of `learned` remembers, where it knows more; -1 stands for itself."""
+        known = np.where(source >= 0, learned.scores.known[np.maximum(source, 0)], 0) if learned.lanes else source * 0
+        return _aligned(learned, self, np.where(known > self.scores.known, source, -1))
+
+
+class Bound(NamedTuple):
+    """What binds the candidates, and the settings of the incumbent among them."""
+
+    terms: Terms
+    incumbent: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What the layer learned of the past of some lanes, made outside of a tick."""
+
+    uid: tuple[str, ...]
+    lead: LeadTime
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What the layer asks for, `[lane]`."""
+
+    replicas: IntArray
+    alone: BoolArray  # the one in charge has evidence enough to decide alone
+
+    @classmethod
+    def none(cls, lanes: int) -> Orders:
+        """No order."""
+        return cls(integers(lanes), booleans(lanes))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the tournament stands, `[lane]` or `[lane, who]`: in charge, runner-up, incumbent; of about a week."""
+
+    candidate: IntArray  # [lane, who]; UNKNOWN before the first
+    trim: FloatArray  # scales added to those of the one in charge [lane]
+    cost: FloatArray  # replicas, with what churn costs, on average [lane, who]
+    late: FloatArray  # share of the load [lane, who]
+    realised: FloatArray  # share of the load that really came late [lane]
+    known: IntArray  # steps of known load that this rests on [lane]
+
+    @classmethod
+    def none(cls, lanes: int) -> Standing:
+        """Nobody is in charge."""
+        nobody = np.full((lanes, WHO), UNKNOWN, np.int64)
+        return cls(nobody, floats(lanes), np.zeros((lanes, WHO)), np.zeros((lanes, WHO)), floats(lanes), integers(lanes))
+
+
+def came_of(fleet: Fleet, seen: Observation) -> tuple[FloatArray, IntArray]:
+    """The demand of each lane in replicas at the serving limit, and how far it is usable, `[lane]`.
+
+    Known is what all demand signals tell freshly. Where one of them is cut off by saturation, the largest is a lower
+    bound; an old value tells nothing.
+    """
+    tracks, lanes = demand_tracks(fleet), fleet.lanes
+    lane, status = fleet.tracks.lane[tracks], seen.readings.status[tracks]
+    serving = serving_per_replica(fleet, seen)
+    told = ((status == Status.FRESH) | (status == Status.CENSORED)) & (serving > 0)
+    fresh = told & (status == Status.FRESH)
+    demand = floats(lanes)
+    np.maximum.at(demand, lane[told], seen.readings.value_milli[tracks][told] / 1000.0 / serving[told])
+    known = any_by(lane, fresh, lanes) & ~any_by(lane, ~fresh, lanes)
+    bound = any_by(lane, told & ~fresh, lanes)
+    return demand, np.where(known, KNOWN, np.where(bound, BOUND, NOTHING)).astype(np.int64)
+
+
+def serving_per_replica(fleet: Fleet, seen: Observation) -> FloatArray:
+    """Load that one replica serves in time, in the unit of each demand track, `[row]`; 0 where nobody knows."""
+    tracks = demand_tracks(fleet)
+    return capacity_per_replica(fleet, seen)[tracks] * fleet.serving_limit_ratio[fleet.tracks.lane[tracks]]
+
+
+def advanced(
+    lead: LeadTime, fleet: Fleet, seen: Observation, history: History, startup_s: FloatArray, bounds: Bounds
+) -> tuple[LeadTime, Orders]:
+    """The layer after this observation, and its orders; they stand as they were within a step.
+
+    `history` holds what this observation told; `startup_s` and `bounds` are `[lane]`. Steps without a tick take the
+    present reading where ticks are as far apart, else they are not known.
+    """
+    step = int(seen.now_s // STEP_S)
+    missed = step - lead.step
+    if missed == 0:
+        return lead, _orders(lead)
+    steps = min(missed, NEAR) if lead.step != UNKNOWN and missed > 0 else 1
+    demand, usable = came_of(fleet, seen)
+    lag = _lag(lead.lag, fleet, seen)
+    ready = _ready(fleet, seen)
+    late, told = realised(fleet, seen.readings)
+    both = np.where((ready >= 0) & (lead.ready >= 0), np.minimum(ready, lead.ready), ready)
+    filled = steps <= 2 + int(fleet.limits.tick_s // STEP_S)
+    came = Came(
+        demand=_last(demand, steps, before=demand if filled else floats(fleet.lanes)),
+        usable=_last(usable, steps, before=usable if filled else integers(fleet.lanes)),
+        ready=_last(both, steps, before=both),
+        late=_last(np.where(told, late, UNKNOWN), steps, before=floats(fleet.lanes, UNKNOWN)),
+    )
+    bound = bound_of(fleet, startup_s, lag, bounds)
+    serving, first = serving_per_replica(fleet, seen), step - steps + 1
+    lane = fleet.tracks.lane[demand_tracks(fleet)]
+
+    def window(first_min: int, end_min: int) -> NDArray[np.float32]:
+        minutes = history.window((end_min - first_min) * MINUTE_S, (end_min - 1) * MINUTE_S)
+        return log_demand(minutes, serving, lane, fleet.lanes)
+
+    lead = lead.copied()
+    past = past_around(window, first, steps, Lead(bound.terms.startup, lag))
+    decided(lead, past, came, bound, first)
+    lead = replace(lead, step=step, lag=lag, ready=ready)
+    return lead, _orders(lead)
+
+
+def decided(
+    lead: LeadTime, past: Past, came: Came, bound: Bound, first_step: int, *, learned: bool = True
+) -> tuple[IntArray, BoolArray]:
+    """Orders, and whether they stand alone, of some steps from `first_step` on, `[lane, step]`; `lead` is written to.
+
+    Without `learned` there are no models: the load stays as it is, and the headroom follows its changes.
+    """
+    terms, settings = bound.terms, bound.incumbent
+    ahead = Lead(terms.startup, terms.lag)
+    shape = shapes(lead.near, past, ahead, came.demand, came.usable, first_step)
+    told = forecasts(lead.models, shape, ahead, learned=np.full(lead.lanes, learned))
+    incumbent = orders_of(lead.incumbent, came.demand, came.usable, settings)
+    said = Forecasts(told, shape.base, shape.peak, incumbent, _yesterday(shape))
+    ruling = rulings(lead.scores, said, came, terms)
+    return ruling.order, ruling.alone
+
+
+def bound_of(fleet: Fleet, startup_s: FloatArray, lag: IntArray, bounds: Bounds) -> Bound:
+    """What binds each lane, in steps and replicas."""
+    aims, down = fleet.aims, fleet.behavior.down
+    terms = Terms(
+        low=bounds.low,
+        high=bounds.high,
+        startup=np.clip(_steps(startup_s), 1, LONGEST_LEAD),
+        lag=lag,
+        budget=fleet.late_ratio,
+        as_incumbent=aims.late_incumbent,
+        hour=aims.slo_hour_ratio,
+        price=aims.late_price_ratio,
+        churn=aims.churn_s / STEP_S,
+        hold=np.where(down.written, np.minimum(_steps(down.window_s), LONGEST_LEAD), 0),
+        slo=aims.slo_window_s > 0,
+    )
+    incumbent = Settings(
+        target=aims.incumbent_target_ratio / fleet.serving_limit_ratio,
+        tolerance_ratio=aims.incumbent_tolerance_ratio,
+        window=_steps(aims.incumbent_window_s),
+        low=bounds.low,
+        high=bounds.high,
+    )
+    return Bound(terms, incumbent)
+
+
+def past_around(window: Any, first_step: int, steps: int, lead: Lead) -> Past:  # noqa: ANN401
+    """The windows around each lag that some steps look at; `window(first_min, end_min)` gives log demand by minute."""
+    before, after = past_span_min(lead)
+    begin, end = first_step // 2, (first_step + steps - 1) // 2
+    firsts = [begin - lag - before for lag in LAGS_MIN]
+    width = end - begin + before + after + 1
+    return past_of([window(first, first + width) for first in firsts], np.array(firsts))
+
+
+def log_demand(minutes: Window, serving: FloatArray, lane: IntArray, lanes: int) -> NDArray[np.float32]:
+    """Log demand of each lane by minute, the largest of its tracks; NaN where none is known, `[lane, minute]`."""
+    level = np.full(minutes.value.shape, np.nan, np.float32)
+    known = minutes.known & (serving > 0)[:, None]
+    row = np.nonzero(known)[0]
+    level[known] = np.log(np.maximum(minutes.value[known] / serving[row], 0.0) + HALF_REPLICA)
+    if lane.size == lanes and (lane == np.arange(lanes)).all():
+        return level
+    largest = np.full((lanes, level.shape[1]), np.nan, np.float32)
+    if lane.size:
+        begins = np.flatnonzero(np.r_[True, lane[1:] != lane[:-1]])
+        largest[lane[begins]] = np.fmax.reduceat(level, begins, axis=0)
+    return largest
+
+
+def forecast_of(lead: LeadTime, fleet: Fleet, startup_s: FloatArray) -> Forecast:
+    """Demand one start-up ahead: the expected, and with the margin of the one in charge, `[lane]`."""
+    scores = lead.scores
+    chosen, lanes = scores.in_charge, np.arange(lead.lanes)
+    grid = np.clip(chosen, 0, GRID - 1)
+    expert, z = grid // (SCALES.size * HOLDS.size), SCALES[grid // HOLDS.size % SCALES.size] + scores.trim
+    margin = np.where(chosen < GRID, z * scores.scale[lanes, expert, 0], 0.0)
+    known = fleet.forecast & (chosen != UNKNOWN)
+    level = scores.level[:, :, 0]
+    median, upper = (
+        np.where(known, np.exp(np.where(known, each, 0.0)) - HALF_REPLICA, 0.0)
+        for each in (level[:, 1], level[lanes, expert] + margin)
+    )
+    lead_s = startup_s + lead.lag * STEP_S
+    replicas = np.where(known, scores.own[:, 0], 0)
+    return Forecast(known, lead_s, np.maximum(median, 0.0), np.maximum(upper, 0.0), replicas)
+
+
+def standing_of(lead: LeadTime) -> Standing:
+    """Who is in charge of each lane, and what it, the runner-up and the incumbent cost and missed in shadow."""
+    scores, lanes = lead.scores, np.arange(lead.lanes)[:, None]
+    who = np.stack([scores.in_charge, scores.runner_up, np.where(scores.in_charge < 0, UNKNOWN, INCUMBENT)], axis=1)
+    place = np.maximum(who, 0)
+    steps, load = scored_steps(scores)[:, None], np.maximum(scores.load[:, -1:], _NOISE)
+    return Standing(
+        candidate=who,
+        trim=scores.trim,
+        cost=scores.cost[lanes, -1, place] / steps,
+        late=np.minimum(scores.late[lanes, -1, place] / load, 1.0),
+        realised=scores.realised[:, 0] / np.maximum(scores.realised[:, 1], _NOISE),
+        known=scores.known,
+    )
+
+
+def candidate_name(candidate: int) -> str:
+    """What a candidate does, in words: "largest until then + 1.8 scales, held 5 min"."""
+    if candidate >= GRID:
+        return "incumbent" if candidate == INCUMBENT else "seasonal-naive"
+    expert, rest = divmod(candidate, SCALES.size * HOLDS.size)
+    z, hold_s = SCALES[rest // HOLDS.size], HOLDS[rest % HOLDS.size] * STEP_S
+    held = f", held {hold_s / MINUTE_S:g} min" if hold_s else ""
+    return f"{EXPERT_NAMES[expert]} {z:+g} scales{held}"
+
+
+def _orders(lead: LeadTime) -> Orders:
+    return Orders(lead.scores.own[:, 0], lead.scores.known >= EVIDENCE_STEPS)
+
+
+def _yesterday(shape: Shape) -> FloatArray:
+    return shape.base + shape.mean[:, :, YESTERDAY[0]] + shape.mean[:, :, YESTERDAY[1]]
+
+
+def _lag(lag: IntArray, fleet: Fleet, seen: Observation) -> IntArray:
+    """Steps that readings are old; it changes only when they are clearly older or younger."""
+    tracks = demand_tracks(fleet)
+    fresh = seen.readings.status[tracks] == Status.FRESH
+    age = floats(fleet.lanes)
+    np.maximum.at(age, fleet.tracks.lane[tracks][fresh], seen.readings.age_s[tracks][fresh] / STEP_S)
+    known = any_by(fleet.tracks.lane[tracks], fresh, fleet.lanes)
+    moved = known & (np.abs(age - lag) > LAG_SLACK)
+    return np.where(moved, np.clip(np.rint(age), 1, 4), lag).astype(np.int64)
+
+
+def _ready(fleet: Fleet, seen: Observation) -> FloatArray:
+    """Replicas that are ready, `[lane]`; UNKNOWN where no pods are listed at all, as in a replay."""
+    if seen.pods.lane.size == 0:
+        return floats(fleet.lanes, UNKNOWN)
+    return (ready_pods(seen.pods, fleet.lanes) // seen.pods_per_replica).astype(np.float64)
+
+
+def _steps(seconds: FloatArray) -> IntArray:
+    return np.ceil(seconds / STEP_S - 1e-9).astype(np.int64)
+
+
+def _last(value: Any, steps: int, *, before: Any) -> Any:  # noqa: ANN401 - floats or integers
+    """Columns `[lane, step]`: `value` in the last, `before` in the others."""
+    table = np.repeat(before[:, None], steps, axis=1)
+    table[:, -1] = value
+    return table
+
+
+def _aligned(of: T, into: T, source: IntArray) -> T:
+    """`into` with the rows of `of` that `source` names; what is -1 stays. Tables of tables follow."""
+    old = source >= 0
+    columns = {}
+    for each in fields(cast("Any", of)):
+        mine, theirs = getattr(into, each.name), getattr(of, each.name)
+        if isinstance(mine, np.ndarray):
+            mine = mine.copy()
+            mine[old] = theirs[source[old]]
+        elif not isinstance(mine, int):
+            mine = _aligned(theirs, mine, source)
+        elif mine == UNKNOWN:
+            mine = theirs
+        columns[each.name] = mine
+    return cast("T", replace(cast("Any", into), **columns))
