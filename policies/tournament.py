@@ -56,7 +56,7 @@ INCUMBENT_LEAST, INCUMBENT_MOST = 0.0001, 0.5  # budget of a lane that may be as
 HOUR_STEPS = 120.0
 HOUR_SPENT, HOUR_SCALES = 0.5, 3.0  # from half of an hour's budget on, up to so many scales are added
 HEADROOM = 0.4  # no candidate orders for more than 1.5 times the largest load of about a week
-_OUTSIDE_LATE, _OUTSIDE_COST = math.log(0.05), math.log(1.4)  # of those without a margin, before any evidence
+_OUTSIDE_COST = math.log(1.4)  # of those without a margin, before any evidence
 _BEGUN_STEPS = STEPS_A_DAY / 2.0  # weight of what candidates cost and missed on other loads
 _USUAL_STEPS = STEPS_A_DAY / 6.0
 _NEVER = 1 << 30
@@ -190,8 +190,10 @@ def _rulings(scores: _Columns, forecasts: Forecasts, came: Came, terms: Terms, r
                         scores.cost[lane, span, candidate] += price
                 scores.before[lane, candidate] = order
             if scores.usual[lane, 1] > 0.0 and (n % CHOOSE_EVERY == 0 or scores.in_charge[lane] < 0):
+                eligible = CANDIDATES if scores.known[lane] >= EVIDENCE_STEPS else GRID
+                aims = (_budget(scores, terms, lane), terms.price[lane])
                 scores.in_charge[lane], scores.runner_up[lane] = _cheapest(
-                    scores.cost[lane], scores.late[lane], scores.load[lane], _budget(scores, terms, lane), terms.price[lane]
+                    scores.cost[lane], scores.late[lane, :, :eligible], scores.load[lane], aims
                 )
             chosen = scores.in_charge[lane]
             order = low
@@ -221,7 +223,7 @@ def _begun(scores: _Columns, lane: int, demand: float, startup: int, budget: flo
             late += (_LATE_NEAR[term] + far * (_LATE_FAR[term] - _LATE_NEAR[term])) * value
             cost += (_COST_NEAR[term] + far * (_COST_FAR[term] - _COST_NEAR[term])) * value
         if candidate >= GRID:
-            late, cost = _OUTSIDE_LATE, _OUTSIDE_COST
+            late, cost = math.log(budget), _OUTSIDE_COST
         for span in range(SPANS):
             scores.late[lane, span, candidate] = _BEGUN_STEPS * demand * min(1.0, math.exp(late))
             scores.cost[lane, span, candidate] = _BEGUN_STEPS * max(demand, 1.0) * math.exp(cost)
@@ -246,7 +248,7 @@ def _charged(scores: _Columns, came: Came, terms: Terms, place: tuple[int, int, 
             if slot * merged < n:
                 ready = min(ready, scores.minima[lane, candidate, slot])
         missed[candidate] = demand > ready + _NOISE or (usable == 1 and real >= 0 and ready <= real)
-        avoidable = avoidable or not missed[candidate]
+        avoidable = avoidable or (candidate < GRID and not missed[candidate])
     for span in range(SPANS):
         keep = 0.5 ** (1.0 / HALF_LIFE_STEPS[span])
         scores.load[lane, span] = scores.load[lane, span] * keep + demand
@@ -357,17 +359,18 @@ def _replicas(log_demand: float, low: int, high: int) -> int:
 
 
 @compiled
-def _cheapest(cost: StatArray, late: StatArray, load: FloatArray, budget: float, price: float) -> tuple[int, int]:
+def _cheapest(cost: StatArray, late: StatArray, load: FloatArray, aims: tuple[float, float]) -> tuple[int, int]:
     """The candidate with the least cost and price of lateness, the mean of both spans; and the best of another family.
 
     Families are the three experts, the incumbent and seasonal-naive.
     """
+    budget, price = aims
     least = np.full(SPANS, np.inf)
     for span in range(SPANS):
-        for candidate in range(CANDIDATES):
+        for candidate in range(GRID):
             least[span] = min(least[span], cost[span, candidate] + price * late[span, candidate])
     best, lowest = np.zeros(FAMILIES, np.int64), np.full(FAMILIES, np.inf)
-    for candidate in range(CANDIDATES):
+    for candidate in range(late.shape[1]):
         score = 0.0
         for span in range(SPANS):
             share = late[span, candidate] / max(load[span], _NOISE)

@@ -10,11 +10,12 @@ import numpy as np
 from policies.arrays import booleans, integers, small
 from policies.engine import decide
 from policies.fleet import fleet_of
-from policies.forecast.seasonal import SeasonalFit
+from policies.forecast.nearby import STEP_S
+from policies.lead_time import Learned, LeadTime
 from policies.model import UNKNOWN, Applied, Limits, Observation, Pods, PodSamples, Readings, Starts, Status, Why
 from policies.spec import WorkloadPolicy
-from policies.rows import demand_rows
 from policies.state import EngineState
+from policies.tournament import EVIDENCE_STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,13 +133,13 @@ def samples(track: int, *values: float, request: float = 1.0) -> PodSamples:
     )
 
 
-def level_fit(fleet: Fleet, *levels: float, fitted_at_s: float = NOW_S) -> SeasonalFit:
-    """A forecast that says these levels, one per demand track, at any time and without doubt."""
-    rows = demand_rows(fleet)
-    fit = SeasonalFit.empty(rows, fitted_at_s)
-    fit.known[:] = True
-    fit.coefficient[:, 0] = levels
-    return fit
+def ordering(fleet: Fleet, *orders: int, alone: bool = False, at_s: float = NOW_S) -> Learned:
+    """What the lead-time layer orders, by lane, until its step after `at_s`; `alone` with evidence enough."""
+    lead = LeadTime.empty(fleet.lanes)
+    lead.scores.own[:, 0] = orders
+    lead.scores.in_charge[:] = 0
+    lead.scores.known[:] = EVIDENCE_STEPS if alone else 1
+    return Learned(fleet.uid, replace(lead, step=int(at_s // STEP_S)))
 
 
 @dataclass

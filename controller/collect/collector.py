@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from controller.ports import MetricsSource
     from controller.records import Answer, ClusterView, Outcome
     from policies.arrays import IntArray
-    from policies.forecast.seasonal import SeasonalFit
+    from policies.lead_time import Learned
     from policies.history import Backfill
     from policies.model import Fleet, Pods
 
@@ -37,7 +37,7 @@ class News:
     """What else came in since the last tick."""
 
     outcomes: tuple[Outcome, ...] = ()
-    fit: SeasonalFit | None = None
+    learned: Learned | None = None
     backfill: Backfill | None = None
 
 
@@ -115,7 +115,7 @@ class Collector:
             samples=rows.samples(readings),
             starts=work.starts(now_s),
             applied=_applied(fleet, news.outcomes),
-            fit=news.fit,
+            learned=news.learned,
             backfill=news.backfill,
         )
 

@@ -13,9 +13,13 @@ import numpy as np
 import structlog
 
 from controller.errors import Rejected, Unavailable
-from policies.forecast.seasonal import REFIT_EVERY_S, refit
 from policies.history import Backfill
+from policies.lead_time import serving_per_replica
 from policies.model import Kind
+from policies.pretraining import learned_of
+from policies.rows import demand_tracks
+from policies.subset import fleet_for
+from policies.tournament import EVIDENCE_STEPS
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -24,8 +28,8 @@ if TYPE_CHECKING:
     from controller.ports import Clock, MetricsSource
     from controller.records import PastSeries, SignalQuery
     from policies.arrays import BoolArray
-    from policies.forecast.seasonal import SeasonalFit
-    from policies.model import Fleet
+    from policies.lead_time import Learned
+    from policies.model import Fleet, Observation
     from policies.state import EngineState
 
 log = structlog.get_logger("foresail.learning")
@@ -33,7 +37,8 @@ log = structlog.get_logger("foresail.learning")
 DAY_S = 86_400.0
 STEP_S = 60.0
 DAY_DEADLINE_S = 60.0  # for one query over one day
-RETRY_REFIT_S = 600.0  # while no row of the fit is known
+LANES_AT_ONCE = 32  # whose past is gone through in one piece of work: a week takes about a second each
+AGAIN_S = 6 * 3600.0  # a lane whose past was too short is tried again
 RETRY_PAST_S = 60.0  # while the source does not answer
 
 
@@ -49,17 +54,17 @@ class _Reading:
 
 @dataclass(slots=True)
 class Learning:
-    """Reads the past of new demand tracks day by day, newest first, and refits when a fit is due."""
+    """Reads the past of new demand tracks day by day, newest first, and has the lead-time layer learn from it."""
 
     source: MetricsSource
     clock: Clock
-    executor: Executor | None = None  # None runs refits in a thread
+    executor: Executor | None = None  # None learns in a thread
     _days: deque[tuple[tuple[str, ...], Backfill]] = field(default_factory=deque)
     _reading: _Reading | None = None
     _task: asyncio.Task[None] | None = None
     _waiting: bool = False  # for a source that did not answer
-    _fitting: asyncio.Future[SeasonalFit] | None = None
-    _fitted_at_s: float = -np.inf
+    _learning: asyncio.Future[Learned] | None = None
+    _tried_at_s: dict[str, float] = field(default_factory=dict)  # by uid of the lane
 
     def read_past(
         self, fleet: Fleet, questions: Questions, *, rows: BoolArray | None = None, known_s: float = 0.0
@@ -90,10 +95,10 @@ class Learning:
         self._days.clear()
 
     def stop(self) -> None:
-        """Give up reading the past, and a refit under way."""
+        """Give up reading the past, and learning from it."""
         self.stop_reading()
-        if self._fitting is not None:
-            self._fitting.cancel()
+        if self._learning is not None:
+            self._learning.cancel()
 
     def next_day(self, rows: tuple[str, ...]) -> Backfill | None:
         """A day that has been read for these rows, once."""
@@ -103,30 +108,46 @@ class Learning:
                 return backfill
         return None
 
-    def next_fit(self) -> SeasonalFit | None:
-        """A refit that has finished, once."""
-        done, self._fitting = self._fitting, None
+    def next_learned(self) -> Learned | None:
+        """What was learned, once."""
+        done, self._learning = self._learning, None
         if done is None or not done.done():
-            self._fitting = done
+            self._learning = done
             return None
         if done.exception() is not None:
-            log.warning("refit failed", err=str(done.exception()))
+            log.warning("learning failed", err=str(done.exception()))
             return None
         return done.result()
 
-    def refit_when_due(self, state: EngineState, history_s: float) -> None:
-        """Start a refit if the last is too old, none runs and no history is still being read."""
-        now_s = self.clock.now_s()
-        reading = self._unread() and not self._waiting
-        known = state.fit is not None and bool(state.fit.known.any())
-        due = now_s - self._fitted_at_s >= (REFIT_EVERY_S if known else RETRY_REFIT_S)
-        if reading or not due or self._fitting is not None or not state.history.hours:
+    def learn_when_due(self, fleet: Fleet, state: EngineState, seen: Observation) -> None:
+        """Have some lanes that know too little go through their past, once it is read and nothing else is learned."""
+        if self._learning is not None or (self._unread() and not self._waiting) or not state.history.hours:
             return
-        self._fitted_at_s = now_s
-        window = state.history.window(history_s, now_s)
+        keep = self._to_learn(fleet, state)
+        if not keep.any():
+            return
+        rows = np.flatnonzero(keep[fleet.tracks.lane[demand_tracks(fleet)]])
+        window = state.history.window(float(fleet.history_s.max()), seen.now_s, rows)
+        serving = serving_per_replica(fleet, seen)[rows]
+        work = partial(learned_of, fleet_for(fleet, keep), window, serving, state.starts.quantile_s[keep])
         loop = asyncio.get_running_loop()
-        work = partial(refit, window, now_s=now_s, rows=state.rows)
-        self._fitting = asyncio.ensure_future(loop.run_in_executor(self.executor, work))
+        self._learning = asyncio.ensure_future(loop.run_in_executor(self.executor, work))
+
+    def _to_learn(self, fleet: Fleet, state: EngineState) -> BoolArray:
+        """The next few lanes that have demand and not evidence enough, `[lane]`; they count as tried."""
+        now_s = self.clock.now_s()
+        keep = np.zeros(fleet.lanes, np.bool_)
+        if not fleet.forecast.any():
+            return keep
+        keep[fleet.tracks.lane[demand_tracks(fleet)]] = True
+        keep &= fleet.forecast & (state.lead.scores.known < EVIDENCE_STEPS)
+        chosen = [
+            lane
+            for lane in np.flatnonzero(keep).tolist()
+            if now_s - self._tried_at_s.get(fleet.uid[lane], -np.inf) >= AGAIN_S
+        ][:LANES_AT_ONCE]
+        self._tried_at_s |= {fleet.uid[lane]: now_s for lane in chosen}
+        return np.isin(np.arange(fleet.lanes), chosen)
 
     def _unread(self) -> bool:
         """Whether the past is still being read, or a day of it waits to be taken."""

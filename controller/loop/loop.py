@@ -55,7 +55,7 @@ class Parts:
     actuator: Actuator
     events: Events
     journal: Journal | None = None
-    executor: Executor | None = None  # of refits; None uses a thread
+    executor: Executor | None = None  # of what takes long; None uses a thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ class Loop:
         now_s, view = self.parts.clock.now_s(), self.parts.cluster.view()
         late, still_open = resolved(self._open, view, now_s)
         outcomes = self._outcomes + late
-        news = News(outcomes, self.learning.next_fit(), self.learning.next_day(state.rows))
+        news = News(outcomes, self.learning.next_learned(), self.learning.next_day(state.rows))
         observe = self.collector.observation
         seen = await self._timed("collect", asyncio.to_thread(observe, fleet, answers, view, now_s, news))
         seen = replace(seen, hold=self._with_forbidden(fleet, seen.hold, now_s))
@@ -225,7 +225,7 @@ class Loop:
         await self.supervisor.guarded("record the outcomes", taken)
         await self.supervisor.guarded("tell", self.told.tell(fleet, seen, targets, self._outcomes))
         await self.supervisor.guarded("keep", self.memory.keep(self.state, now_s))
-        self.learning.refit_when_due(self.state, float(fleet.history_s.max()))
+        self.learning.learn_when_due(fleet, self.state, seen)
         return self._report(seen, decision, answers, view)
 
     async def _answers(self) -> Sequence[Answer]:

@@ -11,7 +11,6 @@ import pytest
 from policies.arrays import integers
 from policies.engine import decide
 from policies.fleet import fleet_of
-from policies.forecast.seasonal import OLDEST_FIT_S
 from policies.guardrails import HOLD_RULES
 from policies.history import Backfill
 from policies.model import RULES, Action, Decision, Hold, Starts, Status, Why
@@ -21,12 +20,13 @@ from policies.state import EngineState
 from tests.builders import (
     FREE,
     NOW_S,
+    TICK_S,
     Document,
     Ticks,
     applied,
     demand,
-    level_fit,
     one,
+    ordering,
     policy,
     pressure,
     readings,
@@ -50,71 +50,118 @@ def reason(decision: Decision, lane: int = 0) -> str:
     return RULES[decision.replicas.reason[lane]]
 
 
-def first(replicas: int, value: float, level: float | None, spec: Document) -> Decision:
-    """The first decision for one lane, with a forecast of `level` where there is one."""
+def first(replicas: int, value: float, order: int | None, spec: Document, *, alone: bool = False) -> Decision:
+    """The first decision for one lane, with an order of the lead-time layer where there is one."""
     fleet = one(**spec)
-    fit = None if level is None else level_fit(fleet, level)
-    return decide(fleet, EngineState.fresh(fleet), seen([replicas], readings([value]), fit=fit))[1]
+    learned = None if order is None else ordering(fleet, order, alone=alone)
+    return decide(fleet, EngineState.fresh(fleet), seen([replicas], readings([value]), learned=learned))[1]
 
 
 @pytest.mark.parametrize(
-    ("replicas", "value", "level", "spec", "expected"),
+    ("replicas", "value", "order", "spec", "expected"),
     [
-        # The rule aims at 7 a replica (10 x 0.8 x 0.875), the forecast at 8 (10 x 0.8).
-        pytest.param(10, 70, 160, {}, (20, "forecast"), id="raises-above-the-kubernetes-rule"),
-        pytest.param(10, 70, 8, {}, (10, "steady"), id="a-low-forecast-lowers-nothing"),
-        pytest.param(2, 70, 8, {}, (6, "rate_limit"), id="a-low-forecast-does-not-hold-a-rise-back"),
-        pytest.param(10, 70, 800, {}, (100, "forecast"), id="default-behaviour-does-not-bind-it"),
-        pytest.param(10, 70, 8000, {}, (100, "forecast"), id="bounds-bind-it"),
-        pytest.param(10, 70, 160, {"behavior": SLOW_UP}, (12, "forecast"), id="written-behaviour-binds-it"),
+        # The rule aims at 7 a replica: 10 x 0.8 x 0.875.
+        pytest.param(10, 70, 20, {}, (20, "forecast"), id="raises-above-the-kubernetes-rule"),
+        pytest.param(10, 70, 1, {}, (10, "steady"), id="a-low-order-lowers-nothing"),
+        pytest.param(2, 70, 1, {}, (6, "rate_limit"), id="a-low-order-does-not-hold-a-rise-back"),
+        pytest.param(10, 70, 100, {}, (100, "forecast"), id="default-behaviour-does-not-bind-it"),
+        pytest.param(10, 70, 1000, {}, (100, "forecast"), id="bounds-bind-it"),
+        pytest.param(10, 70, 20, {"behavior": SLOW_UP}, (12, "forecast"), id="written-behaviour-binds-it"),
         pytest.param(
             10,
             70,
-            160,
+            20,
             {"behavior": {"scaleUp": {"selectPolicy": "Disabled"}}},
             (10, "steady"),
             id="a-direction-that-is-disabled-binds-it",
         ),
-        pytest.param(10, 70, 160, {"behavior": NO_WINDOW}, (20, "forecast"), id="the-other-direction-does-not-bind-it"),
-        pytest.param(10, 70, 160, {"forecast": {"enabled": False}}, (10, "steady"), id="switched-off"),
-        pytest.param(0, 70, 160, {}, (0, "steady"), id="a-lane-at-zero-is-left-alone"),
-        pytest.param(10, 70, None, {}, (10, "steady"), id="no-fit"),
+        pytest.param(10, 70, 20, {"behavior": NO_WINDOW}, (20, "forecast"), id="the-other-direction-does-not-bind-it"),
+        pytest.param(10, 70, 20, {"forecast": {"enabled": False}}, (10, "steady"), id="switched-off"),
+        pytest.param(0, 70, 20, {}, (0, "steady"), id="a-lane-at-zero-is-left-alone"),
     ],
 )
-def test_the_forecast(
-    replicas: int, value: float, level: float | None, spec: Document, expected: tuple[int, str]
+def test_an_order_while_evidence_is_thin(
+    replicas: int, value: float, order: int | None, spec: Document, expected: tuple[int, str]
 ) -> None:
-    decision = first(replicas, value, level, spec)
+    decision = first(replicas, value, order, spec)
 
     assert (decision.replicas.target[0], reason(decision)) == expected
 
 
-def test_a_forecast_that_is_too_old_is_not_used() -> None:
+@pytest.mark.parametrize(
+    ("replicas", "order", "spec", "expected"),
+    [
+        pytest.param(10, 8, {}, (8, "tournament"), id="goes-below-the-kubernetes-rule"),
+        pytest.param(8, 8, {}, (8, "tournament"), id="stays-below-it"),
+        pytest.param(20, 9, {}, (9, "tournament"), id="the-default-window-does-not-hold-its-falls"),
+        pytest.param(20, 0, {}, (1, "tournament"), id="zero-is-for-the-kubernetes-rule-to-decide"),
+        pytest.param(20, 9, {"behavior": SLOW_DOWN}, (19, "tournament"), id="a-written-rate-binds-it"),
+        pytest.param(
+            20,
+            9,
+            {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}},
+            (20, "tournament"),
+            id="a-written-window-binds-it",
+        ),
+        pytest.param(20, 9, {"replicas": {"min": 12, "max": 30}}, (12, "tournament"), id="bounds-bind-it"),
+        pytest.param(10, 8, {"forecast": {"enabled": False}}, (10, "steady"), id="switched-off"),
+    ],
+)
+def test_an_order_with_evidence_stands_alone(
+    replicas: int, order: int, spec: Document, expected: tuple[int, str]
+) -> None:
+    decision = first(replicas, 70, order, spec, alone=True)
+
+    assert decision.kubernetes[0] == max(10, decision.min_replicas[0]) or "behavior" in spec
+    assert (decision.replicas.target[0], reason(decision)) == expected
+
+
+@pytest.mark.parametrize(
+    ("waiting", "expected"),
+    [
+        pytest.param(20, (8, "tournament"), id="below-its-target-pressure-asks-for-less"),
+        pytest.param(120, (24, "pressure"), id="above-its-target-pressure-raises"),
+        pytest.param(51, (10, "pressure"), id="within-the-tolerance-above-its-target-nothing-is-lowered"),
+    ],
+)
+def test_pressure_beside_an_order_with_evidence(waiting: float, expected: tuple[int, str]) -> None:
+    fleet = one(demand(), pressure(average=5))  # a target of 5 for each of 10 replicas
+    observation = seen([10], readings([70, waiting]), pods=ready_pods(10), learned=ordering(fleet, 8, alone=True))
+    state = replace(EngineState.fresh(fleet), seen=np.array([True]))  # its windows are empty
+    _, decision = decide(fleet, state, observation)
+
+    assert (decision.replicas.target[0], reason(decision)) == expected
+
+
+@pytest.mark.parametrize("status", [Status.STALE, Status.MISSING, Status.CENSORED])
+def test_an_order_with_evidence_lowers_nothing_while_data_is_in_doubt(status: Status) -> None:
     fleet = one()
-    old = level_fit(fleet, 160, fitted_at_s=NOW_S - OLDEST_FIT_S - 1)
-    _, decision = decide(fleet, EngineState.fresh(fleet), seen([10], readings([70]), fit=old))
+    learned = ordering(fleet, 8, alone=True)
+    _, decision = decide(fleet, EngineState.fresh(fleet), seen([10], readings([70], status), learned=learned))
 
-    assert not decision.forecast.known[0]
-    assert decision.replicas.target[0] == 10
-
-
-def test_a_forecast_that_falls_keeps_its_count_for_the_down_window() -> None:
-    world = Ticks(one(), [10])
-    world.tick(readings([70]), fit=level_fit(world.fleet, 160))
-    low = level_fit(world.fleet, 80)
-
-    assert world.replicas == [20]
-    assert [world.values(70, fit=low)[0] for _ in range(19)] == [20] * 19  # 15 .. 285 s after
-    assert world.values(70, fit=low) == [10]
+    assert decision.replicas.target.tolist() == [10]
 
 
-def test_the_lead_is_the_start_up_time_and_one_tick() -> None:
+def test_a_written_window_holds_what_was_ordered_before() -> None:
+    fleet = one(behavior={"scaleDown": {"stabilizationWindowSeconds": 60}})
+    world = Ticks(fleet, [10])
+    asked = []
+    for order in (20, 8, 8, 8, 8, 8):
+        world.state = replace(EngineState.fresh(fleet) if world.state is None else world.state)
+        lead = ordering(fleet, order, alone=True, at_s=world.now_s + TICK_S).lead
+        world.state = replace(world.state, lead=lead)
+        asked += world.values(70)
+
+    assert asked == [20, 20, 20, 20, 8, 8]  # 15, 30 and 45 s after
+
+
+def test_the_lead_is_the_start_up_time_and_the_age_of_what_is_seen() -> None:
     fleet = one()
     starts = Starts(integers(3), np.full(3, 45.0), np.ones(3, np.bool_))
     _, decision = decide(fleet, EngineState.fresh(fleet), seen([1], readings([7]), starts=starts))
 
     assert decision.startup_s.tolist() == [45.0]
-    assert decision.forecast.lead_s.tolist() == [60.0]
+    assert decision.forecast.lead_s.tolist() == [75.0]
 
 
 DOUBTS = [
@@ -267,7 +314,7 @@ def test_a_clock_that_is_set_back_starts_the_windows_anew_and_no_more() -> None:
 def test_state_follows_lanes_that_come_go_and_change_places() -> None:
     before = fleet_of([policy(name) for name in ("b", "c", "d")], FREE)
     world = Ticks(before, [10, 20, 30])
-    world.tick(readings([70, 140, 210]), fit=level_fit(before, 8, 16, 24))
+    world.tick(readings([70, 140, 210]), learned=ordering(before, 8, 16, 24, at_s=NOW_S + TICK_S))
     assert world.state is not None
     after = fleet_of([policy(name) for name in ("a", "c", "d", "e")], FREE)
     moved = world.state.aligned_to(after)
@@ -275,8 +322,7 @@ def test_state_follows_lanes_that_come_go_and_change_places() -> None:
     assert moved.uid == ("shop/a", "shop/c", "shop/d", "shop/e")
     assert moved.seen.tolist() == [False, True, True, False]
     assert moved.advice.largest(world.now_s, np.full(4, 60.0), start=integers(4)).tolist() == [0, 20, 30, 0]
-    assert moved.fit is not None
-    assert moved.fit.known.tolist() == [False, True, True, False]
+    assert moved.lead.scores.own[:, 0].tolist() == [0, 16, 24, 0]
     kept = moved.history.window(60.0, world.now_s)
     assert kept.value[:, 0].tolist() == [0, 140, 210, 0]
     assert moved.aligned_to(after) is moved
@@ -290,10 +336,11 @@ def test_a_lane_that_stays_is_still_held_by_its_window_when_others_come() -> Non
     assert world.values(7, 7, 7) == [1, 10, 1]
 
 
-def test_a_fit_that_arrives_for_other_rows_serves_those_that_are_left() -> None:
+def test_what_was_learned_for_other_lanes_serves_those_that_are_left() -> None:
     old = fleet_of([policy("b"), policy("c")], FREE)
     new = fleet_of([policy("a"), policy("c")], FREE)
-    _, decision = decide(new, EngineState.fresh(new), seen([1, 1], readings([7, 7]), fit=level_fit(old, 800, 80)))
+    learned = ordering(old, 80, 10)
+    _, decision = decide(new, EngineState.fresh(new), seen([1, 1], readings([7, 7]), learned=learned))
 
     assert decision.forecast.known.tolist() == [False, True]
     assert decision.replicas.target.tolist() == [1, 10]
@@ -324,7 +371,7 @@ def test_after_a_restart_the_next_decisions_are_the_same() -> None:
     world = Ticks(fleet, [10, 30])
     random = np.random.default_rng(7)
     for tick in range(30):
-        world.tick(readings(random.uniform(0, 200, 3).tolist()), fit=level_fit(fleet, 40, 90) if tick == 3 else None)
+        world.tick(readings(random.uniform(0, 200, 3).tolist()), learned=ordering(fleet, 40, 90) if tick == 3 else None)
     assert world.state is not None
     core, hours = snapshot_of(world.state)
     again = replace(world, state=state_from(core, hours), replicas=list(world.replicas), pending=list(world.pending))

@@ -13,7 +13,7 @@ from policies.model import UNKNOWN, Starts
 from policies.packing import pack
 from policies.state import EngineState
 from policies.subset import fleet_for, observation_for
-from tests.builders import FREE, applied, demand, level_fit, policy, pressure, readings, ready_pods, samples, seen
+from tests.builders import FREE, applied, demand, ordering, policy, pressure, readings, ready_pods, samples, seen
 
 ROWS = [
     policy("a", demand(), pressure(average=5), objective={"slo": {"target": 0.999}, "churn": 7}),
@@ -30,7 +30,7 @@ SEEN = seen(
         np.array([0, 1, 2]), np.array([10.0, 20.0, 30.0]), np.ones(3, np.bool_), small(3, 1), np.array([4, 5, 6])
     ),
     applied=applied((0, 1, 1, 2), (2, 3, 3, 4)),
-    fit=level_fit(FLEET, 1, 2, 3),
+    learned=ordering(FLEET, 1, 2, 3),
     backfill=Backfill(0.0, 60.0, np.array([[1], [2], [3]], np.float32), np.ones((3, 1), np.bool_)),
 )
 
@@ -59,9 +59,7 @@ def test_a_part_of_an_observation_is_renumbered() -> None:
     assert part.samples.pod.tolist() == [0, 1, UNKNOWN]
     assert (part.starts.lane.tolist(), part.starts.together.tolist()) == ([0, 1], [5, 6])
     assert (part.applied.lane.tolist(), part.applied.after.tolist()) == ([1], [4])
-    assert part.fit is not None
-    assert [uid.partition("#")[0] for uid in part.fit.uid] == ["shop/b/load", "shop/c/load"]
-    assert part.fit.coefficient[:, 0].tolist() == [2.0, 3.0]
+    assert part.learned is SEEN.learned  # by uid
     assert part.backfill is not None
     assert part.backfill.value.tolist() == [[2], [3]]
 

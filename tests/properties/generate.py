@@ -8,7 +8,6 @@ import numpy as np
 from hypothesis import strategies as st
 
 from policies.fleet import fleet_of
-from policies.forecast.seasonal import SeasonalFit
 from policies.model import (
     UNKNOWN,
     Applied,
@@ -24,13 +23,13 @@ from policies.model import (
     Status,
     Why,
 )
-from policies.rows import demand_rows
-from tests.builders import FREE, NOW_S, demand, late, policy, pressure, requested
+from tests.builders import FREE, NOW_S, demand, late, ordering, policy, pressure, requested
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
     from policies.arrays import IntArray
+    from policies.lead_time import Learned
     from policies.spec import WorkloadPolicy
     from tests.builders import Document
 
@@ -116,18 +115,12 @@ def fleets(draw: DrawFn, *, limits: Limits = FREE, signals: tuple[Document, ...]
 seeds = st.integers(0, 2**32 - 1)
 
 
-def random_fit(random: np.random.Generator, fleet: Fleet) -> SeasonalFit:
-    """A forecast of any size; some rows are not known."""
-    fit = SeasonalFit.empty(demand_rows(fleet), NOW_S)
-    rows = len(fit.uid)
-    fit.known[:] = random.random(rows) < 0.8
-    fit.scale[:] = 10.0 ** random.integers(-2, 6, rows)
-    fit.coefficient[:] = random.normal(0, 0.3, fit.coefficient.shape)
-    fit.coefficient[:, 0] = random.gamma(2, 1, rows)
-    fit.rho[:] = random.random(fit.rho.shape)
-    fit.offset[:] = np.sort(random.normal(0, 0.5, fit.offset.shape), axis=2)
-    fit.relative[:] = random.random(rows) < 0.5
-    return fit
+def random_learned(random: np.random.Generator, fleet: Fleet) -> Learned:
+    """Orders of any size, with evidence or without, of some lanes."""
+    orders = random.choice([0, 1, 5, 50, 10_000_000], fleet.lanes).tolist()
+    learned = ordering(fleet, *orders, alone=bool(random.random() < 0.5))
+    learned.lead.scores.known[random.random(fleet.lanes) < 0.2] = 0
+    return learned
 
 
 def random_pods(random: np.random.Generator, lanes: int) -> Pods:
@@ -205,7 +198,7 @@ def random_seen(
             together=random.choice(np.array([1, 2, 6, 3000]), starting.size),
         ),
         applied=Applied.none(),
-        fit=random_fit(random, fleet) if random.random() < 0.3 else None,
+        learned=random_learned(random, fleet) if random.random() < 0.3 else None,
     )
 
 
