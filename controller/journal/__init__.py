@@ -19,15 +19,19 @@ from controller.journal import queries
 from controller.journal.buffer import Buffer, Write
 from controller.journal.database import Database
 from controller.journal.rows import (
+    Beginning,
     DecisionRow,
     Explained,
     Intent,
     JournalHealth,
+    Page,
     Restored,
     Snapshot,
     StepRow,
     TickRow,
     decision_rows,
+    rows_of,
+    told_of,
 )
 from controller.journal.tables import (
     DECISIONS,
@@ -49,20 +53,25 @@ if TYPE_CHECKING:
     from controller.records import Outcome, ScaleOrder
 
 __all__ = [
+    "Beginning",
     "DecisionRow",
     "Explained",
     "Intent",
     "Journal",
     "JournalHealth",
+    "Page",
     "Restored",
     "Snapshot",
     "StepRow",
     "TickRow",
     "decision_rows",
+    "rows_of",
+    "told_of",
 ]
 
 TIMEOUT_S = 2.0
 BUFFER_BYTES = 128 * 2**20
+PAGE_TICKS = 200
 
 _READING_S = 60.0
 _NEVER_S = float("inf")
@@ -167,6 +176,21 @@ class Journal:
         """
         async with self._reading() as connection:
             return await queries.restored(connection, before_s, until_s)
+
+    async def beginning(self, *, since_s: float = -_NEVER_S, until_s: float = _NEVER_S) -> Beginning:
+        """From where the ticks between two wall times can be decided again. Raises Unavailable or Rejected."""
+        async with self._reading() as connection:
+            return await queries.beginning(connection, since_s, until_s)
+
+    async def pages(self, after_s: float, *, until_s: float = _NEVER_S, size: int = PAGE_TICKS) -> AsyncIterator[Page]:
+        """The ticks after a wall time, and what was decided, `size` at a time. Raises Unavailable or Rejected."""
+        while True:
+            async with self._reading() as connection:
+                page = await queries.page(connection, after_s, until_s, size)
+            yield page
+            if len(page.ticks) < size:
+                return
+            after_s = page.ticks[-1].at_s
 
     async def explain(self, uid: str, at_s: float) -> Explained | None:
         """The decision on a workload that stood at `at_s`; None when none is known. Raises Unavailable or Rejected."""

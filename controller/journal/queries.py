@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, and_, delete, func, select
 
-from controller.journal.rows import DecisionRow, Explained, Intent, Restored, Snapshot, StepRow, TickRow
+from controller.journal.rows import (
+    Beginning,
+    DecisionRow,
+    Explained,
+    Intent,
+    Page,
+    Restored,
+    Snapshot,
+    StepRow,
+    TickRow,
+)
 from controller.journal.tables import (
     DECISIONS,
     FLEETS,
@@ -25,6 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 _NEIGHBOURS = 5
+_AT_ONCE_TICKS = 10
 _WINDOW_S = 600.0  # an order of unknown end that is older than this is history
 
 
@@ -59,6 +71,42 @@ async def explained(connection: AsyncConnection, uid: str, at_s: float) -> Expla
     return Explained(known[0], tuple(reversed(known[1:])), later)
 
 
+async def beginning(connection: AsyncConnection, since_s: float, until_s: float) -> Beginning:
+    """From where the ticks between two wall times can be decided again.
+
+    That is the newest snapshot at or before `since_s`; where there is none, nothing at all if the first tick is the
+    first of its daemon, else the earliest snapshot.
+    """
+    times = select(SNAPSHOTS.c.at_s)
+    at_s = await connection.scalar(times.where(SNAPSHOTS.c.at_s <= since_s).order_by(SNAPSHOTS.c.at_s.desc()).limit(1))
+    if at_s is None and not await _is_whole(connection):
+        at_s = await connection.scalar(times.order_by(SNAPSHOTS.c.at_s).limit(1))
+    if at_s is None:
+        return Beginning(-math.inf, None, {}, await _ticks(connection, -math.inf, until_s))
+    snapshot = await _snapshot(connection, math.nextafter(at_s, math.inf))
+    newest = select(DECISIONS.c.uid, func.max(DECISIONS.c.at_s).label("at_s")).where(DECISIONS.c.at_s <= at_s)
+    last = newest.group_by(DECISIONS.c.uid).subquery()
+    same = and_(DECISIONS.c.uid == last.c.uid, DECISIONS.c.at_s == last.c.at_s)
+    standing = [_decision(row) for row in await connection.execute(select(DECISIONS).join(last, same))]
+    return Beginning(at_s, snapshot, {row.uid: row for row in standing}, await _ticks(connection, at_s, until_s))
+
+
+async def page(connection: AsyncConnection, after_s: float, until_s: float, size: int) -> Page:
+    """The first `size` ticks after `after_s`, up to `until_s`."""
+    wanted = (TICKS.c.at_s > after_s) & (TICKS.c.at_s <= until_s)
+    found = await connection.execute(select(TICKS).where(wanted).order_by(TICKS.c.at_s).limit(size))
+    ticks = tuple(TickRow(row.at_s, row.fleet_digest, row.observation) for row in found)
+    end_s = ticks[-1].at_s if len(ticks) == size else until_s
+    rows = select(DECISIONS).where(DECISIONS.c.at_s > after_s, DECISIONS.c.at_s <= end_s).order_by(DECISIONS.c.at_s)
+    digests = {tick.fleet_digest for tick in ticks}
+    fleets = (await connection.execute(select(FLEETS).where(FLEETS.c.digest.in_(digests)))).all()
+    return Page(
+        ticks,
+        tuple([_decision(row) for row in await connection.execute(rows)]),
+        {row.digest: row.fleet for row in fleets},
+    )
+
+
 async def prune(connection: AsyncConnection, cutoff_s: float, fleet_digest: str) -> None:
     """Remove what is older than `cutoff_s`.
 
@@ -78,6 +126,22 @@ async def prune(connection: AsyncConnection, cutoff_s: float, fleet_digest: str)
     used = select(TICKS.c.fleet_digest).union(select(SNAPSHOTS.c.fleet_digest))
     gone = (FLEETS.c.at_s < cutoff_s, FLEETS.c.digest.not_in(used), FLEETS.c.digest != fleet_digest)
     await connection.execute(delete(FLEETS).where(*gone))
+
+
+async def _is_whole(connection: AsyncConnection) -> bool:
+    """Whether nothing was removed from the front: the first fleet was recorded just before its first tick."""
+    joined = select(TICKS.c.at_s, FLEETS.c.at_s.label("fleet_at_s")).join(
+        FLEETS, FLEETS.c.digest == TICKS.c.fleet_digest
+    )
+    first = (await connection.execute(joined.order_by(TICKS.c.at_s).limit(2))).all()
+    if len(first) <= 1:
+        return True
+    return bool(first[0].at_s - first[0].fleet_at_s <= _AT_ONCE_TICKS * (first[1].at_s - first[0].at_s))
+
+
+async def _ticks(connection: AsyncConnection, after_s: float, until_s: float) -> int:
+    wanted = (TICKS.c.at_s > after_s) & (TICKS.c.at_s <= until_s)
+    return await connection.scalar(select(func.count()).select_from(TICKS).where(wanted)) or 0
 
 
 def _superseded() -> ColumnElement[bool]:

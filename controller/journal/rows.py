@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from controller.records import Outcome, ScaleOrder
     from policies.arrays import BoolArray, IntArray
-    from policies.model import Decision, Fleet
+    from policies.model import Decision, Fleet, ReplicaPlan
     from policies.proposal import Step
 
 
@@ -86,6 +86,31 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True)
+class Beginning:
+    """From where recorded ticks can be decided again: the ticks after `at_s`, on the state that was known then.
+
+    Without a `snapshot` that is nothing, and all ticks follow. `standing` are the last decisions until then, by uid.
+    """
+
+    at_s: float
+    snapshot: Snapshot | None
+    standing: Mapping[str, DecisionRow]
+    ticks: int  # that follow, up to the end asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some ticks in the order of time, the decisions recorded meanwhile, and the ticks' fleets by digest, packed.
+
+    A decision whose tick is missing had its observation given up, as a journal that was down for long leaves it.
+    """
+
+    ticks: tuple[TickRow, ...]
+    decisions: tuple[DecisionRow, ...]  # by time
+    fleets: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Explained:
     """The decision that stood at a moment, and its neighbours in time, the oldest first."""
 
@@ -111,7 +136,19 @@ def decision_rows(fleet: Fleet, decision: Decision, before: IntArray, last: Deci
     `before` is the scale that was observed, `[lane]`. `last` must be of the same fleet; None, as
     after a change of fleet, keeps every lane.
     """
-    lanes = np.flatnonzero(_told(decision, before, last))
+    told = np.ones(before.size, np.bool_) if last is None else told_of(decision.replicas, before, last.replicas)
+    return rows_of(fleet, decision, before, np.flatnonzero(told))
+
+
+def told_of(plan: ReplicaPlan, before: IntArray, last: ReplicaPlan) -> BoolArray:
+    """Lanes of which a tick has something to tell, `[lane]`: a scale that should change, or a plan unlike `last`."""
+    new = (plan.target != last.target) | (plan.action != last.action) | (plan.reason != last.reason)
+    told: BoolArray = new | (plan.target != before)
+    return told
+
+
+def rows_of(fleet: Fleet, decision: Decision, before: IntArray, lanes: IntArray) -> tuple[DecisionRow, ...]:
+    """The rows of some lanes, as `decision_rows` makes them."""
     steps = _steps_of(decision.steps, lanes)
     target, action, reason = decision.replicas.target, decision.replicas.action, decision.replicas.reason
     return tuple(
@@ -127,15 +164,6 @@ def decision_rows(fleet: Fleet, decision: Decision, before: IntArray, last: Deci
         )
         for lane in lanes.tolist()
     )
-
-
-def _told(decision: Decision, before: IntArray, last: Decision | None) -> BoolArray:
-    if last is None:
-        return np.ones(before.size, np.bool_)
-    now, then = decision.replicas, last.replicas
-    new = (now.target != then.target) | (now.action != then.action) | (now.reason != then.reason)
-    told: BoolArray = new | (now.target != before)
-    return told
 
 
 def _steps_of(steps: Iterable[Step], lanes: IntArray) -> dict[int, list[StepRow]]:

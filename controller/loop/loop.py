@@ -23,6 +23,7 @@ from controller.loop.told import Told, owners_of, source_health
 from controller.records import PolicySet, TickReport, Unanswered
 from policies.fleet import fleet_of
 from policies.model import Hold, Limits, Why
+from policies.rows import demand_rows
 from policies.state import EngineState
 
 if TYPE_CHECKING:
@@ -173,9 +174,10 @@ class Loop:
             self._to_follow = None
 
     async def _build_fleet(self, found: PolicySet) -> None:
-        """The fleet of all policies but those in quarantine; state, questions and watches follow it.
+        """The fleet of all policies but those in quarantine; questions and watches follow it.
 
-        Fleet, state and questions change together: a lane must never meet another lane's target.
+        Fleet and questions change together: a lane must never meet another lane's target. The state follows with the
+        next decision, so that it is what the recorded ticks make of it, whatever fleets came and went in between.
         """
         policies = tuple(policy for policy in found.policies if policy.uid not in self.quarantined)
         accepted = replace(found, policies=policies)
@@ -185,12 +187,12 @@ class Loop:
         now_s = self.parts.clock.now_s()
         await self.supervisor.guarded("record the fleet", self.memory.take_fleet(fleet, accepted, now_s))
         before, first = self.state, self.fleet is None
-        state = EngineState.fresh(fleet) if before is None else before.aligned_to(fleet)
+        state = EngineState.fresh(fleet) if before is None else before
         self.collector.prepare(accepted)
         self.fleet, self.state, self._decision = fleet, state, None
         self._remind_collector()
         known = frozenset(() if before is None else before.rows)
-        new = np.array([uid not in known for uid in state.rows], np.bool_)
+        new = np.array([uid not in known for uid in demand_rows(fleet)], np.bool_)
         if first and not new.any() and state.history.hours:
             self.learning.read_past(fleet, self.collector.questions, known_s=float(state.history.hours[-1].start_s))
         elif new.any():
@@ -202,7 +204,7 @@ class Loop:
         now_s, view = self.parts.clock.now_s(), self.parts.cluster.view()
         late, still_open = resolved(self._open, view, now_s)
         outcomes = self._outcomes + late
-        news = News(outcomes, self.learning.next_learned(), self.learning.next_day(state.rows))
+        news = News(outcomes, self.learning.next_learned(), self.learning.next_day(demand_rows(fleet)))
         observe = self.collector.observation
         seen = await self._timed("collect", asyncio.to_thread(observe, fleet, answers, view, now_s, news))
         seen = replace(seen, hold=self._with_forbidden(fleet, seen.hold, now_s))
@@ -269,6 +271,8 @@ class Loop:
             self.quarantined[uid] = (until_s, error)
         if guilty:
             await self._build_fleet(self.policies)
+            if self.fleet is not None and self.state is not None:
+                self.state = self.state.aligned_to(self.fleet)  # what may have made them fail is forgotten
 
     def _report(
         self, seen: Observation, decision: Decision, answers: Sequence[Answer], view: ClusterView

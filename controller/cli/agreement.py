@@ -1,0 +1,106 @@
+"""How `backtest` tells whether a journal's decisions, made again, are those that the daemon made."""
+
+import asyncio
+import time
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from controller.cli.times import moment_s, moment_text
+from controller.cli.whatif import progress
+from controller.settings import values
+
+if TYPE_CHECKING:
+    from controller.cli.recorded import Asked, Recorded
+    from controller.loop.compared import Difference
+
+
+def asked_of(journal: str, workloads: tuple[str, ...], since: str | None, until: str | None) -> "Asked":
+    """What the options ask for; what is wrong with them ends the command as a usage error."""
+    from controller.cli.recorded import Asked
+
+    try:
+        asked = Asked(values.journal_url(journal), workloads=workloads)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--journal") from error
+    if wrong := [each for each in workloads if each.count("/") != 1]:
+        raise typer.BadParameter(f"must be NAMESPACE/NAME, not {wrong[0]!r}", param_hint="--workload")
+    if since is not None:
+        asked = replace(asked, since_s=moment_s(since, "--since"))
+    if until is not None:
+        asked = replace(asked, until_s=moment_s(until, "--until"))
+    if asked.until_s < asked.since_s:
+        raise typer.BadParameter(
+            f"{moment_text(asked.since_s)} is after --until, {moment_text(asked.until_s)}", param_hint="--since"
+        )
+    return asked
+
+
+def decided_again(asked: "Asked") -> "Recorded":
+    """Decide a journal again, with progress. Raises Unavailable or Rejected."""
+    from controller.cli.recorded import recorded_of
+
+    began_s = time.perf_counter()
+    recorded = asyncio.run(recorded_of(asked, partial(progress, "deciding again")))
+    return replace(recorded, wall_s=round(time.perf_counter() - began_s, 3))
+
+
+def journal_document(recorded: "Recorded") -> dict[str, Any]:
+    """The key `journal` of the JSON."""
+    said, snapshot_at_s = recorded.agreement, recorded.snapshot_at_s
+    first_s, last_s = recorded.span_s
+    return {
+        "equal": said.equal,
+        "since": moment_text(first_s),
+        "until": moment_text(last_s),
+        "snapshot": None if snapshot_at_s is None else moment_text(snapshot_at_s),
+        "ticks": said.ticks,
+        "equal_ticks": said.equal_ticks,
+        "workloads": len(said.workloads),
+        "equal_workloads": len(said.workloads - said.unequal_workloads),
+        "decisions": said.decisions,
+        "equal_targets": said.equal_targets,
+        "equal_actions": said.equal_actions,
+        "equal_reasons": said.equal_reasons,
+        "recorded": said.recorded,
+        "equal_recorded": said.equal_recorded,
+        "whole_ticks": said.whole,
+        "unobserved": said.unobserved,
+        "differing": said.differing,
+        "differences": [_difference(each) for each in said.first],
+        "wall_s": recorded.wall_s,
+    }
+
+
+def journal_words(recorded: "Recorded") -> str:
+    """The same for people."""
+    said, (first_s, last_s) = recorded.agreement, recorded.span_s
+    begun = "from a fresh state" if recorded.snapshot_at_s is None else f"from {moment_text(recorded.snapshot_at_s)}"
+    span = f"{moment_text(first_s)} to {moment_text(last_s)}"
+    equal = f"{said.equal_targets} in target, {said.equal_actions} in action, {said.equal_reasons} in reason"
+    lines = [
+        f"journal: {said.ticks} ticks of {len(said.workloads)} workloads, {span}",
+        f"  decided again {begun} in {recorded.wall_s:.1f} s: {said.decisions} decisions, of which equal: {equal}",
+        f"  {said.recorded} of them are recorded, of which equal in every field and step: {said.equal_recorded}",
+        f"  {said.whole} ticks recorded all workloads, as after a start or a new policy",
+    ]
+    if said.equal:
+        lines.append("  every decision is the one that the daemon made")
+    else:
+        lines.append(f"  {said.differing} differ; the first:")
+    for each in said.first:
+        what = ", ".join(each.fields)
+        lines.append(f"    {moment_text(each.at_s)} {each.uid}: {what}: recorded {each.recorded}; now {each.decided}")
+    return "\n".join(lines)
+
+
+def _difference(each: "Difference") -> dict[str, Any]:
+    return {
+        "timestamp": each.at_s,
+        "workload": each.uid,
+        "fields": list(each.fields),
+        "recorded": each.recorded,
+        "decided": each.decided,
+    }

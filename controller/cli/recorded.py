@@ -1,0 +1,156 @@
+"""What a journal recorded, for the command line: decided again and compared, and each workload's load."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from controller.cli.times import moment_text
+from controller.errors import Rejected, Unavailable
+from controller.journal import Journal
+from controller.loop.again import Again
+from controller.loop.compared import Comparison
+from policies.engine import demand_replicas
+from policies.model import Status
+from simulations.recorded import RecordedLoad
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from controller.journal import Beginning, Page
+    from controller.loop.again import Decided
+    from controller.loop.compared import Agreement
+    from policies.arrays import FloatArray
+    from policies.model import Fleet
+
+    Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which part of which journal."""
+
+    url: str
+    since_s: float = -np.inf
+    until_s: float = np.inf
+    workloads: tuple[str, ...] = ()  # "namespace/name"; () = all
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What was found. `snapshot_at_s` is None where the daemon's own beginning is the journal's."""
+
+    snapshot_at_s: float | None
+    span_s: tuple[float, float]  # wall times of the first and the last tick compared
+    agreement: Agreement
+    loads: tuple[RecordedLoad, ...]
+    wall_s: float = 0.0
+
+
+async def recorded_of(asked: Asked, progress: Progress) -> Recorded:
+    """Decide the recorded ticks again. Raises Unavailable when there are none, and Rejected.
+
+    `progress` is asked for the number of ticks, and told of each.
+    """
+    journal = await Journal.reader(asked.url)
+    try:
+        begin = await journal.beginning(since_s=asked.since_s, until_s=asked.until_s)
+        reading = _Reading.of(begin, asked)
+        with progress(begin.ticks) as on_tick:
+            async for page in journal.pages(begin.at_s, until_s=asked.until_s):
+                reading.take(page, on_tick)
+    except ValueError as error:
+        raise Rejected(f"the journal cannot be decided again: {error}") from error
+    finally:
+        await journal.close()
+    return reading.result()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """What is kept of a tick: a journal may hold weeks of them. Arrays are `[lane]`."""
+
+    at_s: float
+    fleet: Fleet
+    demand: FloatArray
+    startup_s: FloatArray
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One way through a journal."""
+
+    asked: Asked
+    begin: Beginning
+    again: Again
+    comparison: Comparison
+    done: int = 0
+    samples: list[_Sample] = field(default_factory=list)  # from `since_s` on
+
+    @classmethod
+    def of(cls, begin: Beginning, asked: Asked) -> _Reading:
+        comparison = Comparison(begin.standing, since_s=asked.since_s, workloads=asked.workloads)
+        return cls(asked, begin, Again(begin), comparison)
+
+    def take(self, page: Page, on_tick: Callable[[int], None]) -> None:
+        for tick in self.again.take(page):
+            self.comparison.take(tick)
+            if tick.at_s >= self.asked.since_s:
+                self.samples.append(_Sample(tick.at_s, tick.fleet, _fresh_demand(tick), tick.decision.startup_s))
+            self.done += 1
+            on_tick(self.done)
+
+    def result(self) -> Recorded:
+        if not self.samples:
+            raise Unavailable(_nothing(self.asked))
+        self.comparison.unobserved(self.again.unobserved)
+        fleets = {id(sample.fleet): sample.fleet for sample in self.samples}
+        uids = sorted({uid for fleet in fleets.values() for uid in fleet.uid})
+        if unknown := sorted(set(self.asked.workloads) - set(uids)):
+            raise Rejected(f"workload {unknown[0]} was not there then; there were {', '.join(uids[:5])}")
+        return Recorded(
+            None if self.begin.snapshot is None else self.begin.at_s,
+            (self.samples[0].at_s, self.samples[-1].at_s),
+            self.comparison.agreement,
+            tuple(_load(uid, self.samples) for uid in dict.fromkeys(self.asked.workloads or uids)),
+        )
+
+
+def _load(uid: str, samples: list[_Sample]) -> RecordedLoad:
+    """A workload's load, and what its policy said last."""
+    lane_of = {id(sample.fleet): _lane(uid, sample.fleet) for sample in {id(s.fleet): s for s in samples}.values()}
+    lanes = [lane_of[id(sample.fleet)] for sample in samples]
+    demand = [np.nan if lane is None else sample.demand[lane] for lane, sample in zip(lanes, samples, strict=True)]
+    last, lane = next((sample, at) for at, sample in zip(lanes[::-1], samples[::-1], strict=True) if at is not None)
+    fleet = last.fleet
+    return RecordedLoad(
+        uid,
+        np.array([sample.at_s for sample in samples]),
+        np.array(demand, np.float64),
+        serving_limit_ratio=float(fleet.serving_limit_ratio[lane]),
+        replicas=(int(fleet.min_replicas[lane]), int(fleet.max_replicas[lane])),
+        startup_s=float(last.startup_s[lane]),
+        late_ratio=float(fleet.late_ratio[lane]),
+    )
+
+
+def _lane(uid: str, fleet: Fleet) -> int | None:
+    return fleet.uid.index(uid) if uid in fleet.uid else None
+
+
+def _fresh_demand(tick: Decided) -> FloatArray:
+    """The largest fresh demand of each lane in replicas at the serving limit, NaN where none is fresh, `[lane]`."""
+    readings = tick.seen.readings
+    fresh = readings.status == Status.FRESH
+    status = np.where(fresh, readings.status, Status.MISSING).astype(np.int8)
+    demand, known = demand_replicas(tick.fleet, replace(tick.seen, readings=replace(readings, status=status)))
+    return np.where(known, demand, np.nan)
+
+
+def _nothing(asked: Asked) -> str:
+    since = "" if np.isinf(asked.since_s) else f" since {moment_text(asked.since_s)}"
+    until = "" if np.isinf(asked.until_s) else f" until {moment_text(asked.until_s)}"
+    return f"no tick is recorded{since}{until} that can be decided again"
