@@ -84,7 +84,7 @@ def journal_words(recorded: "Recorded") -> str:
         f"journal: {said.ticks} ticks of {len(said.workloads)} workloads, {span}",
         f"  decided again {begun} in {recorded.wall_s:.1f} s: {said.decisions} decisions, of which equal: {equal}",
         f"  {said.recorded} of them are recorded, of which equal in every field and step: {said.equal_recorded}",
-        f"  {said.whole} ticks recorded all workloads, as after a start or a new policy",
+        f"  {said.whole} ticks recorded every workload, as the first of a daemon or of new policies does",
     ]
     if said.equal:
         lines.append("  every decision is the one that the daemon made")

@@ -57,7 +57,7 @@ class Agreement:
     equal_reasons: int = 0
     recorded: int = 0  # rows, which are compared in all their fields
     equal_recorded: int = 0
-    whole: int = 0  # ticks that recorded every workload, as the first of a daemon or of a fleet does
+    whole: int = 0  # ticks that recorded workloads of which nothing was new, as the first of a daemon or a fleet does
     differing: int = 0  # differences, of which the first are kept
     unobserved: int = 0  # rows whose observation was given up, so that they cannot be decided again
     first: list[Difference] = field(default_factory=list)
@@ -120,7 +120,7 @@ class Comparison:
         said.equal_actions += int((same.action & compared).sum())
         said.equal_reasons += int((same.reason & compared).sum())
         said.workloads |= {tick.fleet.uid[lane] for lane in np.flatnonzero(compared).tolist()}
-        said.whole += bool(now.recorded.all())
+        said.whole += bool(now.recorded.all() and (tick.changed or not must.all()))
         found = said.differing
         self._rows(tick, now.recorded & counted, needless=now.recorded & ~must & ~now.recorded.all())
         self._absent(tick, counted & ~now.recorded & must, last)

@@ -29,7 +29,7 @@ class Left:
 
 
 def journal_of(file: Path) -> Left:
-    """The journal of an hour's quarter."""
+    """The journal of a quarter of an hour, and of some minutes later."""
     asyncio.run(_lived(left := Left(file)))
     return left
 
@@ -49,7 +49,9 @@ async def _lived(left: Left) -> None:
         world.policies.policies, world.policies.version = [policy("api"), policy(replicas={"min": 2, "max": 40})], 2
         await _ticks(world, 15, web=20.0, api=20.0)
         world.clock.advance(300.0)
-        await _ticks(world, 20, web=70.0, api=20.0)
+        await _ticks(world, 15, web=70.0, api=20.0)
+        world.restart()
+        await _ticks(world, 5, web=70.0, api=20.0)
     finally:
         await journal.close()
 
