@@ -37,7 +37,7 @@ class RecordedLoad:
         return Serving(step_s, 1 / limit, limit, startup_s, low, high, dwell_s)
 
     def grid(self, step_s: float) -> Grid | None:
-        """The load on steps that are multiples of `step_s` in wall time; None where no step has data.
+        """The load on steps that are multiples of `step_s` in wall time; None where no reading is fresh.
 
         A step takes the newest reading up to it. It is known when that is fresh and no older than a step or two usual
         ticks; else the last fresh reading bridges the gap, for scoring alone.
@@ -46,9 +46,8 @@ class RecordedLoad:
         if not fresh.any():
             return None
         at_s, demand = self.at_s[fresh], self.demand[fresh]
-        steps_s = np.arange(np.ceil(at_s[0] / step_s) * step_s, self.at_s[-1] + step_s / 2, step_s)
-        if steps_s.size == 0:
-            return None
+        first_s = np.ceil(at_s[0] / step_s) * step_s
+        steps_s = np.arange(first_s, max(first_s, float(self.at_s[-1])) + step_s / 2, step_s)
         usual_s = float(np.median(np.diff(self.at_s))) if self.at_s.size > 1 else step_s
         row = np.searchsorted(self.at_s, steps_s, side="right") - 1
         known = fresh[row] & (steps_s - self.at_s[row] <= max(step_s, _REACH_TICKS * usual_s))

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from controller.errors import Rejected
-from controller.journal import DecisionRow, Journal, StepRow
+from controller.journal import Beginning, DecisionRow, Journal, StepRow
 from controller.records import Outcome, ScaleOrder, TargetRef
 
 if TYPE_CHECKING:
@@ -166,6 +166,47 @@ async def stores_a_block_once_for_all_its_snapshots(url: str) -> None:
     assert await scalar(url, "SELECT count(*) FROM history_blocks") == 3
 
 
+async def gives_its_ticks_page_by_page(url: str) -> None:
+    async with opened(url) as journal:
+        digest = await journal.record_fleet(9.0, b"fleet", {})
+        for at_s in (10.0, 20.0, 30.0, 40.0):
+            await journal.record_tick(at_s, b"%d" % at_s, [row(at_s)] if at_s != 30.0 else [])
+        pages = [page async for page in journal.pages(10.0, until_s=35.0, size=1)]
+        (whole,) = [page async for page in journal.pages(-float("inf"))]
+    assert [[tick.at_s for tick in page.ticks] for page in pages] == [[20.0], [30.0], []]
+    assert [list(page.decisions) for page in pages] == [[row(20.0)], [], []]
+    assert [page.fleets for page in pages] == [{digest: b"fleet"}, {digest: b"fleet"}, {}]
+    assert [tick.observation for tick in whole.ticks] == [b"10", b"20", b"30", b"40"]
+    assert [each.at_s for each in whole.decisions] == [10.0, 20.0, 40.0]
+
+
+async def begins_where_ticks_can_be_decided_again(url: str) -> None:
+    async with opened(url) as journal:
+        assert await journal.beginning() == Beginning(-float("inf"), None, {}, 0)
+        await journal.record_fleet(9.0, b"fleet", {})
+        for at_s in (10.0, 20.0, 30.0, 40.0):
+            await journal.record_tick(at_s, b"", [row(at_s)] if at_s != 30.0 else [row(at_s, uid="shop/search")])
+            await journal.save_snapshot(at_s, b"core %d" % at_s, {0: b"hour"})
+        assert await journal.beginning() == Beginning(-float("inf"), None, {}, 4)
+        begin = await journal.beginning(since_s=30.0, until_s=40.0)
+        assert begin.snapshot is not None
+        assert (begin.at_s, begin.snapshot.core, begin.snapshot.blocks) == (30.0, b"core 30", {0: b"hour"})
+        assert begin.standing == {CHAT: row(20.0), "shop/search": row(30.0, uid="shop/search")}
+        assert begin.ticks == 1
+
+
+async def begins_with_the_first_snapshot_where_its_own_beginning_was_pruned(url: str) -> None:
+    async with opened(url) as journal:
+        await journal.record_fleet(9.0, b"fleet", {})
+        for at_s in range(10, 1000, 10):
+            await journal.record_tick(float(at_s), b"", [])
+            if at_s % 300 == 0:
+                await journal.save_snapshot(float(at_s), b"core", {})
+        await journal.prune(600.0, 1000.0)  # up to 400
+        begin = await journal.beginning()
+    assert (begin.at_s, begin.ticks) == (600.0, 39)
+
+
 async def gives_up_a_value_that_the_database_cannot_hold_and_goes_on(url: str) -> None:
     async with opened(url) as journal:
         await journal.record_fleet(1.0, b"fleet", {})
@@ -207,6 +248,9 @@ CONTRACT = (
     explains_the_decision_that_stood,
     keeps_when_pruned_what_a_restart_needs,
     stores_a_block_once_for_all_its_snapshots,
+    gives_its_ticks_page_by_page,
+    begins_where_ticks_can_be_decided_again,
+    begins_with_the_first_snapshot_where_its_own_beginning_was_pruned,
     gives_up_a_value_that_the_database_cannot_hold_and_goes_on,
     refuses_a_newer_schema,
     refuses_a_schema_of_two_versions,

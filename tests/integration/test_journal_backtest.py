@@ -1,4 +1,4 @@
-"""One journal, two drivers: what the daemon decided on a real Prometheus is what `backtest` decides from its journal."""
+"""One journal, two drivers: what the daemon decided on a real Prometheus, `backtest` decides from its journal."""
 
 from __future__ import annotations
 

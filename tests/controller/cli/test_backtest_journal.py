@@ -83,7 +83,8 @@ def test_one_workload_is_decided_in_its_fleet(left: Left) -> None:
 )
 def test_a_decision_that_was_tampered_with_is_found(own: Left, column: str, value: object) -> None:
     at_s = _a_rise(own)
-    assert _changed(own, f"UPDATE decisions SET {column} = ? WHERE uid = ? AND at_s = ?", value, WEB, at_s) == 1
+    statement = f"UPDATE decisions SET {column} = ? WHERE uid = ? AND at_s = ?"  # noqa: S608 - of the list above
+    assert _changed(own, statement, value, WEB, at_s) == 1
     found = _found(own, code=INVALID)["journal"]
     assert found["equal"] is False
     assert found["equal_workloads"] == 1
@@ -107,7 +108,7 @@ def test_a_decision_that_was_removed_is_found(own: Left) -> None:
 def test_a_decision_that_nobody_would_have_recorded_is_found(own: Left) -> None:
     """A copy of one that stood: the same target, action and reason at a tick that told nothing new of it."""
     quiet_s, row = _a_quiet_tick(own)
-    assert _changed(own, f"INSERT INTO decisions VALUES ({', '.join('?' * len(row))})", *row) == 1
+    assert _changed(own, "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *row) == 1
     found = _found(own, code=INVALID)["journal"]
     (first,) = found["differences"]
     assert (first["timestamp"], first["workload"]) == (quiet_s, API)
