@@ -25,8 +25,6 @@ def asked_of(journal: str, workloads: tuple[str, ...], since: str | None, until:
         asked = Asked(values.journal_url(journal), workloads=workloads)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--journal") from error
-    if wrong := [each for each in workloads if each.count("/") != 1]:
-        raise typer.BadParameter(f"must be NAMESPACE/NAME, not {wrong[0]!r}", param_hint="--workload")
     if since is not None:
         asked = replace(asked, since_s=moment_s(since, "--since"))
     if until is not None:

@@ -1,16 +1,46 @@
 """`foresail backtest`: what several policies would have cost and missed on recorded loads, side by side."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from controller.cli.agreement import asked_of, decided_again, journal_document, journal_words
-from controller.cli.exits import INVALID
+from controller.cli.backtest_options import (
+    CAPACITY,
+    DAYS,
+    MAX_QUERIES,
+    OBJECTIVE,
+    SERVING_LIMIT,
+    STARTUP,
+    DaysOption,
+    DwellOption,
+    HighOption,
+    JournalOption,
+    LoadOption,
+    LowOption,
+    MaxQueriesOption,
+    ObjectiveOption,
+    OfFilesCapacityOption,
+    OfFilesServingLimitOption,
+    PlanOutOption,
+    PoliciesOption,
+    PolicyOption,
+    SinceOption,
+    StartupOption,
+    UntilOption,
+    WarmupOption,
+    WorkloadOption,
+    one_source,
+)
+from controller.cli.exits import INVALID, PARTIAL
+from controller.cli.flags import with_settings
 from controller.cli.output import Output, console, note, table_of
+from controller.cli.past_loads import loads_read, past_of, workloads_of
 from controller.cli.whatif import (
     FiguresOption,
     MetricDelayOption,
@@ -25,6 +55,7 @@ from controller.cli.whatif import (
     steps_of,
     write_plan,
 )
+from controller.settings import catalogue
 from policies.quantities import parse_duration_s
 
 if TYPE_CHECKING:
@@ -33,13 +64,11 @@ if TYPE_CHECKING:
     from simulations.contenders import Contender
     from simulations.intervals import Interval
     from simulations.protocol import Capacity, Grid
+    from simulations.recorded import RecordedLoad
     from simulations.scenario import Pace, Scenario
     from simulations.serving import Serving
 
 Run = dict[str, str | int | float | list[float] | None]
-
-_CAPACITY, _SERVING_LIMIT, _STARTUP, _OBJECTIVE = "p99.9/40", 0.8, "60s", 0.01
-_FILES, _JOURNAL = "Of files", "Of a journal"
 
 _COLUMNS = {
     "trace": "left",
@@ -82,102 +111,31 @@ class _Trace:
     objective: float
 
 
+@with_settings(each for each in catalogue() if each.name.startswith("prometheus_"))
 def backtest(
-    policy: Annotated[
-        list[str],
-        typer.Option(
-            help="predictive (what the daemon decides), tournament (the lead-time layer, which the daemon does not "
-            "use yet), reactive (the same without its models), kpa or hpa:TARGET, as in hpa:0.70 or "
-            "hpa:0.70,tolerance=0.05,window=60s; may be repeated."
-        ),
-    ],
-    load: Annotated[
-        list[Path] | None,
-        typer.Option(help="Parquet or CSV with columns timestamp (s, UTC) and value; may be repeated."),
-    ] = None,
-    journal: Annotated[
-        str | None,
-        typer.Option(
-            help="Instead of files, what a daemon recorded: its loads, start-ups and bounds. With --policy predictive "
-            "its decisions are made again and compared; exit code 3 when one differs.",
-            metavar="FILE|URL",
-            rich_help_panel=_JOURNAL,
-        ),
-    ] = None,
-    workload: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Of the journal; may be repeated.",
-            metavar="NAMESPACE/NAME",
-            show_default="all",
-            rich_help_panel=_JOURNAL,
-        ),
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            help="First time, as RFC 3339 or so long ago, as in -2h.",
-            metavar="TIME",
-            show_default="all",
-            rich_help_panel=_JOURNAL,
-        ),
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(help="Last time.", metavar="TIME", show_default="all", rich_help_panel=_JOURNAL)
-    ] = None,
-    capacity: Annotated[
-        str | None,
-        typer.Option(
-            help="Load that one replica serves at 100 %: a number, or p99.9/40 to fit it to the load.",
-            show_default=_CAPACITY,
-            rich_help_panel=_FILES,
-        ),
-    ] = None,
-    serving_limit: Annotated[
-        float | None,
-        typer.Option(
-            help="Share of its capacity up to which a replica serves in time.",
-            show_default=f"{_SERVING_LIMIT:g}",
-            rich_help_panel=_FILES,
-        ),
-    ] = None,
-    startup: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Time from a decision until a replica serves; may be repeated.",
-            show_default=f"{_STARTUP}, or as recorded",
-        ),
-    ] = None,
+    policy: PolicyOption,
+    load: LoadOption = None,
+    journal: JournalOption = None,
+    policies: PoliciesOption = None,
+    workload: WorkloadOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    days: DaysOption = None,
+    max_queries: MaxQueriesOption = None,
+    capacity: OfFilesCapacityOption = None,
+    serving_limit: OfFilesServingLimitOption = None,
+    startup: StartupOption = None,
     metric_delay: MetricDelayOption = "30s",
     step: StepOption = "30s",
     sync: SyncOption = "15s",
-    objective: Annotated[
-        float | None,
-        typer.Option(
-            help="Share of requests that may be late.", show_default=f"{_OBJECTIVE:g}, or as the policy had it"
-        ),
-    ] = None,
-    warmup: Annotated[
-        str | None,
-        typer.Option(
-            help="Time that is not scored.",
-            show_default="3d, or 1d of a load of a week or less; of a journal at most a quarter",
-        ),
-    ] = None,
-    low: Annotated[
-        int | None,
-        typer.Option("--min", min=1, help="Smallest number of replicas.", show_default="1", rich_help_panel=_FILES),
-    ] = None,
-    high: Annotated[
-        int | None,
-        typer.Option("--max", min=1, help="Largest number of replicas.", show_default="none", rich_help_panel=_FILES),
-    ] = None,
-    dwell: Annotated[str, typer.Option(help="Time for which a released replica is still paid.")] = "0s",
+    objective: ObjectiveOption = None,
+    warmup: WarmupOption = None,
+    low: LowOption = None,
+    high: HighOption = None,
+    dwell: DwellOption = "0s",
     output: FiguresOption = Output.TABLE,
-    plan_out: Annotated[
-        Path | None,
-        typer.Option(help="Write plans to this folder: TRACE.POLICY.STARTUP.parquet (timestamp, demand, replicas)."),
-    ] = None,
+    plan_out: PlanOutOption = None,
+    **flags: object,
 ) -> None:
     """Replay policies on recorded loads, side by side: cost, late share, churn."""
     from controller.errors import ForesailError
@@ -186,31 +144,43 @@ def backtest(
     from simulations.scenario import ReplayError
 
     of_files = {"--capacity": capacity, "--serving-limit": serving_limit, "--min": low, "--max": high}
-    of_journal = {"--workload": workload, "--since": since, "--until": until}
-    _one_source(load, journal, of_files, of_journal)
+    of_server = {f"--{name.replace('_', '-')}": value for name, value in flags.items()}
+    one_source(
+        {
+            "--load": {"--load": load, **of_files},
+            "--journal": {"--journal": journal, "--since": since, "--until": until},
+            "--policies": {"--policies": policies, "--days": days, "--max-queries": max_queries, **of_server},
+        }
+    )
+    if load and workload:
+        raise typer.BadParameter("goes with --journal and --policies, not with --load", param_hint="--workload")
     low = 1 if low is None else low
     if high is not None and high < low:
         raise typer.BadParameter(f"--max ({high}) is below --min ({low})", param_hint="--max")
-    own = [] if journal is not None else [_STARTUP]
+    own = [STARTUP] if load else []
     wanted = _Wanted(
         loads=given("--load", _loads, load or []),
         contenders=tuple(given("--policy", parse_contender, each) for each in dict.fromkeys(policy)),
         startups_s=tuple(dict.fromkeys(given("--startup", parse_duration_s, each) for each in startup or own)),
-        capacity=given("--capacity", Capacity.parse, capacity or _CAPACITY),
+        capacity=given("--capacity", Capacity.parse, capacity or CAPACITY),
         pace=pace_of(step=step, sync=sync, metric_delay=metric_delay),
         warmup_s=None if warmup is None else given("--warmup", parse_duration_s, warmup),
-        serving_limit_ratio=given("--serving-limit", share, _SERVING_LIMIT if serving_limit is None else serving_limit),
+        serving_limit_ratio=given("--serving-limit", share, SERVING_LIMIT if serving_limit is None else serving_limit),
         objective=None if objective is None else given("--objective", _objective, objective),
         replicas=(low, high),
         dwell_s=given("--dwell", parse_duration_s, dwell),
         plan_out=plan_out,
     )
-    asked = None if journal is None else asked_of(journal, tuple(workload or ()), since, until)
+    workloads = workloads_of(workload or [])
+    asked = None if journal is None else asked_of(journal, workloads, since, until)
+    past = None if policies is None else past_of(policies, workloads, days or DAYS, max_queries or MAX_QUERIES)
     try:
         if plan_out is not None:
             plan_out.mkdir(parents=True, exist_ok=True)
         recorded = None if asked is None else decided_again(asked)
-        traces = _recorded(wanted, recorded) if recorded else (_trace(wanted, path) for path in wanted.loads)
+        read = None if past is None else loads_read(past, flags)
+        loads = recorded.loads if recorded else read.loads if read else ()
+        traces = chain((_trace(wanted, path) for path in wanted.loads), _recorded(wanted, loads))
         runs = [run for trace in traces for run in _runs(wanted, trace)]
     except (ForesailError, ProtocolError, ReplayError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
@@ -220,18 +190,8 @@ def backtest(
     show(document, output, lambda: _show_tables(runs, compared))
     if compared is not None and not compared.agreement.equal:
         raise typer.Exit(INVALID)
-
-
-def _one_source(
-    load: list[Path] | None, journal: str | None, of_files: Mapping[str, object], of_journal: Mapping[str, object]
-) -> None:
-    """Refuse both or neither of files and a journal, and options that the one given has no use for."""
-    if bool(load) == (journal is not None):
-        raise typer.BadParameter("give either files to replay or, with --journal, a journal", param_hint="--load")
-    unfit, words = (of_journal, "is of --journal") if journal is None else (of_files, "is what the journal recorded")
-    for option, value in unfit.items():
-        if value is not None:
-            raise typer.BadParameter(f"{words}; leave it out", param_hint=option)
+    if read is not None and read.passed:
+        raise typer.Exit(PARTIAL)
 
 
 def _loads(paths: list[Path]) -> tuple[Path, ...]:
@@ -261,19 +221,19 @@ def _trace(wanted: _Wanted, path: Path) -> _Trace:
     servings = [
         Serving(steps.step_s, capacity, limit, startup_s, *bounds, wanted.dwell_s) for startup_s in wanted.startups_s
     ]
-    objective = _OBJECTIVE if wanted.objective is None else wanted.objective
+    objective = OBJECTIVE if wanted.objective is None else wanted.objective
     return _Trace(path.stem, steps, warmup_steps, _scenarios(wanted, steps, servings), objective)
 
 
-def _recorded(wanted: _Wanted, recorded: "Recorded") -> Iterator[_Trace]:
-    """The loads of a journal; a workload without a fresh reading of demand has none."""
+def _recorded(wanted: _Wanted, loads: "Iterable[RecordedLoad]") -> Iterator[_Trace]:
+    """Loads that a daemon or a Prometheus recorded; a workload without a reading of demand has none."""
     from simulations.recorded import warmup_s
 
     step_s = wanted.pace.step_s
-    for load in recorded.loads:
+    for load in loads:
         steps = load.grid(step_s)
         if steps is None:
-            note(f"{load.name}: no fresh reading of a demand signal is recorded, so there is no load to replay")
+            note(f"{load.name}: no reading of a demand signal is recorded, so there is no load to replay")
             continue
         warmup_steps = int((warmup_s(steps) if wanted.warmup_s is None else wanted.warmup_s) / step_s)
         servings = [

@@ -168,9 +168,11 @@ def test_the_table_says_it_in_words(left: Left, own: Left) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        pytest.param("--load load.csv", 2, "give either files to replay or, with --journal, a journal", id="both"),
-        pytest.param("--capacity 100", 2, "is what the journal recorded; leave it out", id="capacity"),
-        pytest.param("--min 2", 2, "is what the journal recorded; leave it out", id="bounds"),
+        pytest.param("--load load.csv", 2, "give one of --load (files), --journal", id="both"),
+        pytest.param("--capacity 100", 2, "goes with --load, not with --journal", id="capacity"),
+        pytest.param("--min 2", 2, "goes with --load, not with --journal", id="bounds"),
+        pytest.param("--days 3", 2, "goes with --policies, not with --journal", id="days"),
+        pytest.param("--prometheus-url http://x", 2, "goes with --policies, not with --journal", id="url"),
         pytest.param("--workload web", 2, "must be NAMESPACE/NAME, not 'web'", id="workload"),
         pytest.param("--since soon", 2, "must be a time such as", id="since"),
         pytest.param("--since 2023-11-14T23:00Z --until 2023-11-14T22:00Z", 2, "is after --until", id="order"),
@@ -189,7 +191,7 @@ def test_without_a_source_or_with_options_of_the_other_it_is_a_usage_error() -> 
     assert run("backtest", "--policy", "kpa").exit_code == 2
     done = run("backtest", "--policy", "kpa", "--load", "x.csv", "--workload", WEB)
     assert done.exit_code == 2
-    assert "is of --journal; leave it out" in done.stderr
+    assert "goes with --journal and --policies, not with --load" in " ".join(done.stderr.replace("│", " ").split())
 
 
 def test_a_damaged_journal_is_an_error(own: Left) -> None:
