@@ -41,9 +41,13 @@ class Hour:
 
 def snapshot_of(state: EngineState) -> tuple[bytes, dict[int, bytes]]:
     """The core, and the closed hours by their start in wall seconds."""
-    hours = state.history.hours
-    core = replace(state, history=replace(state.history, hours=hours[-OPEN_HOURS:]))
-    return pack(core), {block.start_s: pack(Hour(state.rows, block)) for block in hours[:-OPEN_HOURS]}
+    closed = state.history.hours[:-OPEN_HOURS]
+    return core_of(state), {block.start_s: pack(Hour(state.rows, block)) for block in closed}
+
+
+def core_of(state: EngineState) -> bytes:
+    """The core alone: all but the closed hours."""
+    return pack(replace(state, history=replace(state.history, hours=state.history.hours[-OPEN_HOURS:])))
 
 
 def state_from(core: bytes, hours: Mapping[int, bytes]) -> EngineState:

@@ -65,6 +65,8 @@ def journal_document(recorded: "Recorded") -> dict[str, Any]:
         "recorded": said.recorded,
         "equal_recorded": said.equal_recorded,
         "whole_ticks": said.whole,
+        "snapshots": said.snapshots,
+        "equal_snapshots": said.equal_snapshots,
         "unobserved": said.unobserved,
         "differing": said.differing,
         "differences": [_difference(each) for each in said.first],
@@ -82,11 +84,12 @@ def journal_words(recorded: "Recorded") -> str:
         f"journal: {said.ticks} ticks of {len(said.workloads)} workloads, {span}",
         f"  decided again {begun} in {recorded.wall_s:.1f} s: {said.decisions} decisions, of which equal: {equal}",
         f"  {said.recorded} of them are recorded, of which equal in every field and step: {said.equal_recorded}",
+        f"  {said.snapshots} snapshots of the daemon's state, of which equal bit for bit: {said.equal_snapshots}",
         f"  {said.whole} ticks recorded every workload, as the first of a daemon or of new policies does",
     ]
     if said.equal:
         lines.append("  every decision is the one that the daemon made")
-    else:
+    elif said.differing:
         lines.append(f"  {said.differing} differ; the first:")
     for each in said.first:
         what = ", ".join(each.fields)

@@ -98,12 +98,14 @@ async def page(connection: AsyncConnection, after_s: float, until_s: float, size
     ticks = tuple(TickRow(row.at_s, row.fleet_digest, row.observation) for row in found)
     end_s = ticks[-1].at_s if len(ticks) == size else until_s
     rows = select(DECISIONS).where(DECISIONS.c.at_s > after_s, DECISIONS.c.at_s <= end_s).order_by(DECISIONS.c.at_s)
+    saved = select(SNAPSHOTS.c.at_s, SNAPSHOTS.c.core).where(SNAPSHOTS.c.at_s > after_s, SNAPSHOTS.c.at_s <= end_s)
     digests = {tick.fleet_digest for tick in ticks}
     fleets = (await connection.execute(select(FLEETS).where(FLEETS.c.digest.in_(digests)))).all()
     return Page(
         ticks,
         tuple([_decision(row) for row in await connection.execute(rows)]),
         {row.digest: row.fleet for row in fleets},
+        {row.at_s: row.core for row in await connection.execute(saved)},
     )
 
 

@@ -108,6 +108,7 @@ class Page:
     ticks: tuple[TickRow, ...]
     decisions: tuple[DecisionRow, ...]  # by time
     fleets: Mapping[str, bytes]
+    cores: Mapping[float, bytes]  # of the snapshots saved meanwhile, by the tick after which they were
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from policies.engine import decide
-from policies.snapshot import fleet_from, observation_from, state_from
+from policies.snapshot import core_of, fleet_from, observation_from, state_from
 from policies.state import EngineState
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Decided:
     """One recorded tick, decided again. `rows` are what the daemon recorded of it, by uid.
 
-    `changed` says that the daemon had another fleet at the tick before, or none.
+    `changed` says that the daemon had another fleet at the tick before, or none. `remembered` says whether the state
+    after it is the one that was saved, bit for bit; None where none was.
     """
 
     fleet: Fleet
@@ -28,6 +29,7 @@ class Decided:
     decision: Decision
     rows: Mapping[str, DecisionRow]
     changed: bool
+    remembered: bool | None = None
 
     @property
     def at_s(self) -> float:
@@ -65,7 +67,9 @@ class Again:
         state = EngineState.fresh(fleet) if self._state is None else self._state
         self._state, decision = decide(fleet, state, seen)
         changed, self._digest = tick.fleet_digest != self._digest, tick.fleet_digest
-        return Decided(fleet, seen, decision, rows, changed)
+        saved = page.cores.get(tick.at_s)
+        remembered = None if saved is None else core_of(self._state) == saved
+        return Decided(fleet, seen, decision, rows, changed, remembered)
 
     def _fleet(self, digest: str, page: Page) -> Fleet:
         """Unpacked once, as `decide` is quicker for a fleet that it knows."""

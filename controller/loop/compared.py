@@ -59,6 +59,8 @@ class Agreement:
     equal_recorded: int = 0
     whole: int = 0  # ticks that recorded workloads of which nothing was new, as the first of a daemon or a fleet does
     differing: int = 0  # differences, of which the first are kept
+    snapshots: int = 0  # states saved, which are compared bit for bit
+    equal_snapshots: int = 0
     unobserved: int = 0  # rows whose observation was given up, so that they cannot be decided again
     first: list[Difference] = field(default_factory=list)
     workloads: set[str] = field(default_factory=set)
@@ -67,7 +69,7 @@ class Agreement:
     @property
     def equal(self) -> bool:
         """Whether something was compared, and nothing differs."""
-        return self.decisions > 0 and self.differing == 0
+        return self.decisions > 0 and self.differing == 0 and self.snapshots == self.equal_snapshots
 
     def differ(self, difference: Difference) -> None:
         """Take note of a difference."""
@@ -115,6 +117,8 @@ class Comparison:
         same = _Same.of(now.plan, decided)
         compared = counted & now.known
         said.ticks += 1
+        said.snapshots += tick.remembered is not None
+        said.equal_snapshots += bool(tick.remembered)
         said.decisions += int(compared.sum())
         said.equal_targets += int((same.target & compared).sum())
         said.equal_actions += int((same.action & compared).sum())

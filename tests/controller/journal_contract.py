@@ -172,12 +172,14 @@ async def gives_its_ticks_page_by_page(url: str) -> None:
         for at_s in (10.0, 20.0, 30.0, 40.0):
             await journal.record_tick(at_s, b"%d" % at_s, [row(at_s)] if at_s != 30.0 else [])
         pages = [page async for page in journal.pages(10.0, until_s=35.0, size=1)]
+        await journal.save_snapshot(20.0, b"core", {})
         (whole,) = [page async for page in journal.pages(-float("inf"))]
     assert [[tick.at_s for tick in page.ticks] for page in pages] == [[20.0], [30.0], []]
     assert [list(page.decisions) for page in pages] == [[row(20.0)], [], []]
     assert [page.fleets for page in pages] == [{digest: b"fleet"}, {digest: b"fleet"}, {}]
     assert [tick.observation for tick in whole.ticks] == [b"10", b"20", b"30", b"40"]
     assert [each.at_s for each in whole.decisions] == [10.0, 20.0, 40.0]
+    assert (whole.cores, pages[0].cores) == ({20.0: b"core"}, {})
 
 
 async def begins_where_ticks_can_be_decided_again(url: str) -> None:

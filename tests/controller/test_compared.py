@@ -82,14 +82,16 @@ async def test_a_workload_that_came_back_with_another_query_has_no_past(journal:
 def _page(values: list[float]) -> Page:
     """Ticks of one workload, as a journal holds them."""
     fleet = one(demand(), forecast={"enabled": False})
-    world, state, last, ticks, rows = Ticks(fleet, [2]), EngineState.fresh(fleet), None, [], []
+    world, state, last = Ticks(fleet, [2]), EngineState.fresh(fleet), None
+    ticks: list[TickRow] = []
+    rows: list[DecisionRow] = []
     for number, value in enumerate(values):
         seen = observed(world.replicas, readings([value]), 15.0 * (number + 1))
         state, decision = decide(fleet, state, seen)
         rows += decision_rows(fleet, decision, seen.spec_replicas, last)
         ticks.append(TickRow(seen.now_s, "digest", pack(seen)))
         world.replicas, last = decision.replicas.target.tolist(), decision
-    return Page(tuple(ticks), tuple(rows), {"digest": pack(fleet)})
+    return Page(tuple(ticks), tuple(rows), {"digest": pack(fleet)}, {})
 
 
 def _compared(page: Page, since_s: float = 0.0, **standing: DecisionRow) -> Agreement:
@@ -124,7 +126,7 @@ def test_rows_of_others_and_of_another_version_are_told() -> None:
     page = _page([70.0] * 3)
     strange = DecisionRow(30.0, WEB, "leap", "active", 6, 10, "a later rule", (StepRow("a later rule", 2, 10),))
     stranger = DecisionRow(30.0, "shop/stranger", "raise", "active", 1, 2, "signals")
-    said = _compared(Page(page.ticks, (page.decisions[0], strange, stranger, page.decisions[2]), page.fleets))
+    said = _compared(Page(page.ticks, (page.decisions[0], strange, stranger, page.decisions[2]), page.fleets, {}))
     assert [(each.uid, each.fields) for each in said.first] == [
         (WEB, ("action", "reason", "steps")),
         ("shop/stranger", ("not in the fleet",)),
@@ -136,11 +138,18 @@ def test_rows_of_others_and_of_another_version_are_told() -> None:
 
 def test_all_differences_are_counted_and_the_first_told() -> None:
     page = _page([70.0, 7.0] * 20)
-    said = _compared(Page(page.ticks, page.decisions[:1], page.fleets))
+    said = _compared(Page(page.ticks, page.decisions[:1], page.fleets, {}))
     assert said.differing > MOST_TOLD == len(said.first)
+
+
+def test_a_state_that_is_not_the_one_saved_is_told() -> None:
+    page = _page([70.0] * 6)
+    said = _compared(Page(page.ticks, page.decisions, page.fleets, {30.0: b"another"}))
+    assert (said.snapshots, said.equal_snapshots, said.differing) == (1, 0, 0)
+    assert not said.equal
 
 
 def test_a_fleet_that_is_not_there_is_an_error() -> None:
     page = _page([70.0])
     with pytest.raises(ValueError, match="fleet digest is not there"):
-        _compared(Page(page.ticks, page.decisions, {}))
+        _compared(Page(page.ticks, page.decisions, {}, {}))

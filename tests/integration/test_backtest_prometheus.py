@@ -16,7 +16,7 @@ from tests.integration.servers.prometheus import Series
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from click.testing import Result
+    from typer.testing import Result
 
     from tests.integration.servers.prometheus import Prometheus
 

@@ -86,6 +86,7 @@ def test_an_hour_on_prometheus_with_a_crash_is_decided_again_as_it_was(url: str,
     assert told["ticks"] == told["equal_ticks"] == len(seen) > 60 * MINUTE_S / INTERVAL_S * 0.6
     assert told["decisions"] == told["equal_targets"] == told["equal_reasons"] == told["equal_actions"]
     assert told["decisions"] == 3 * len(seen)
+    assert told["snapshots"] == told["equal_snapshots"] > 5  # bit for bit, before and after the crash
     assert told["recorded"] == told["equal_recorded"] > len(seen) / 2
     assert {(each["trace"], each["policy"]) for each in found["runs"]} == {
         (f"demo/{workload.name}", policy) for workload in WORKLOADS for policy in policies[1::2]

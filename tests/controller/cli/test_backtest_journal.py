@@ -6,16 +6,14 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from controller.cli.exits import INVALID
 from tests.controller.cli.shared import run
 from tests.controller.recorded import API, TICKS, WEB, Left, journal_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +24,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Left:
 @pytest.fixture
 def own(left: Left, tmp_path: Path) -> Left:
     """A copy that may be tampered with."""
-    return Left(shutil.copy(left.file, tmp_path / "foresail.db"))
+    return Left(Path(shutil.copy(left.file, tmp_path / "foresail.db")))
 
 
 def _found(left: Left, *options: str, code: int = 0) -> dict[str, Any]:
@@ -51,6 +49,7 @@ def test_every_decision_is_made_again(left: Left) -> None:
     assert found["equal_targets"] == found["equal_actions"] == found["equal_reasons"] == 2 * TICKS
     assert 10 < found["recorded"] == found["equal_recorded"] < 2 * TICKS
     assert found["whole_ticks"] == 3  # the first, after the restart, with the new policies
+    assert found["snapshots"] == found["equal_snapshots"] >= 3  # one after each start, one after the jump of the clock
     assert (found["unobserved"], found["differing"], found["differences"]) == (0, 0, [])
 
 
