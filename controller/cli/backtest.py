@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,6 +69,8 @@ if TYPE_CHECKING:
     from simulations.serving import Serving
 
 Run = dict[str, str | int | float | list[float] | None]
+
+LOADS_AT_ONCE = 64  # of a journal or a server: they are on the same steps, and are decided together
 
 _COLUMNS = {
     "trace": "left",
@@ -143,11 +145,11 @@ def backtest(
     from simulations.protocol import Capacity, ProtocolError
     from simulations.scenario import ReplayError
 
-    of_files = {"--capacity": capacity, "--serving-limit": serving_limit, "--min": low, "--max": high}
+    for_files = {"--capacity": capacity, "--serving-limit": serving_limit, "--min": low, "--max": high}
     of_server = {f"--{name.replace('_', '-')}": value for name, value in flags.items()}
     one_source(
         {
-            "--load": {"--load": load, **of_files},
+            "--load": {"--load": load, **for_files},
             "--journal": {"--journal": journal, "--since": since, "--until": until},
             "--policies": {"--policies": policies, "--days": days, "--max-queries": max_queries, **of_server},
         }
@@ -180,8 +182,9 @@ def backtest(
         recorded = None if asked is None else decided_again(asked)
         read = None if past is None else loads_read(past, flags)
         loads = recorded.loads if recorded else read.loads if read else ()
-        traces = chain((_trace(wanted, path) for path in wanted.loads), _recorded(wanted, loads))
-        runs = [run for trace in traces for run in _runs(wanted, trace)]
+        of_files = ([_trace(wanted, path)] for path in wanted.loads)
+        batches = chain(of_files, _together(_recorded(wanted, loads), LOADS_AT_ONCE))
+        runs = [run for traces in batches for run in _runs(wanted, traces)]
     except (ForesailError, ProtocolError, ReplayError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
@@ -250,20 +253,32 @@ def _scenarios(wanted: _Wanted, steps: "Grid", servings: "Sequence[Serving]") ->
     return tuple(Scenario.of(steps, wanted.pace, serving) for serving in servings)
 
 
-def _runs(wanted: _Wanted, trace: _Trace) -> Iterator[Run]:
-    """A run for each policy and start-up; the start-ups of a policy are planned in one pass."""
+def _together(traces: Iterable[_Trace], most: int) -> Iterator[list[_Trace]]:
+    """Traces with the same objective that follow each other, at most so many at once."""
+    for _, alike in groupby(traces, lambda trace: trace.objective):
+        while batch := list(islice(alike, most)):
+            yield batch
+
+
+def _runs(wanted: _Wanted, traces: Sequence[_Trace]) -> Iterator[Run]:
+    """A run for each trace, policy and start-up; a policy plans all traces and start-ups in one pass."""
     from simulations.backtest import Aim, plans_of
 
+    runs: dict[str, list[Run]] = {trace.name: [] for trace in traces}
+    planned = [(trace, scenario) for trace in traces for scenario in trace.scenarios]
+    words = traces[0].name if len(traces) == 1 else f"{traces[0].name} and {len(traces) - 1} more"
     for contender in wanted.contenders:
         began_s = time.perf_counter()
-        with progress(f"{trace.name}: {contender.text}", trace.steps.demand.size) as on_step:
-            plans = plans_of(contender, trace.scenarios, Aim(trace.objective, on_step))
+        with progress(f"{words}: {contender.text}", traces[0].steps.demand.size) as on_step:
+            plans = plans_of(contender, [each for _, each in planned], Aim(traces[0].objective, on_step))
         shared_s = (time.perf_counter() - began_s) / len(plans)
-        for scenario, plan in zip(trace.scenarios, plans, strict=True):
+        for (trace, scenario), plan in zip(planned, plans, strict=True):
             if wanted.plan_out is not None:
                 name = f"{trace.name.replace('/', '.')}.{contender.text}.{scenario.serving.startup_s:g}s.parquet"
                 write_plan(wanted.plan_out / name, trace.steps, plan)
-            yield _run(trace, contender, (scenario, plan), shared_s)
+            runs[trace.name].append(_run(trace, contender, (scenario, plan), shared_s))
+    for of_trace in runs.values():
+        yield from of_trace
 
 
 def _run(trace: _Trace, contender: "Contender", planned: "tuple[Scenario, IntArray]", shared_s: float) -> Run:

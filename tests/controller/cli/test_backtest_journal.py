@@ -146,6 +146,13 @@ def test_policies_stand_side_by_side_on_the_recorded_load(left: Left, tmp_path: 
     assert names == {f"shop.api.{policy}.60s.parquet" for policy in options[1::2]}
 
 
+def test_workloads_decided_together_have_the_plans_that_they_have_alone(left: Left) -> None:
+    policies = ("--policy", "predictive", "--policy", "hpa:0.70", "--policy", "kpa")
+    together = [run_ | {"wall_s": 0} for run_ in _found(left, *policies)["runs"]]
+    alone = [run_ | {"wall_s": 0} for uid in (API, WEB) for run_ in _found(left, *policies, "--workload", uid)["runs"]]
+    assert together == alone
+
+
 def test_without_predictive_nothing_is_compared(own: Left) -> None:
     assert _changed(own, "DELETE FROM decisions") > 0
     found = _found(own, "--policy", "hpa:0.70")
