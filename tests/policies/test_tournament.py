@@ -49,10 +49,9 @@ def said(demand: FloatArray, incumbent: float = 2.0, scale: float = 0.1) -> Fore
     return Forecasts(told, flat, flat + 1.0, orders, flat)
 
 
-def came(demand: FloatArray, **given: FloatArray) -> Came:
+def came(demand: FloatArray, **given: Any) -> Came:  # noqa: ANN401 - columns
     nobody = np.full(demand.shape, -1.0)
-    usable = np.full(demand.shape, 2, np.int64)
-    return Came(**({"demand": demand, "usable": usable, "ready": nobody, "late": nobody} | given))  # type: ignore[arg-type] # columns
+    return Came(demand, np.full(demand.shape, 2, np.int64), nobody, nobody)._replace(**given)
 
 
 def late_share(ruling: Ruling, demand: FloatArray, since: int, startup: int = 2) -> float:
@@ -159,9 +158,8 @@ def test_blocks_of_any_length_give_the_same(length: int) -> None:
     scores, orders = Scores.empty(1), []
     for first in range(0, 300, length):
         part = slice(first, first + length)
-        forecast = Forecasts(*(column[:, part] for column in said(demand)))
-        happened = Came(*(column[:, part] for column in came(demand)))
-        orders += rulings(scores, forecast, happened, terms(startup=15)).order[0].tolist()
+        piece = demand[:, part]
+        orders += rulings(scores, said(piece), came(piece), terms(startup=15)).order[0].tolist()
     assert orders == whole.order[0].tolist()
 
 
