@@ -251,7 +251,7 @@ def forecast_of(lead: LeadTime, fleet: Fleet, startup_s: FloatArray) -> Forecast
         np.where(known, np.exp(np.where(known, each, 0.0)) - HALF_REPLICA, 0.0)
         for each in (level[:, EXPECTED], level[lanes, expert] + margin)
     )
-    lead_s = _lead_steps(startup_s) * STEP_S
+    lead_s = np.asarray(_lead_steps(startup_s) * STEP_S, np.float64)
     replicas = np.where(known, scores.own[:, 0], 0)
     return Forecast(known, lead_s, np.maximum(median, 0.0), np.maximum(upper, 0.0), replicas)
 

@@ -61,7 +61,17 @@ class Standing:
     @property
     def there(self) -> BoolArray:
         """Somebody is in charge, `[lane]`."""
-        return self.candidate[:, 0] != UNKNOWN
+        return np.asarray(self.candidate[:, 0] != UNKNOWN)
+
+    @property
+    def proven(self) -> BoolArray:
+        """Some load was known since, so that cost and late say something of this lane, `[lane]`."""
+        return self.there & (self.known > 0)
+
+    @property
+    def known_s(self) -> FloatArray:
+        """For how long a load was known that this rests on, `[lane]`."""
+        return np.asarray(self.known * STEP_S, np.float64)
 
     @property
     def evidence_ratio(self) -> FloatArray:
