@@ -356,7 +356,7 @@ class Forecast:
     known: BoolArray
     lead_s: FloatArray
     median: FloatArray  # replicas, fractional
-    upper: FloatArray  # replicas at the objective's quantile, fractional
+    upper: FloatArray  # with the margin of the candidate in charge, if it has one, fractional
     replicas: IntArray  # what the candidate in charge orders; 0 where not known
 
     @classmethod
