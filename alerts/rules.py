@@ -142,9 +142,9 @@ ALERTS: tuple[Alert, ...] = (
         expr="\nand\n".join(f"({part})" for part in (_OVER_BUDGET, _NOT_FALLING, _PROVEN, _ACTING)),
         severity=Severity.WARNING,
         summary="More of a workload's load comes late than its objective allows.",
-        description="{{ $labels.namespace }}/{{ $labels.workload }} served {{ $value | humanizePercentage }} of its load"
-        " late over about two weeks, more than may, and no smaller a share in the last day. First see on the dashboard"
-        " whether it is at its upper bound, then compare what is late in shadow with what really is.",
+        description="{{ $labels.namespace }}/{{ $labels.workload }} served {{ $value | humanizePercentage }} of its"
+        " load late over about two weeks, more than may, and no smaller a share in the last day. First see on the"
+        " dashboard whether it is at its upper bound, then compare what is late in shadow with what really is.",
         wait="60m",
         labels=("cluster", *_WORKLOAD),
     ),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from policies.arrays import BoolArray, FloatArray, IntArray
+if TYPE_CHECKING:
+    from policies.arrays import BoolArray, FloatArray, IntArray
 
 
 class Forecasts(NamedTuple):
@@ -47,4 +48,4 @@ class Ruling(NamedTuple):
 
     order: IntArray
     candidate: IntArray
-    alone: BoolArray  # there is evidence enough for the one in charge to decide alone
+    known: IntArray  # steps whose load was known, this one included

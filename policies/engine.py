@@ -21,8 +21,8 @@ from policies.state import Removals
 
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray
-    from policies.log import Log
     from policies.lead_time import LeadTime
+    from policies.log import Log
     from policies.model import Fleet, Observation
     from policies.proposal import Proposal, Step
     from policies.state import EngineState
@@ -89,7 +89,7 @@ def _lead_time(
     startup_s = state.starts.quantile_s
     if not fleet.forecast.any():
         return state.lead, Orders.none(fleet.lanes), Forecast.none(startup_s), Standing.none(fleet.lanes)
-    lead, orders = advanced(state.lead, fleet, seen, state.history, startup_s, bounds)
+    lead, orders = advanced(state, fleet, seen, bounds)
     return lead, orders, forecast_of(lead, fleet, startup_s), standing_of(lead, fleet)
 
 

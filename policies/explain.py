@@ -9,7 +9,7 @@ import numpy as np
 
 from policies.lateness import base_value
 from policies.model import Action, Hold, Kind, Status, Why, signal_name
-from policies.standing import EVIDENCE_S, candidate_name, family_name, margin_of
+from policies.standing import EVIDENCE_S, HEARD_S, candidate_name, family_name, margin_of
 from policies.startup import MANY, Given
 from policies.tournament import GRID
 
@@ -144,13 +144,14 @@ def _standing(decision: Decision, lane: int) -> tuple[str, ...]:
     if not standing.there[lane]:
         return ()
     told, known_s = f"In charge: {_doing(standing, lane)}.", float(standing.known_s[lane])
-    larger = "the larger of its order and Kubernetes' rule stands"
     if not standing.proven[lane]:
-        return (f"{told} There is no evidence of it yet, so {larger}.",)
+        alone = f"Kubernetes' rule stands alone until it has {_span(HEARD_S)}"
+        return told, f"Evidence: {_span(known_s)} of {_span(EVIDENCE_S)}; {alone}."
     real = (
         f"Really late were {_percent(standing.realised[lane])} of the load over"
         f" {_span(known_s, 14, 'about two weeks')}; {_percent(standing.budget[lane])} may be."
     )
+    larger = "the larger of its order and Kubernetes' rule stands"
     evidence = f"Evidence: {_span(known_s)} of {_span(EVIDENCE_S)}; until then {larger}."
     if known_s >= EVIDENCE_S:
         evidence = f"Evidence: {_span(EVIDENCE_S)} and more, so it decides alone while all data is fresh."
@@ -164,10 +165,11 @@ def _doing(standing: Standing, lane: int) -> str:
     if candidate >= GRID:
         return words
     (scales, hold_s), trim = margin_of(candidate), float(standing.trim[lane])
+    margin, held = scales + trim, f", held {_time(hold_s)}" if hold_s else ""
+    if abs(margin) < _TRIMMED:
+        return f"{words}{held}"
     trimmed = f" ({scales:g} and a trim of {trim:+.1f})" if abs(trim) >= _TRIMMED else ""
-    sign = "plus" if scales + trim >= 0 else "minus"
-    held = f", held {_time(hold_s)}" if hold_s else ""
-    return f"{words}, {sign} {abs(scales + trim):.1f} of its usual errors{trimmed}{held}"
+    return f"{words}, {'plus' if margin > 0 else 'minus'} {abs(margin):.1f} of its usual errors{trimmed}{held}"
 
 
 def _figures(standing: Standing, lane: int) -> str:

@@ -17,6 +17,7 @@ from policies.tournament import (
     EVIDENCE_STEPS,
     EXPERTS,
     GRID,
+    HEARD_STEPS,
     HOLDS,
     INCUMBENT,
     INCUMBENT_LEAST,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 ROLES = ("in_charge", "runner_up", "incumbent")
 FAMILIES = ("largest", "last", "middle", "incumbent", "seasonal-naive")  # of candidates, in their order
-EVIDENCE_S = EVIDENCE_STEPS * STEP_S
+HEARD_S, EVIDENCE_S = HEARD_STEPS * STEP_S, EVIDENCE_STEPS * STEP_S
 _A_FAMILY = SCALES.size * HOLDS.size
 _NOISE = 1e-9
 
@@ -65,8 +66,8 @@ class Standing:
 
     @property
     def proven(self) -> BoolArray:
-        """Some load was known since, so that cost and late say something of this lane, `[lane]`."""
-        return self.there & (self.known > 0)
+        """Its order counts, and cost and late say something of this lane, `[lane]`."""
+        return np.asarray(self.there & (self.known >= HEARD_STEPS))
 
     @property
     def known_s(self) -> FloatArray:

@@ -92,8 +92,8 @@ def replay(
     """The plan that the policy makes: replicas that stand at the end of each step, `[lane, step]`.
 
     A lane begins with the replicas that the first sample needs at the target, all of them ready; their start-ups have
-    been seen. Where a load is not known, its reading is missing. `on_step` is told each step before it is decided. Raises ReplayError
-    for lanes of different lengths or none.
+    been seen. Where a load is not known, its reading is missing. `on_step` is told each step before it is decided.
+    Raises ReplayError for lanes of different lengths or none.
     """
     steps = {lane.demand.size for lane in lanes}
     if len(steps) != 1 or steps == {0}:

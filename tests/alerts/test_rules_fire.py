@@ -115,9 +115,9 @@ FIRING = [
         },
         {"cluster": "a", "namespace": "shop", "workload": "chat"},
         # 0.02 + 27 h of 60 minutes, 0.00001 each.
-        "shop/chat served 3.62% of its load late over about two weeks, more than may, and no smaller a share in the last"
-        " day. First see on the dashboard whether it is at its upper bound, then compare what is late in shadow with"
-        " what really is.",
+        "shop/chat served 3.62% of its load late over about two weeks, more than may, and no smaller a share in the"
+        " last day. First see on the dashboard whether it is at its upper bound, then compare what is late in shadow"
+        " with what really is.",
         f"{CLUSTER}&var-namespace=shop&var-workload=chat",
     ),
     Case(
@@ -135,7 +135,6 @@ FIRING = [
     ),
     Case("ForesailWatchdog", "0m", described="Route it to a service that calls when it stops coming."),
 ]
-
 
 
 def _late(late: str, *, budget: str = "0.01x1700", evidence: str = "1x1700", mode: str = "active") -> Case:
