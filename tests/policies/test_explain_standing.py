@@ -50,8 +50,8 @@ def told(stands: Standing) -> tuple[str, ...]:
 def test_all_of_it() -> None:
     assert told(standing(LARGEST_18, LAST_0, trim=0.2)) == (
         (
-            "In charge: the largest load forecast until replicas started now serve, plus 2.0 of its usual errors (1.8 and"
-            " a trim of +0.2), held 2.5 min."
+            "In charge: the largest load forecast until replicas started now serve, plus 2.0 of its usual errors (1.8"
+            " and a trim of +0.2), held 2.5 min."
         ),
         (
             "In shadow over about a week it cost 8.2 replicas and was 0.71 % late; the runner-up (last +0 errors) 8.5"
@@ -106,8 +106,8 @@ def test_the_incumbent_is_told_once(others: tuple[int, int]) -> None:
             (
                 (
                     "In shadow over 14 h it cost 8.2 replicas and was 0.71 % late; the runner-up (last +0 errors) 8.5"
-                    " replicas and was 0.8 % late; the incumbent 11.0 replicas and was 0.2 % late. 46 % of these figures"
-                    " is what such candidates do on other loads."
+                    " replicas and was 0.8 % late; the incumbent 11.0 replicas and was 0.2 % late. 46 % of these"
+                    " figures is what such candidates do on other loads."
                 ),
                 "Really late were 0.6 % of the load over 14 h; 1 % may be.",
                 "Evidence: 14 h of 24 h; until then the larger of its order and Kubernetes' rule stands.",
