@@ -81,7 +81,8 @@ def test_one_step_of_ten_thousand_lanes(startup: int) -> None:
     pack_s = time.perf_counter() - began_s
     print(  # noqa: T201 - a benchmark shows its figures
         f"\none step of {lanes} lanes, {CANDIDATES} candidates each, start-up {startup} steps: median "
-        f"{np.median(took):.3f} s, most {max(took):.3f} s; packed in {pack_s:.1f} s into {packed / lanes / 1e3:.1f} kB a lane ({MACHINE})"
+        f"{np.median(took):.3f} s, most {max(took):.3f} s; packed in {pack_s:.1f} s into "
+        f"{packed / lanes / 1e3:.1f} kB a lane ({MACHINE})"
     )
     assert np.median(took) < 3.0
 
