@@ -37,11 +37,9 @@ from policies.tournament import (
     GRID,
     HEARD_STEPS,
     HOLDS,
-    INCUMBENT,
     SCALES,
     Scores,
     rulings,
-    scored_steps,
 )
 
 if TYPE_CHECKING:
@@ -58,9 +56,7 @@ FILLED_STEPS = 2  # so many steps, and those of a tick's length, take the readin
 LONGEST_LAG = 4
 LAG_SLACK = 0.75  # a lag stands while readings are up to so many steps older or younger
 YESTERDAY = (8, 10)  # mean features that lead from the base to the largest load a day before
-WHO = 3  # of whom it is told how they stand: in charge, runner-up, incumbent
-EXPERT_NAMES = ("largest", "last", "middle")  # load until an order made now serves
-_NOISE = 1e-9
+EXPECTED = 1  # the expert that tells what is expected when an order made now serves
 KNOWN, BOUND, NOTHING = 2, 1, 0  # how far a load is usable
 
 T = TypeVar("T")
@@ -141,26 +137,6 @@ class Orders:
         return cls(integers(lanes), booleans(lanes))
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How the tournament stands, `[lane]` or `[lane, who]`: in charge, runner-up, incumbent; of about a week."""
-
-    candidate: IntArray  # [lane, who]; UNKNOWN before the first
-    trim: FloatArray  # scales added to those of the one in charge [lane]
-    cost: FloatArray  # replicas, with what churn costs, on average [lane, who]
-    late: FloatArray  # share of the load [lane, who]
-    realised: FloatArray  # share of the load that really came late [lane]
-    known: IntArray  # steps of known load that this rests on [lane]
-
-    @classmethod
-    def none(cls, lanes: int) -> Standing:
-        """Nobody is in charge."""
-        nobody = np.full((lanes, WHO), UNKNOWN, np.int64)
-        return cls(
-            nobody, floats(lanes), np.zeros((lanes, WHO)), np.zeros((lanes, WHO)), floats(lanes), integers(lanes)
-        )
-
-
 def came_of(fleet: Fleet, seen: Observation) -> tuple[FloatArray, IntArray]:
     """The demand of each lane in replicas at the serving limit, and how far it is usable, `[lane]`.
 
@@ -230,7 +206,7 @@ def bound_of(fleet: Fleet, startup_s: FloatArray, lag: IntArray, bounds: Bounds)
     terms = Terms(
         low=bounds.low,
         high=bounds.high,
-        startup=np.clip(_steps(startup_s), 1, LONGEST_LEAD),
+        startup=_lead_steps(startup_s),
         lag=lag,
         budget=fleet.late_ratio,
         as_incumbent=aims.late_incumbent,
@@ -275,47 +251,22 @@ def log_demand(minutes: Window, serving: FloatArray, lane: IntArray, lanes: int)
 
 
 def forecast_of(lead: LeadTime, fleet: Fleet, startup_s: FloatArray) -> Forecast:
-    """Demand one start-up ahead: the expected, and with the margin of the one in charge, `[lane]`."""
+    """Demand one start-up ahead: the expected, and with the margin of the one in charge, if it has one, `[lane]`."""
     scores = lead.scores
     chosen, lanes = scores.in_charge, np.arange(lead.lanes)
     grid = np.clip(chosen, 0, GRID - 1)
-    expert, z = grid // (SCALES.size * HOLDS.size), SCALES[grid // HOLDS.size % SCALES.size] + scores.trim
+    expert = np.where(chosen < GRID, grid // (SCALES.size * HOLDS.size), EXPECTED)
+    z = SCALES[grid // HOLDS.size % SCALES.size] + scores.trim
     margin = np.where(chosen < GRID, z * scores.scale[lanes, expert, 0], 0.0)
     known = fleet.forecast & (scores.known >= HEARD_STEPS)
     level = scores.level[:, :, 0]
     median, upper = (
         np.where(known, np.exp(np.where(known, each, 0.0)) - HALF_REPLICA, 0.0)
-        for each in (level[:, 1], level[lanes, expert] + margin)
+        for each in (level[:, EXPECTED], level[lanes, expert] + margin)
     )
-    lead_s = startup_s + lead.lag * STEP_S
+    lead_s = np.asarray(_lead_steps(startup_s) * STEP_S, np.float64)
     replicas = np.where(known, scores.own[:, 0], 0)
     return Forecast(known, lead_s, np.maximum(median, 0.0), np.maximum(upper, 0.0), replicas)
-
-
-def standing_of(lead: LeadTime) -> Standing:
-    """Who is in charge of each lane, and what it, the runner-up and the incumbent cost and missed in shadow."""
-    scores, lanes = lead.scores, np.arange(lead.lanes)[:, None]
-    who = np.stack([scores.in_charge, scores.runner_up, np.where(scores.in_charge < 0, UNKNOWN, INCUMBENT)], axis=1)
-    place = np.maximum(who, 0)
-    steps, load = scored_steps(scores)[:, None], np.maximum(scores.load[:, -1:], _NOISE)
-    return Standing(
-        candidate=who,
-        trim=scores.trim,
-        cost=scores.cost[lanes, -1, place] / steps,
-        late=np.minimum(scores.late[lanes, -1, place] / load, 1.0),
-        realised=scores.realised[:, 0] / np.maximum(scores.realised[:, 1], _NOISE),
-        known=scores.known,
-    )
-
-
-def candidate_name(candidate: int) -> str:
-    """What a candidate does, in words: "largest until then + 1.8 scales, held 5 min"."""
-    if candidate >= GRID:
-        return "incumbent" if candidate == INCUMBENT else "seasonal-naive"
-    expert, rest = divmod(candidate, SCALES.size * HOLDS.size)
-    z, hold_s = SCALES[rest // HOLDS.size], HOLDS[rest % HOLDS.size] * STEP_S
-    held = f", held {hold_s / MINUTE_S:g} min" if hold_s else ""
-    return f"{EXPERT_NAMES[expert]} {z:+g} scales{held}"
 
 
 def _orders(lead: LeadTime) -> Orders:
@@ -358,6 +309,11 @@ def _ready(fleet: Fleet, seen: Observation) -> FloatArray:
     if seen.pods.lane.size == 0:
         return floats(fleet.lanes, UNKNOWN)
     return (ready_pods(seen.pods, fleet.lanes) // seen.pods_per_replica).astype(np.float64)
+
+
+def _lead_steps(startup_s: FloatArray) -> IntArray:
+    """Steps from an order until it serves, as far as the models look, `[lane]`."""
+    return np.clip(_steps(startup_s), 1, LONGEST_LEAD)
 
 
 def _steps(seconds: FloatArray) -> IntArray:

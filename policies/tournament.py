@@ -151,8 +151,12 @@ def rulings(scores: Scores, forecasts: Forecasts, came: Came, terms: Terms) -> R
 
 def scored_steps(scores: Scores) -> FloatArray:
     """The steps that the costs of about a week are a sum of, older ones for less, `[lane]`; at least 1."""
-    begun = (_BEGUN_STEPS - _USUAL_STEPS) * 0.5 ** (scores.known / HALF_LIFE_STEPS[-1])
-    return np.asarray(np.maximum(scores.usual[:, 1] + begun, 1.0))
+    return np.asarray(np.maximum(scores.usual[:, 1] + (1.0 - _USUAL_STEPS / _BEGUN_STEPS) * begun_steps(scores), 1.0))
+
+
+def begun_steps(scores: Scores) -> FloatArray:
+    """Those among `scored_steps` that are what such candidates cost and missed on other loads, `[lane]`."""
+    return np.asarray(_BEGUN_STEPS * 0.5 ** (scores.known / HALF_LIFE_STEPS[-1]))
 
 
 @compiled

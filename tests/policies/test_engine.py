@@ -158,13 +158,13 @@ def test_a_written_window_holds_what_was_ordered_before() -> None:
     assert asked == [20, 20, 20, 20, 8, 8]  # 15, 30 and 45 s after
 
 
-def test_the_lead_is_the_start_up_time_and_the_age_of_what_is_seen() -> None:
+def test_a_forecast_is_for_when_an_order_made_now_serves() -> None:
     fleet = one()
     starts = Starts(integers(3), np.full(3, 45.0), np.ones(3, np.bool_))
     _, decision = decide(fleet, EngineState.fresh(fleet), seen([1], readings([7]), starts=starts))
 
     assert decision.startup_s.tolist() == [45.0]
-    assert decision.forecast.lead_s.tolist() == [75.0]
+    assert decision.forecast.lead_s.tolist() == [60.0]  # in whole steps of 30 s
 
 
 DOUBTS = [
