@@ -41,6 +41,7 @@ class Terms(NamedTuple):
     churn: FloatArray  # replica-steps that starting or stopping a replica costs
     hold: IntArray  # steps of a stabilisation window that the user wrote
     slo: BoolArray  # `budget` is that of an SLO
+    acted: BoolArray  # what is ready was ordered here, so that what is late tells of these orders
 
 
 class Ruling(NamedTuple):

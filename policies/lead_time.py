@@ -30,7 +30,7 @@ from policies.forecast.recursive import Models, forecasts
 from policies.hpa.pods import ready_pods
 from policies.incumbent import Incumbent, Settings, orders_of
 from policies.lateness import realised
-from policies.model import UNKNOWN, Forecast, Status
+from policies.model import UNKNOWN, Forecast, Hold, Mode, Status
 from policies.rows import demand_tracks
 from policies.tournament import (
     EVIDENCE_STEPS,
@@ -173,6 +173,8 @@ def advanced(state: EngineState, fleet: Fleet, seen: Observation, bounds: Bounds
         return lead, _orders(lead)
     steps = min(missed, NEAR) if lead.step != UNKNOWN and missed > 0 else 1
     bound = bound_of(fleet, state.starts.quantile_s, _lag(lead.lag, fleet, seen), bounds)
+    acted = (fleet.mode == Mode.ACTIVE) & (seen.hold == Hold.NONE) & (lead.scores.known >= EVIDENCE_STEPS)
+    bound = bound._replace(terms=bound.terms._replace(acted=acted))
     ready = _ready(fleet, seen)
     came = _came(lead, fleet, seen, ready, steps)
     serving, lane = serving_per_replica(fleet, seen), fleet.tracks.lane[demand_tracks(fleet)]
@@ -201,7 +203,7 @@ def decided(lead: LeadTime, past: Past, came: Came, bound: Bound, first_step: in
 
 
 def bound_of(fleet: Fleet, startup_s: FloatArray, lag: IntArray, bounds: Bounds) -> Bound:
-    """What binds each lane, in steps and replicas."""
+    """What binds each lane, in steps and replicas, where what is ready was ordered by another."""
     aims, down = fleet.aims, fleet.behavior.down
     terms = Terms(
         low=bounds.low,
@@ -215,6 +217,7 @@ def bound_of(fleet: Fleet, startup_s: FloatArray, lag: IntArray, bounds: Bounds)
         churn=aims.churn_s / STEP_S,
         hold=np.where(down.written, np.minimum(_steps(down.window_s), LONGEST_LEAD), 0),
         slo=aims.slo_window_s > 0,
+        acted=booleans(fleet.lanes),
     )
     incumbent = Settings(
         target=aims.incumbent_target_ratio / fleet.serving_limit_ratio,

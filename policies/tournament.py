@@ -261,13 +261,14 @@ def _charged(scores: _Columns, came: Came, terms: Terms, place: tuple[int, int, 
             scores.late[lane, span, candidate] *= keep
             if missed[candidate] and avoidable:
                 scores.late[lane, span, candidate] += demand
+    acted = terms.acted[lane] and real >= 0
     served = real
-    if real < 0:
+    if not acted:
         served = float(_NEVER)
         for back in range(first, min(last, REMEMBERED - 1, n - 1) + 1):
             served = min(served, scores.own[lane, back])
-    share = 1.0 if demand > served + _NOISE or usable == 1 else 0.0
-    if came.late[lane, step] >= 0:
+    share = 1.0 if demand > served + _NOISE or (usable == 1 and served <= real) else 0.0
+    if terms.acted[lane] and came.late[lane, step] >= 0:
         share = came.late[lane, step]
     keep = 0.5 ** (1.0 / HALF_LIFE_STEPS[SPANS - 1])
     scores.usual[lane, 0] = scores.usual[lane, 0] * keep + demand

@@ -19,7 +19,7 @@ from policies.model import UNKNOWN, Applied, Hold, Limits, Observation, Pods, Po
 from policies.spec import WorkloadPolicy
 from policies.state import EngineState
 from simulations.contenders import TOLERANCE_RATIO, WINDOW_S, ContenderError, Daemon, Hpa, parse_contender
-from simulations.saturation import Served, pods_of
+from simulations.saturation import Saturation, Served, pods_of
 from simulations.scenario import Pace, ReplayError
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from policies.arrays import BoolArray, FloatArray, IntArray
     from policies.model import Fleet
-    from simulations.saturation import Saturation
     from simulations.serving import Serving
 
 REPLICA_UNITS = 1e6  # a load is scaled so that one replica serves this much, far above the milli-unit of the core
@@ -81,6 +80,7 @@ class Lane:
     demand: FloatArray
     serving: Serving
     known: BoolArray | None = None  # where the load has data, `[step]`; None = everywhere
+    saturation: Saturation | None = None  # a load that is seen as far as it is served
 
 
 def replay(
@@ -90,19 +90,19 @@ def replay(
     *,
     start_s: float = 0.0,
     on_step: Callable[[int], None] | None = None,
-    saturation: Saturation | None = None,
 ) -> IntArray:
     """The plan that the policy makes: replicas that stand at the end of each step, `[lane, step]`.
 
     A lane begins with the replicas that the first sample needs at the target, all of them ready; their start-ups have
     been seen. Where a load is not known, its reading is missing. `on_step` is told each step before it is decided.
-    With `saturation` only what the ready replicas serve of a load is seen, as are their pods. Raises ReplayError for
-    lanes of different lengths or none.
+    Where a lane has a saturation, only what the ready replicas serve of a load is seen, as are all lanes' pods. Raises
+    ReplayError for lanes of different lengths or none.
     """
     steps = {lane.demand.size for lane in lanes}
     if len(steps) != 1 or steps == {0}:
         raise ReplayError("a replay needs at least one lane, and lanes of the same number of steps")
-    drive = _Drive(lanes, policy, pace, start_s) if saturation is None else _Cut(lanes, policy, pace, start_s, saturation)
+    cut = any(lane.saturation is not None for lane in lanes)
+    drive = (_Cut if cut else _Drive)(lanes, policy, pace, start_s)
     for step in range(drive.plan.shape[1]):
         if on_step is not None:
             on_step(step)
@@ -201,12 +201,10 @@ class _Drive:
 class _Cut(_Drive):
     """A world in which a load is seen as far as it was served."""
 
-    def __init__(  # noqa: PLR0913 - those of every drive, and what cuts off
-        self, lanes: Sequence[Lane], policy: ReplayPolicy, pace: Pace, start_s: float, saturation: Saturation
-    ) -> None:
+    def __init__(self, lanes: Sequence[Lane], policy: ReplayPolicy, pace: Pace, start_s: float) -> None:
         super().__init__(lanes, policy, pace, start_s)
         self._load = self._value_milli / (REPLICA_UNITS * _MILLI)  # [step, lane]
-        self._served = Served(saturation)
+        self._served = Served([lane.saturation or Saturation() for lane in lanes])
         self._ready = self._replicas
 
     def step(self, step: int) -> None:
@@ -225,7 +223,8 @@ class _Cut(_Drive):
         self._value_milli[step] = np.rint(seen * (REPLICA_UNITS * _MILLI)).astype(np.int64)
 
     def _seen(self, now_s: float, readings: Readings) -> Observation:
-        return replace(super()._seen(now_s, readings), pods=pods_of(np.minimum(self._ready, self._replicas), self._replicas))
+        pods = pods_of(np.minimum(self._ready, self._replicas), self._replicas)
+        return replace(super()._seen(now_s, readings), pods=pods)
 
 
 def fleet_for(serving: Sequence[Serving], policy: ReplayPolicy, pace: Pace) -> Fleet:

@@ -11,28 +11,31 @@ from policies.arrays import booleans, small
 from policies.model import Phase, Pods
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from policies.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
 class Saturation:
-    """What one replica really serves at most, `[lane]`, as a share of what it was declared to; and who comes back.
+    """What one replica really serves at most, as a share of what it was declared to, and how many come back.
 
-    What is not served is tried again in the next step: `retries` attempts for each request, up to so many times the
-    load itself. Infinite `most_ratio` cuts nothing off.
+    What is not served is tried again in the next step: `retries` attempts for each request, for up to as much as the
+    load itself.
     """
 
-    most_ratio: FloatArray
-    retries: FloatArray
+    most_ratio: float = np.inf
+    retries: float = 0.0
 
 
 class Served:
     """What is seen of lanes whose load is cut off; loads are in replicas at 100 %."""
 
-    def __init__(self, saturation: Saturation) -> None:
+    def __init__(self, lanes: Sequence[Saturation]) -> None:
         """Nothing was turned away yet."""
-        self._most, self._retries = saturation.most_ratio, saturation.retries
-        self._turned_away = np.zeros(saturation.most_ratio.size)
+        self._most = np.array([each.most_ratio for each in lanes])
+        self._retries = np.array([each.retries for each in lanes])
+        self._turned_away = np.zeros(len(lanes))
 
     def step(self, load: FloatArray, ready: IntArray) -> FloatArray:
         """What is served, and seen, of one step's load, `[lane]`."""

@@ -38,6 +38,7 @@ def _bound(lanes: int, startup: int) -> Bound:
         churn=np.full(lanes, 1.0),
         hold=_columns(0, lanes),
         slo=nothing > 0,
+        acted=nothing > 0,
     )
     return Bound(terms, Settings(np.full(lanes, 0.875), np.full(lanes, 0.1), _columns(10, lanes), low, high))
 

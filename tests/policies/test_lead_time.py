@@ -71,6 +71,7 @@ def test_the_age_of_readings_is_followed_when_it_clearly_changes() -> None:
 def test_what_was_ready_and_what_was_late_are_what_counts() -> None:
     fleet = one(demand(), late())
     world = Ticks(fleet, [10])
+    world.state = replace(EngineState.fresh(fleet), lead=ordering(fleet, 10, alone=True).lead)
     for _ in range(4):
         world.tick(readings([70, 0.0]), after_s=STEP_S, pods=ready_pods(10))
     in_time = float(lead(world).scores.realised[0, 0])

@@ -31,6 +31,7 @@ def terms(**given: Any) -> Terms:  # noqa: ANN401 - columns of one lane
         "churn": 1.0,
         "hold": 0,
         "slo": False,
+        "acted": True,
     }
     return Terms(**{name: np.array([value]) for name, value in (one | given).items()})
 
@@ -140,6 +141,15 @@ def test_an_indicator_of_lateness_counts_instead_of_what_was_ordered() -> None:
         trims.append(float(scores.trim[0]))
     assert trims[0] == -1.5
     assert trims[1] == 3.0
+
+
+def test_replicas_that_another_ordered_tell_nothing_of_these_orders() -> None:
+    demand = noise(2 * DAY)
+    plenty, alone = Scores.empty(1), Scores.empty(1)
+    rulings(plenty, said(demand), came(demand, ready=np.full(demand.shape, 99.0)), terms(acted=False))
+    rulings(alone, said(demand), came(demand), terms())
+    assert plenty.trim.tolist() == alone.trim.tolist()
+    assert plenty.realised.tolist() == alone.realised.tolist()
 
 
 def test_lateness_that_no_candidate_could_avoid_is_charged_to_none() -> None:
