@@ -48,7 +48,7 @@ def test_every_decision_is_made_again(left: Left) -> None:
     assert found["decisions"] == 2 * TICKS
     assert found["equal_targets"] == found["equal_actions"] == found["equal_reasons"] == 2 * TICKS
     assert 10 < found["recorded"] == found["equal_recorded"] < 2 * TICKS
-    assert found["whole_ticks"] == 3  # the first, after the restart, with the new policies
+    assert found["whole_ticks"] in (3, 4)  # the first, with new policies, and after restarts unless all was news
     assert found["snapshots"] == found["equal_snapshots"] >= 3  # one after each start, one after the jump of the clock
     assert (found["unobserved"], found["differing"], found["differences"]) == (0, 0, [])
 
