@@ -28,6 +28,7 @@ class RecordedLoad:
     replicas: tuple[int, int]  # smallest and largest number
     startup_s: float
     late_ratio: float  # share of requests that may be late
+    past: int = 0  # so many of the first are from before the time that is asked for, to learn from
 
     def serving(self, *, step_s: float, startup_s: float | None = None, dwell_s: float = 0.0) -> Serving:
         """What serves it: one replica serves 1 at the serving limit. Zero replicas are not replayed: at least 1."""
@@ -48,14 +49,19 @@ class RecordedLoad:
         at_s, demand = self.at_s[fresh], self.demand[fresh]
         first_s = np.ceil(at_s[0] / step_s) * step_s
         steps_s = np.arange(first_s, max(first_s, float(self.at_s[-1])) + step_s / 2, step_s)
-        usual_s = float(np.median(np.diff(self.at_s))) if self.at_s.size > 1 else step_s
+        apart_s = np.diff(self.at_s[self.past :])
+        usual_s = float(np.median(apart_s)) if apart_s.size else step_s
         row = np.searchsorted(self.at_s, steps_s, side="right") - 1
         known = fresh[row] & (steps_s - self.at_s[row] <= max(step_s, _REACH_TICKS * usual_s))
         bridged = demand[np.searchsorted(at_s, steps_s, side="right") - 1]
         return Grid(steps_s, np.maximum(0.0, bridged), step_s, known)
 
 
-def warmup_s(grid: Grid) -> float:
-    """How much of a recorded load is not scored unless said otherwise: as of a load file, at most a quarter of it."""
+def warmup_s(load: RecordedLoad, grid: Grid) -> float:
+    """How much of a recorded load is not scored unless said otherwise: its past, and no less than of a load file.
+
+    Of a file's warm-up, at most a quarter of the load.
+    """
     length_s = float(grid.at_s[-1] - grid.at_s[0])
-    return min(warmup_of(max(length_s, DAY_S)), _WARMUP_RATIO * length_s)
+    past_s = float(load.at_s[load.past] - grid.at_s[0])
+    return max(past_s, min(warmup_of(max(length_s, DAY_S)), _WARMUP_RATIO * length_s))

@@ -1,5 +1,6 @@
 """`foresail backtest`: what several policies would have cost and missed on recorded loads, side by side."""
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -238,7 +239,7 @@ def _recorded(wanted: _Wanted, loads: "Iterable[RecordedLoad]") -> Iterator[_Tra
         if steps is None:
             note(f"{load.name}: no reading of a demand signal is recorded, so there is no load to replay")
             continue
-        warmup_steps = int((warmup_s(steps) if wanted.warmup_s is None else wanted.warmup_s) / step_s)
+        warmup_steps = math.ceil((warmup_s(load, steps) if wanted.warmup_s is None else wanted.warmup_s) / step_s)
         servings = [
             load.serving(step_s=step_s, startup_s=startup_s, dwell_s=wanted.dwell_s)
             for startup_s in wanted.startups_s or [load.startup_s]

@@ -13,17 +13,21 @@ from controller.journal import Journal
 from controller.loop.again import Again
 from controller.loop.compared import Comparison
 from policies.engine import demand_replicas
+from policies.history import MINUTE_S
+from policies.lead_time import serving_per_replica
 from policies.model import Status
+from policies.rows import demand_tracks
 from simulations.recorded import RecordedLoad
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from controller.journal import Beginning, Page
     from controller.loop.again import Decided
     from controller.loop.compared import Agreement
     from policies.arrays import FloatArray
+    from policies.history import History
     from policies.model import Fleet
 
     Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
@@ -87,6 +91,7 @@ class _Reading:
     begin: Beginning
     again: Again
     comparison: Comparison
+    last: Decided | None = None
     done: int = 0
     samples: list[_Sample] = field(default_factory=list)  # from `since_s` on
 
@@ -100,6 +105,7 @@ class _Reading:
             self.comparison.take(tick)
             if tick.at_s >= self.asked.since_s:
                 self.samples.append(_Sample(tick.at_s, tick.fleet, _fresh_demand(tick), tick.decision.startup_s))
+            self.last = tick
             self.done += 1
             on_tick(self.done)
 
@@ -115,7 +121,53 @@ class _Reading:
             None if self.begin.snapshot is None else self.begin.at_s,
             (self.samples[0].at_s, self.samples[-1].at_s),
             self.comparison.agreement,
-            tuple(_load(uid, self.samples) for uid in dict.fromkeys(self.asked.workloads or uids)),
+            tuple(self._loads(uids)),
+        )
+
+    def _loads(self, uids: list[str]) -> Iterator[RecordedLoad]:
+        """Each workload's load, after what the daemon remembered of the time before."""
+        if self.last is None or self.again.state is None:
+            return
+        past = _Past.of(self.last, self.again.state.history, until_s=self.samples[0].at_s)
+        for uid in dict.fromkeys(self.asked.workloads or uids):
+            yield past.before(_load(uid, self.samples))
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """What the daemon remembered of the minutes before the ticks: the same demand, NaN where not known."""
+
+    uid: tuple[str, ...]
+    at_s: FloatArray  # [minute]
+    demand: FloatArray  # [lane, minute]
+
+    @classmethod
+    def of(cls, last: Decided, history: History, *, until_s: float) -> _Past:
+        """Minutes before the one of `until_s`, as far back as any policy looks, from what is known in the end."""
+        fleet = last.fleet
+        window = history.window(float(fleet.history_s.max(initial=0.0)), until_s - MINUTE_S)
+        serving, lane = serving_per_replica(fleet, last.seen), fleet.tracks.lane[demand_tracks(fleet)]
+        known = window.known & (serving > 0)[:, None]
+        replicas = np.where(known, window.value / np.where(serving > 0, serving, 1.0)[:, None], np.nan)
+        demand = np.full((fleet.lanes, known.shape[1]), np.nan)
+        for row, of_lane in enumerate(lane.tolist()):
+            demand[of_lane] = np.fmax(demand[of_lane], replicas[row])
+        return cls(fleet.uid, window.start_s + MINUTE_S * np.arange(known.shape[1], dtype=np.float64), demand)
+
+    def before(self, load: RecordedLoad) -> RecordedLoad:
+        """A load with its past in front, from the first minute that is known."""
+        if load.name not in self.uid:
+            return load
+        demand = self.demand[self.uid.index(load.name)]
+        known = np.flatnonzero(np.isfinite(demand))
+        if known.size == 0:
+            return load
+        past = slice(int(known[0]), None)
+        return replace(
+            load,
+            at_s=np.concatenate([self.at_s[past], load.at_s]),
+            demand=np.concatenate([demand[past], load.demand]),
+            past=demand[past].size,
         )
 
 

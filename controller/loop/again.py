@@ -48,6 +48,11 @@ class Again:
         self._digest = "" if snapshot is None else snapshot.fleet_digest
         self._fleets: dict[str, Fleet] = {}
 
+    @property
+    def state(self) -> EngineState | None:
+        """The state after the last tick; None before the first where there was no snapshot."""
+        return self._state
+
     def take(self, page: Page) -> Iterator[Decided]:
         """Decide the ticks of a page, which must follow those of the last one.
 

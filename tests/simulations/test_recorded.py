@@ -1,5 +1,7 @@
 """Recorded loads on steps: what is known of them, what serves them, and what is scored."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -57,5 +59,19 @@ def test_serving_is_in_replicas_at_the_limit() -> None:
     ],
 )
 def test_warm_up(length_s: float, expected_s: float) -> None:
-    at_s = np.array([0.0, length_s])
-    assert warmup_s(Grid(at_s, np.ones(2), 30.0, np.ones(2, np.bool_))) == expected_s
+    load = _load([0, length_s], [1, 1])
+    assert warmup_s(load, _grid(load)) == expected_s
+
+
+def test_a_past_is_not_scored() -> None:
+    """Nine minutes of the past and a minute of ticks: a quarter of ten minutes is less than the nine."""
+    at_s = [*(60.0 * minute for minute in range(9)), 540, 555, 570, 585, 600]
+    load = replace(_load(at_s, [1.0] * 14), past=9)
+    assert warmup_s(load, _grid(load)) == 540
+    grid = load.grid(30.0)
+    assert grid is not None
+    assert grid.known.all()
+
+
+def _grid(load: RecordedLoad) -> Grid:
+    return Grid(load.at_s[[0, -1]], np.ones(2), 30.0, np.ones(2, np.bool_))

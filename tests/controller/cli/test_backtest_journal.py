@@ -62,6 +62,13 @@ def test_it_begins_with_the_snapshot_before(left: Left) -> None:
     assert (found["ticks"], found["decisions"]) == (6, 12)
 
 
+def test_what_was_remembered_of_the_time_before_warms_up(left: Left) -> None:
+    """The daemon began at 22:13:20, so of 22:20:05 it remembers the minutes from 22:13 on: 14 steps."""
+    (run_,) = _found(left, "--since", "2023-11-14T22:20:00Z", "--workload", WEB)["runs"]
+    assert run_["warmup_steps"] in (13, 14, 15)
+    assert run_["steps"] > run_["warmup_steps"] + 10
+
+
 def test_one_workload_is_decided_in_its_fleet(left: Left) -> None:
     found = _found(left, "--workload", WEB)
     assert (found["journal"]["workloads"], found["journal"]["decisions"]) == (1, TICKS)
