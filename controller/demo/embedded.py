@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from controller.demo.load import ARRIVALS, NAMESPACE, WAITING
+from controller.demo.load import ARRIVALS, LATE_RATIO, NAMESPACE, WAITING
 from controller.errors import Rejected
 from controller.records import Answered, PastSeries, Unanswered
 from policies.model import Why
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from controller.demo.servers import ModelServers
     from controller.records import Answer, SignalQuery
 
-RANGE_S = 120.0  # of the rate in the query
+RANGE_S = 60.0  # of the rates in the queries
 
 
 class EmbeddedSource:
@@ -56,6 +56,8 @@ class EmbeddedSource:
         if query.text == ARRIVALS:
             loads = self._servers.loads
             values = {app: load.rate([now.at_s], over_s=RANGE_S)[0] for app, load in loads.items()}
+        elif query.text == LATE_RATIO:
+            values = {app: self._servers.late_ratio_lately(app, RANGE_S) for app in self._servers.loads}
         elif query.text == WAITING:
             values = dict(now.waiting)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from simulations.cluster import SimulatedCluster
 
 QUEUE_S = 6.0  # a queue that would take longer than this to serve turns requests away
+
+
+PAST = 100  # moments that are remembered
 
 
 @dataclass(slots=True)
@@ -54,12 +58,13 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """All that is exported, as of one wall time. `arrived` and `waiting` are requests by workload."""
+    """All that is exported, as of one wall time. The mappings are requests by workload."""
 
     at_s: float
     arrived: Mapping[str, float]
     rejected: Mapping[str, float]
     waiting: Mapping[str, float]
+    late: Mapping[str, float]
     pods: Mapping[str, Pod] = field(default_factory=dict)  # by name
 
 
@@ -84,6 +89,7 @@ class ModelServers:
         self.last: Moment | None = None
         self._served: dict[str, float] = {}  # by pod
         self._at_s = clock.now_s()
+        self._past: deque[tuple[float, dict[str, tuple[float, float]]]] = deque(maxlen=PAST)
 
     def step(self) -> Moment:
         """Move on to the present, and what is exported there."""
@@ -98,8 +104,10 @@ class ModelServers:
             arrived={name: load.arrived(now_s) for name, load in self.loads.items()},
             rejected={name: queue.rejected for name, queue in self.queues.items()},
             waiting={name: queue.waiting for name, queue in self.queues.items()},
+            late={name: queue.late for name, queue in self.queues.items()},
             pods=pods,
         )
+        self._past.append((now_s, {name: (queue.arrived, queue.late) for name, queue in self.queues.items()}))
         self.last = moment
         return moment
 
@@ -113,6 +121,17 @@ class ModelServers:
         """Share of a workload's requests so far that were late."""
         queue = self.queues[name]
         return queue.late / queue.arrived if queue.arrived else 0.0
+
+    def late_ratio_lately(self, name: str, over_s: float) -> float:
+        """Share of a workload's requests that were late in the last `over_s`."""
+        arrived, late = self._before(name, over_s)
+        queue = self.queues[name]
+        return (queue.late - late) / (queue.arrived - arrived) if queue.arrived > arrived else 0.0
+
+    def _before(self, name: str, over_s: float) -> tuple[float, float]:
+        """What had arrived and was late `over_s` ago, or as early as is known."""
+        known = [each for at_s, each in self._past if at_s <= self._at_s - over_s] or [self._past[0][1]]
+        return known[-1][name]
 
     def _moved(self, workload: Workload, now_s: float) -> dict[str, Pod]:
         """Move one workload on, and its pods."""
@@ -150,6 +169,9 @@ def gateway_text(moment: Moment) -> str:
     lines += ["# HELP demo_requests_rejected_total Requests turned away, as the queue was full.",
               "# TYPE demo_requests_rejected_total counter"]  # fmt: skip
     lines += [f"demo_requests_rejected_total{_labels(app)} {value!r} {stamp}" for app, value in moment.rejected.items()]
+    lines += ["# HELP demo_requests_late_total Requests that arrived while replicas were above their serving limit.",
+              "# TYPE demo_requests_late_total counter"]  # fmt: skip
+    lines += [f"demo_requests_late_total{_labels(app)} {value!r} {stamp}" for app, value in moment.late.items()]
     return "\n".join([*lines, ""])
 
 

@@ -100,7 +100,8 @@ def test_servers_share_what_was_served_among_ready_pods() -> None:
 
 
 def test_exported_text_is_stamped_with_the_simulated_time() -> None:
-    moment = Moment(1_000.5, arrived={"chat": 12.5}, rejected={"chat": 0.0}, waiting={"chat": 3.0})
+    moment = Moment(1_000.5, arrived={"chat": 12.5}, rejected={"chat": 0.0}, waiting={"chat": 3.0}, late={"chat": 1.5})
+    assert 'demo_requests_late_total{namespace="demo",app="chat"} 1.5 1000500\n' in gateway_text(moment)
     assert 'demo_requests_total{namespace="demo",app="chat"} 12.5 1000500\n' in gateway_text(moment)
     pod = Pod("chat-1", "chat", ready=True, served_total=7.0, waiting=1.5)
     assert "demo_requests_waiting 1.5 1000500\n" in pod_text(pod, moment.at_s)
@@ -125,7 +126,7 @@ def _status(exporter: Exporter, path: str) -> int:
 
 def test_a_pod_that_is_gone_is_not_found() -> None:
     pod = Pod("chat-1", "chat", ready=True, served_total=7.0, waiting=1.5)
-    moment = Moment(1.0, {"chat": 1.0}, {"chat": 0.0}, {"chat": 0.0}, {"chat-1": pod})
+    moment = Moment(1.0, {"chat": 1.0}, {"chat": 0.0}, {"chat": 0.0}, {"chat": 0.0}, {"chat-1": pod})
     with _exporting(moment) as (exporter, scrapes):
         paths = (GATEWAY_PATH, "/pods/chat-1/metrics", "/pods/chat-2/metrics", "/")
         assert [_status(exporter, path) for path in paths] == [200, 200, 404, 404]
@@ -169,7 +170,7 @@ async def test_the_embedded_source_answers_the_demos_queries() -> None:
     assert isinstance(arrivals, Answered)
     assert isinstance(waiting, Answered)
     assert (arrivals.keys, arrivals.newest_at_s) == ([key], {key: START_S})
-    assert arrivals.values == load.rate([START_S], over_s=120.0)
+    assert arrivals.values == load.rate([START_S], over_s=60.0)
     assert list(waiting.values) == [0.0]
     assert isinstance(other, Unanswered)
     assert other.why == Why.BAD_QUERY
