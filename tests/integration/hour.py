@@ -29,6 +29,7 @@ SPEED = 90.0
 INTERVAL_S = 30.0
 SEED = 11
 HOLE_S = (900.0, 1200.0)  # after the origin nothing new is exported
+FOUND_S = 60.0  # real seconds within which Prometheus finds the exporter
 GATEWAY, PODS, POLICIES = "gateway.json", "pods.json", "policies"
 
 
@@ -47,13 +48,15 @@ async def lived(folder: Path, url: str, start_s: float) -> None:
     await cluster.follow([each.ref for each in WORKLOADS])
     clock.stand_at(start_s)
     servers = ModelServers(cluster, clock, WORKLOADS, loads())
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    with Exporter(on_scrape=lambda: None) as exporter:
+    stop, scraped, loop = asyncio.Event(), asyncio.Event(), asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    with Exporter(on_scrape=lambda: loop.call_soon_threadsafe(scraped.set)) as exporter:
         gateway = [{"targets": [exporter.address], "labels": {"instance": GATEWAY_LABELS["instance"]}}]
         (folder / GATEWAY).write_text(json.dumps(gateway))
         world = _World(servers, exporter, PodTargets(folder / PODS, exporter.address))
         world.move()
+        async with asyncio.timeout(FOUND_S):
+            await scraped.wait()  # some seconds, in which no time passes
         clock.begin()
         async with asyncio.TaskGroup() as group:
             moving = group.create_task(world.moving())
