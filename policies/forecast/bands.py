@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtri
 
-from policies.forecast.ridge import Pairs, rolling_fit, rolling_said
+from policies.forecast.ridge import Pairs, emptied, rolling_fit, rolling_said
 
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, FloatArray
@@ -54,9 +54,9 @@ class Band:
     middle: FloatArray  # usual ln scale [row]
     offset: FloatArray  # [row, level]
     number: FloatArray  # independent misses [row]
-    loss: FloatArray  # pinball at SCORED over all calibrated pairs, mean of value [row]
+    loss: FloatArray  # pinball at SCORED over all calibrated pairs, as a share of the row's scale [row]
     coverage: FloatArray  # at SCORED in the last block [row, scored]
-    recent: FloatArray  # pinball at SCORED in the last block [row, scored]
+    recent: FloatArray  # pinball at SCORED in the last block, likewise [row, scored]
     judged: FloatArray  # independent misses in the last block [row]
 
 
@@ -77,10 +77,10 @@ def band_of(misses: Misses, pairs: Pairs, units: Units, setting: Setting) -> Ban
     sized = replace(pairs, y=size * misses.usable, known=misses.usable)
     spread, number = rolling_fit(_thinned(sized, pairs.known), blocks, alpha=_ALPHA, keep=_KEEP)
     usable = misses.usable & (number[:-1] >= LEAST_PAIRS).T[:, pairs.origin_block]
-    flat = usable.sum(axis=1) * independent < LEAST_PAIRS
+    flat = np.count_nonzero(usable, axis=1) * independent < LEAST_PAIRS
     usable = np.where(flat[:, np.newaxis], misses.usable, usable)
-    count = independent * usable.sum(axis=1)
-    middle = np.sum(size * misses.usable, axis=1) / np.maximum(misses.usable.sum(axis=1), 1)
+    count = independent * np.count_nonzero(usable, axis=1)
+    middle = np.sum(size * misses.usable, axis=1) / np.maximum(np.count_nonzero(misses.usable, axis=1), 1)
     unsure = THIN_SCALE / (count + THIN_SCALE)
     middle = np.where(flat, (1 - unsure) * middle + unsure * np.log(PRIOR_MISS * ahead_min**GROWTH), middle)
     spread[:, flat] = 0
@@ -119,7 +119,9 @@ def _thinned(pairs: Pairs, filled: BoolArray) -> Pairs:
     """Every other pair, which is plenty for a scale; features are 0 where a pair is not known (and not `filled`)."""
     part = slice(None, None, 2)
     x, known = pairs.x[:, :, part], pairs.known[:, part]
-    x = np.ascontiguousarray(x) if np.array_equal(known, filled[:, part]) else x * known[:, np.newaxis]
+    x = np.ascontiguousarray(x)
+    if not np.array_equal(known, filled[:, part]):
+        emptied(x, known)
     return Pairs(x, pairs.y[:, part], known, pairs.origin_block[part], pairs.target_block[part])
 
 
@@ -164,24 +166,26 @@ def _part(misses: Misses, chosen: BoolArray) -> Misses:
     )
 
 
-def _scores(misses: Misses, width: Real, offset: FloatArray, units: Units) -> tuple[BoolArray, FloatArray]:
-    """Whether each value lies at or below the quantile, and its pinball loss, `[row, scored, pair]`."""
+def _scores(misses: Misses, width: Real, offset: FloatArray, units: Units) -> tuple[BoolArray, Real]:
+    """Whether each value lies at or below the quantile, and its loss as a share of the scale, `[row, scored, pair]`."""
     base = (misses.last + misses.said)[:, np.newaxis]
     z = base + width[:, np.newaxis] * offset[:, PLACES, np.newaxis].astype(np.float32)
-    quantile = np.minimum(units.value(z), _most(misses))
-    over = misses.value[:, np.newaxis] - quantile
+    scale = units.scale[:, np.newaxis]
+    quantile = np.minimum(units.relative(z), _most(misses, scale))
+    over = (misses.value / scale).astype(np.float32)[:, np.newaxis] - quantile
     level = np.array(SCORED, np.float32)[:, np.newaxis]
-    loss: FloatArray = np.maximum(level * over, (level - 1) * over)
-    return over <= 1e-6 * quantile, loss
+    loss = np.maximum(level * over, (level - 1) * over)
+    return over <= np.float32(1e-6) * quantile, loss
 
 
-def _most(misses: Misses) -> FloatArray:
-    most: FloatArray = PEAKS * misses.value.max(axis=1, initial=0).astype(np.float64)
-    return most[:, np.newaxis, np.newaxis]
+def _most(misses: Misses, scale: FloatArray) -> Real:
+    most = PEAKS * (misses.value.max(axis=1, initial=0)[:, np.newaxis] / scale)
+    found: Real = most.astype(np.float32)[:, np.newaxis]
+    return found
 
 
-def _averaged(figure: FloatArray | BoolArray, usable: BoolArray) -> FloatArray:
+def _averaged(figure: Real | BoolArray, usable: BoolArray) -> FloatArray:
     """Means over the usable pairs, `[row, scored]`; 0 where there is none."""
-    total = np.einsum("rsp,rp->rs", figure, usable.astype(np.float32))
-    mean: FloatArray = total / np.maximum(usable.sum(axis=1), 1)[:, np.newaxis]
+    total = (figure @ usable.astype(np.float32)[:, :, np.newaxis])[:, :, 0].astype(np.float64)
+    mean: FloatArray = total / np.maximum(np.count_nonzero(usable, axis=1), 1)[:, np.newaxis]
     return mean

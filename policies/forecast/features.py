@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -92,12 +93,11 @@ def _season(shape: Shape, at: IntArray, ahead_min: int, x: Real) -> None:
 
 def _habit(shape: Shape, at: IntArray, ahead_min: int, x: Real) -> None:
     """How the very minute differed from those around it, in past hours and on past days."""
-    apart = np.where(shape.known, shape.last - shape.near, np.float32(0))
     for place, (period, turns) in enumerate(((60, HOURS), (DAY_MIN, DAYS))):
         newest = at + ahead_min - lag_of(ahead_min + NEAR_MIN // 2, period)
         total, number = np.zeros_like(x[:, place]), np.zeros_like(x[:, place])
         for turn in range(turns):
-            total += _back(apart, newest - turn * period)
+            total += _back(shape.apart, newest - turn * period)
             number += _there(shape.known, newest - turn * period)
         np.divide(total, np.maximum(number, 1), out=x[:, place])
 
@@ -110,5 +110,10 @@ def _there(known: BoolArray, then: IntArray) -> BoolArray:
 
 def _waves(minute: IntArray, orders: IntArray) -> Real:
     """Sines and cosines at minutes since 1970, `[wave, minute]`."""
-    angle = (2 * np.pi / WEEK_MIN) * orders[:, np.newaxis] * (minute % WEEK_MIN)
+    return _week_of_waves(tuple(orders.tolist()))[:, minute % WEEK_MIN]
+
+
+@lru_cache(maxsize=4)
+def _week_of_waves(orders: tuple[int, ...]) -> Real:
+    angle = (2 * np.pi / WEEK_MIN) * np.array(orders)[:, np.newaxis] * np.arange(WEEK_MIN)
     return np.concatenate([np.cos(angle), np.sin(angle)]).astype(np.float32)

@@ -11,7 +11,7 @@ import numpy as np
 from policies.forecast.bands import LEAST_MISS, Misses, Setting, band_of
 from policies.forecast.features import DIFFERENCES, mean_features, scale_features, seasonal_value
 from policies.forecast.governance import Expert
-from policies.forecast.ridge import Pairs, rolling_fits, rolling_said
+from policies.forecast.ridge import Pairs, emptied, rolling_fits, rolling_said
 from policies.forecast.shape import DAY_MIN, WEEK_MIN, shape_of
 
 if TYPE_CHECKING:
@@ -86,13 +86,12 @@ class _Horizon:
 
     def pairs(self, x: Real, y: Real) -> Pairs:
         """`y` at features `x`, which are set to 0 where a pair is not known."""
-        if not self.known.all():
-            x *= self.known[:, np.newaxis]
+        emptied(x, self.known)
         return Pairs(x, y, self.known, self.origin_block, self.target_block)
 
     def clipped(self) -> tuple[Real, Real]:
         """The changes, cut at _CLIP times their mean size, and that size `[row]`."""
-        size = np.sum(np.abs(self.change), axis=1) / np.maximum(self.known.sum(axis=1), 1)
+        size = np.sum(np.abs(self.change), axis=1) / np.maximum(np.count_nonzero(self.known, axis=1), 1)
         size = np.maximum(size, LEAST_MISS).astype(np.float32)
         most = _CLIP * size[:, np.newaxis]
         return np.clip(self.change, -most, most), size
@@ -105,7 +104,7 @@ class _Horizon:
     def missed(self, said: Real, seen: BoolArray) -> FloatArray:
         """The mean size of what `said` missed where `seen`, `[row]`; infinite where nothing was."""
         total = np.sum(np.abs(self.change - said) * seen, axis=1, dtype=np.float64)
-        count = seen.sum(axis=1)
+        count = np.count_nonzero(seen, axis=1)
         return np.where(count > 0, total / np.maximum(count, 1), np.inf)
 
 
@@ -174,7 +173,7 @@ def _seasonal(horizon: _Horizon) -> tuple[Real, NDArray[np.int32]]:
         said = np.where(there, value - horizon.last, level)
         seen = horizon.known & there
         missed = horizon.missed(said, seen)
-        better = (seen.sum(axis=1) >= _SEEN * horizon.known.sum(axis=1)) & (missed < least)
+        better = (np.count_nonzero(seen, axis=1) >= _SEEN * np.count_nonzero(horizon.known, axis=1)) & (missed < least)
         best, least = np.where(better[:, np.newaxis], said, best), np.where(better, missed, least)
         period = np.where(better, minutes, period).astype(np.int32)
     return best, period
