@@ -56,6 +56,10 @@ def test_panel_ids_are_those_that_links_know() -> None:
         7: "Source freshness",
         8: "Changes by result",
         9: "Journal",
+        10: "Next week",
+        11: "Time until more than the maximum is needed",
+        12: "Models of the next week",
+        13: "Coverage and error of the next week's models",
     }
     assert len(ids) == len(BOARD["panels"])
 
