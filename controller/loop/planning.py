@@ -202,7 +202,8 @@ def _kept(fit: HorizonFit, rows: tuple[str, ...], part: HorizonFit) -> HorizonFi
 
 def _tell_changes(before: HorizonFit, fit: HorizonFit) -> None:
     """Log which models left their range, or are back in it."""
-    lost, regained = fit.demoted & ~before.demoted, before.demoted & ~fit.demoted
+    known = before.known[:, np.newaxis, np.newaxis]  # a first judgement changes nothing
+    lost, regained = known & fit.demoted & ~before.demoted, known & before.demoted & ~fit.demoted
     for change, rows in (("demoted", lost), ("taken back", regained)):
         places = np.argwhere(rows)
         if places.size:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from math import gcd
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.forecast.bands import LEAST_MISS, Misses, Setting, band_of
-from policies.forecast.features import DIFFERENCES, mean_features, scale_features, seasonal_value
+from policies.forecast.features import DIFFERENCES, mean_features, scale_features, seasonal_value, taken
 from policies.forecast.governance import Expert
 from policies.forecast.ridge import Pairs, emptied, rolling_fits, rolling_said
 from policies.forecast.shape import DAY_MIN, WEEK_MIN, shape_of
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 HORIZONS_MIN = (1, 5, 15, 60, 240, DAY_MIN, 3 * DAY_MIN, WEEK_MIN)
 BUCKETS_MIN = tuple(DAY_MIN * quarter // 4 for quarter in (1, 2, 4, 6, 8, 12, 16, 20, 28, 40, 56, 84, 140))
 BLOCKS = 6
-_APART, _APART_YOUNG = (7, 17), (1, 5)  # minutes between origins, for horizons up to _SHORT_MIN and beyond
+_APART, _APART_YOUNG = (11, 7, 17), (1, 1, 5)  # minutes between origins, up to each of _UP_TO_MIN ahead and beyond
 
-_SHORT_MIN = 15
+_UP_TO_MIN = (5, 15)
 _ALPHAS, _KEEP = (300.0, 30_000.0), 0.9
 _CLIP = 3.0  # times the mean change: what goes beyond says that something else happened
 _FEWEST = 100  # pairs behind a ridge fit that may speak
@@ -45,7 +46,7 @@ def fit_rows(fit: HorizonFit, rows: IntArray, window: Window, every: tuple[int, 
     z = units.z(window.value)
     for place, ahead in enumerate(HORIZONS_MIN):
         at = _origins(window.value.shape[1], ahead, every)
-        known = shape.known[:, at + ahead] & shape.fresh[:, at]
+        known = taken(shape.known, at + ahead) & taken(shape.fresh, at)
         if known.any():
             _fit_horizon(fit, (rows, place), _Horizon.of(shape, (z, window.value), at, known, ahead))
 
@@ -69,7 +70,7 @@ class _Horizon:
     def of(cls, shape: Shape, values: tuple[Real, Real], at: IntArray, known: BoolArray, ahead: int) -> _Horizon:
         """Pairs from origins `at`; `values` are those of the window, in z and as they are."""
         z, value = values
-        minutes, target, last = z.shape[1], at + ahead, shape.last[:, at]
+        minutes, target, last = z.shape[1], at + ahead, taken(shape.last, at)
         apart = float(at[1] - at[0]) if at.size > 1 else 1.0
         return cls(
             shape=shape,
@@ -77,8 +78,8 @@ class _Horizon:
             ahead=ahead,
             known=known,
             last=last,
-            change=((z[:, target] - last) * known).astype(np.float32),
-            value=(value[:, target] * known).astype(np.float32),
+            change=((taken(z, target) - last) * known).astype(np.float32),
+            value=(taken(value, target) * known).astype(np.float32),
             origin_block=at * BLOCKS // minutes,
             target_block=target * BLOCKS // minutes,
             share=min(1.0, apart / ahead),
@@ -165,7 +166,7 @@ def _keep(fit: HorizonFit, to: tuple[IntArray, Expert, int], band: Band) -> None
 
 def _seasonal(horizon: _Horizon) -> tuple[Real, NDArray[np.int32]]:
     """What the best of the last hour's level, a day and a week before says, `[row, pair]`, and its period `[row]`."""
-    level = horizon.shape.means[2][:, horizon.at] - horizon.last
+    level = taken(horizon.shape.means[2], horizon.at) - horizon.last
     best, period = level, np.zeros(level.shape[0], np.int32)
     least = horizon.missed(level, horizon.known)
     for minutes in (DAY_MIN, WEEK_MIN):
@@ -185,8 +186,7 @@ def _origins(minutes: int, ahead: int, every: tuple[int, int]) -> IntArray:
     They come round to every minute of the hour, so that what happens on the quarter hour is seen.
     """
     step, phase = every
-    short, long = _APART_YOUNG if minutes <= DAY_MIN else _APART
-    least = short if ahead <= _SHORT_MIN else long
+    least = (_APART_YOUNG if minutes <= DAY_MIN else _APART)[bisect_left(_UP_TO_MIN, ahead)]
     newest = minutes - 1 - phase - ahead
     if ahead % step or newest < 0:
         return np.zeros(0, np.int64)
