@@ -34,9 +34,11 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("foresail.planning")
 
-LANES_AT_ONCE = 128  # two weeks of one track each: 13 MB to the worker, and two seconds there
+LANES_AT_ONCE = 128  # with two weeks of one track each, 13 MB to the worker and two seconds there
+MINUTES_AT_ONCE = LANES_AT_ONCE * 14 * 1440  # of all their tracks together
 LOOK_EVERY_S = 1800.0
 SOONEST_REFIT_S = 1800.0  # of a lane with little past; one is refitted when it has a quarter more, up to REFIT_EVERY_S
+STALLED_S = 900.0  # without a tick nothing is begun
 RETRY_S = (600.0, REFIT_EVERY_S)  # after a failure, and ever later up to the last
 _NAMED = 5  # workloads in a message
 
@@ -90,7 +92,7 @@ class Planning:
         """Take note of a tick and go through what is due; not while the past is being read."""
         self._now = None if reading or not state.history.hours else _Now(fleet, state, seen)
         if self._task is not None and self._task.done():
-            fault, self._task = self._task.exception(), None
+            fault, self._task = None if self._task.cancelled() else self._task.exception(), None
             if fault is not None:
                 log.error("planning failed", err=repr(fault))
                 self._rests_until_s = self.clock.now_s() + RETRY_S[0]
@@ -147,16 +149,20 @@ class Planning:
         if now is None or plans is None or plans.uid != now.fleet.uid:
             return None
         now_s = self.clock.now_s()
+        if now_s - now.seen.now_s > STALLED_S:
+            return None
         able = self._able(now, now_s)
         fitted_s = np.full(plans.made_at_s.size, np.inf)
         np.minimum.at(fitted_s, plans.models.lane, plans.models.fitted_at_s)
         every_s = np.clip((now_s - plans.since_s) / 4, SOONEST_REFIT_S, REFIT_EVERY_S)
         old = able & _passed(fitted_s, every_s, now_s)
         if old.any():
-            return _Due(self._next(plans.uid, old, fitted_s), refit=True)
+            lanes, length_s = self._in_turn(plans.uid, old, fitted_s), float(now.fleet.history_s.max())
+            return _Due(_part(lanes, plans.models.lane, length_s / MINUTE_S), refit=True)
         made_s = plans.made_at_s
         old = able & (_passed(made_s, LOOK_EVERY_S, now_s) | _among(plans.uid, self._unseen))
-        return _Due(self._next(plans.uid, old, made_s), refit=False) if old.any() else None
+        lanes = self._in_turn(plans.uid, old, made_s)
+        return _Due(_part(lanes, plans.models.lane, PAST_MIN), refit=False) if old.any() else None
 
     def _able(self, now: _Now, now_s: float) -> BoolArray:
         """Lanes with a demand signal whose capacity is known, that want forecasts and do not wait after a failure."""
@@ -165,15 +171,24 @@ class Planning:
         able &= now.fleet.forecast
         return able & ~_among(now.fleet.uid, {uid for uid, (_, until_s) in self._failed.items() if until_s > now_s})
 
-    def _next(self, uids: Sequence[str], wanted: BoolArray, since_s: FloatArray) -> IntArray:
-        """Some of the `wanted` lanes, in the fleet's order; fewer where a piece failed, to find the one at fault."""
+    def _in_turn(self, uids: Sequence[str], wanted: BoolArray, since_s: FloatArray) -> IntArray:
+        """The first of the `wanted` lanes; fewer where a piece failed, to find the one at fault."""
         lanes = np.flatnonzero(wanted)
         lanes = lanes[np.argsort(since_s[lanes], kind="stable")]
         failed = [self._failed.get(uids[lane], (0, 0.0))[0] for lane in lanes.tolist()] if self._failed else None
-        if failed is None:
-            return np.sort(lanes[:LANES_AT_ONCE])
+        if not failed:
+            return lanes[:LANES_AT_ONCE]
         alike = lanes[np.array(failed) == failed[0]]
-        return np.sort(alike[: max(1, LANES_AT_ONCE >> (2 * failed[0]))])
+        some: IntArray = alike[: max(1, LANES_AT_ONCE >> (2 * failed[0]))]
+        return some
+
+
+def _part(lanes: IntArray, lane_of_rows: IntArray, minutes: float) -> IntArray:
+    """The first of `lanes` whose tracks together have MINUTES_AT_ONCE, one at the least, in the fleet's order."""
+    rows = np.bincount(lane_of_rows, minlength=int(lanes.max(initial=0)) + 1)[lanes]
+    room = int(np.searchsorted(np.cumsum(rows) * minutes, MINUTES_AT_ONCE, side="right"))
+    part: IntArray = np.sort(lanes[: max(1, room)])
+    return part
 
 
 def _among(uids: Sequence[str], chosen: set[str]) -> BoolArray:

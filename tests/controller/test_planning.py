@@ -90,11 +90,11 @@ class World:
 
     def tick(self, *, reading: bool = False) -> None:
         lanes, now_s = self.fleet.lanes, self.clock.now_s()
-        history = history_of([self.past[uid] for uid in self.fleet.uid], now_s)
+        uids = self.fleet.tracks.uid
+        history = history_of([self.past[self.fleet.uid[lane]] for lane in self.fleet.tracks.lane.tolist()], now_s)
         state = replace(EngineState.fresh(self.fleet), history=history)
-        self.planning.plan_when_due(
-            self.fleet, state, seen([1] * lanes, readings([1.0] * lanes), now_s), reading=reading
-        )
+        observed = seen([1] * lanes, readings([1.0] * len(uids)), now_s)
+        self.planning.plan_when_due(self.fleet, state, observed, reading=reading)
 
     async def settled(self) -> Plans:
         """Ticks until nothing is under way, and what is told then."""
@@ -236,6 +236,30 @@ async def test_a_fleet_that_changes_under_way_keeps_what_it_still_has() -> None:
     assert plans.told_at(world.clock.now_s()).all()
     assert plans.maximum.tolist() == [[7, 7], [7, 7]]  # 10 replicas are needed
     assert plans.above_maximum_at(world.clock.now_s()).tolist() == [[world.clock.now_s() + 300] * 2] * 2
+
+
+async def test_a_piece_holds_as_many_lanes_as_their_signals_leave_room_for() -> None:
+    names = [f"app-{number:03}" for number in range(100)]
+    signals, forecast = (demand("rps", 10), demand("tokens", 10)), {"history": "14d"}
+    two = fleet_of([policy(name, *signals, forecast=forecast) for name in names])
+    world = World(two, {f"shop/{name}": np.full(10, 80.0) for name in names})
+    await world.settled()
+    # 128 rows of two weeks at once: 64 lanes.
+    assert [len(uids) for _, uids in world.noted] == [64, 36]
+
+
+async def test_without_a_tick_nothing_is_begun_anew() -> None:
+    world = World(fleet("web"), {"shop/web": level(80)})
+    world.tick()
+    world.clock.advance(1000)
+
+    async def idle() -> bool:
+        return not world.planning.busy
+
+    await eventually_async(idle, 60.0)
+    assert world.noted == []
+    await world.settled()
+    assert [what for what, _ in world.noted] == ["refitted"]
 
 
 PASTS = {

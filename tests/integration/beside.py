@@ -53,7 +53,9 @@ class Gone:
 
 async def gone_through(lanes: int, days: int) -> Gone:
     """Let a planning go through `lanes` of `days` at one minute, on the real clock, beside a server that is probed."""
-    clock, fleet = SystemClock(), fleet_of([policy(f"app-{number:05}", demand("load", 10)) for number in range(lanes)])
+    clock, forecast = SystemClock(), {"history": f"{days}d"}
+    names = [f"app-{number:05}" for number in range(lanes)]
+    fleet = fleet_of([policy(name, demand("load", 10), forecast=forecast) for name in names])
     now_s, noticed = clock.now_s(), Noticed()
     history = weeks(lanes, days, now_s)
     state = replace(EngineState.fresh(fleet), history=history)

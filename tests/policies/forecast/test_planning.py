@@ -55,7 +55,7 @@ def test_a_declared_sale_fills_a_lane_when_it_begins() -> None:
 
 
 def test_a_bound_that_a_schedule_sets_counts_from_its_hour_on() -> None:
-    night = {"cron": "0 22 * * *", "timezone": "UTC", "duration": "4h", "max": 3}
+    night = {"cron": "0 22 * * *", "timezone": "UTC", "duration": "2h", "max": 3}
     fleet = fleet_of([policy("a", demand("load", 10), high=20, schedules=[night])])
     horizon = refitted(piece_of(fleet, 40))
 
