@@ -66,14 +66,15 @@ async def gone_through(lanes: int, days: int) -> Gone:
         planning.follow(fleet)
 
         async def idle() -> bool:
+            planning.plan_when_due(fleet, state, replace(observed, now_s=clock.now_s()), reading=False)
             return not planning.busy
 
         async with serving(web_app(_views()), Listen("127.0.0.1", 0)) as url:
             watching = asyncio.create_task(_watch(url, noticed))
             began_s = time.monotonic()
-            planning.plan_when_due(fleet, state, observed, reading=False)
             await eventually_async(idle, PATIENCE_S)
             elapsed_s = time.monotonic() - began_s
+            assert not watching.done()  # it has never failed to be answered
             watching.cancel()
         peak_mb, worked_s = executor.submit(_peak_mb).result(), executor.submit(time.process_time).result()
     assert planning.plans is not None
