@@ -87,8 +87,9 @@ def band_of(misses: Misses, pairs: Pairs, units: Units, setting: Setting) -> Ban
     spread[:, flat, 0] = middle[flat]
     width = width_of(rolling_said(sized, spread), middle)
     unit = np.where(usable, misses.miss / width, np.inf).astype(np.float32)
-    newest, before = pairs.origin_block >= blocks - 1, pairs.target_block < blocks - 1
-    earlier = blended(_quantiles(unit[:, before]), independent * usable[:, before].sum(axis=1))
+    newest = slice(int(np.searchsorted(pairs.origin_block, blocks - 1)), None)
+    before = slice(0, int(np.searchsorted(pairs.target_block, blocks - 1)))
+    earlier = blended(_quantiles(unit[:, before]), independent * np.count_nonzero(usable[:, before], axis=1))
     offset = blended(_quantiles(unit), count)
     _, loss = _scores(misses, width, offset, units)
     within, recent = _scores(_part(misses, newest), width[:, newest], earlier, units)
@@ -100,16 +101,16 @@ def band_of(misses: Misses, pairs: Pairs, units: Units, setting: Setting) -> Ban
         loss=_averaged(loss, usable).sum(axis=1),
         coverage=_averaged(within, usable[:, newest]),
         recent=_averaged(recent, usable[:, newest]),
-        judged=independent * usable[:, newest].sum(axis=1),
+        judged=independent * np.count_nonzero(usable[:, newest], axis=1),
     )
 
 
 def _independent(misses: Misses) -> FloatArray:
     """Which share of the misses counts as independent, `[row]`: (1 - r) / (1 + r) of neighbours' correlation r."""
-    both = misses.usable[:, 1:] & misses.usable[:, :-1]
+    both = (misses.usable[:, 1:] & misses.usable[:, :-1]).astype(np.float32)
     before, after = misses.miss[:, :-1], misses.miss[:, 1:]
-    square = np.sum((before * before + after * after) * both, axis=1, dtype=np.float64) / 2
-    shared = np.sum(before * after * both, axis=1, dtype=np.float64)
+    square = np.einsum("rp,rp->r", before * before + after * after, both).astype(np.float64) / 2
+    shared = np.einsum("rp,rp->r", before * after, both).astype(np.float64)
     r = np.clip(np.divide(shared, square, out=np.zeros_like(square), where=square > 0), 0.0, 1.0)
     share: FloatArray = (1 - r) / (1 + r)
     return share
@@ -150,13 +151,13 @@ def _quantiles(unit: Real) -> FloatArray:
     if unit.shape[1] == 0:
         return np.full((unit.shape[0], len(LEVELS)), np.nan)
     ordered = np.sort(unit, axis=1)
-    count = np.isfinite(unit).sum(axis=1)[:, np.newaxis]
+    count = np.count_nonzero(np.isfinite(unit), axis=1)[:, np.newaxis]
     rank = np.ceil((count + 1) * np.array(LEVELS) - 1e-9).astype(np.int64) - 1
     found = np.take_along_axis(ordered, np.clip(rank, 0, np.maximum(count - 1, 0)), axis=1)
     return np.where(count > 0, found, np.nan).astype(np.float64)
 
 
-def _part(misses: Misses, chosen: BoolArray) -> Misses:
+def _part(misses: Misses, chosen: slice) -> Misses:
     return Misses(
         said=misses.said[:, chosen],
         miss=misses.miss[:, chosen],

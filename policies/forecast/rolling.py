@@ -104,7 +104,7 @@ class _Horizon:
 
     def missed(self, said: Real, seen: BoolArray) -> FloatArray:
         """The mean size of what `said` missed where `seen`, `[row]`; infinite where nothing was."""
-        total = np.sum(np.abs(self.change - said) * seen, axis=1, dtype=np.float64)
+        total = np.einsum("rp,rp->r", np.abs(self.change - said), seen.astype(np.float32)).astype(np.float64)
         count = np.count_nonzero(seen, axis=1)
         return np.where(count > 0, total / np.maximum(count, 1), np.inf)
 

@@ -111,7 +111,8 @@ def shape_of(window: Window, units: Units) -> Shape:
     moved = _sums(change)
     steady = np.arange(1, z.shape[1] + 1, dtype=np.float64)
     restless = tuple(
-        np.log(_over(moved, span) / np.minimum(steady, span) + RESTLESS).astype(np.float32) for span in (10, 60, 240)
+        np.log((_over(moved, span) / np.minimum(steady, span)).astype(np.float32) + np.float32(RESTLESS))
+        for span in (10, 60, 240)
     )
     apart = np.subtract(last, near, out=np.zeros_like(z), where=known)
     return Shape(window.start_s // 60, known, last, fresh, tuple(means), near, there > 0, apart, restless)
@@ -146,8 +147,11 @@ def _around(total: NDArray[Number], span: int) -> NDArray[Number]:
 
 
 def _mean(total: FloatArray, count: NDArray[np.int32], otherwise: Real) -> Real:
-    mean = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
-    return np.where(count > 0, mean, otherwise).astype(np.float32)
+    mean = (total / np.maximum(count, 1)).astype(np.float32)
+    empty = count == 0
+    if empty.any():
+        mean[empty] = otherwise[empty]
+    return mean
 
 
 def _newest(z: Real, known: NDArray[np.bool_], otherwise: Real) -> tuple[Real, NDArray[np.bool_]]:
