@@ -91,16 +91,17 @@ def band_of(misses: Misses, pairs: Pairs, units: Units, setting: Setting) -> Ban
     before = slice(0, int(np.searchsorted(pairs.target_block, blocks - 1)))
     earlier = blended(_quantiles(unit[:, before]), independent * np.count_nonzero(usable[:, before], axis=1))
     offset = blended(_quantiles(unit), count)
-    _, loss = _scores(misses, width, offset, units)
-    within, recent = _scores(_part(misses, newest), width[:, newest], earlier, units)
+    over, _ = _beyond(misses, width, offset, units)
+    lately, quantile = _beyond(_part(misses, newest), width[:, newest], earlier, units)
+    within = lately <= np.float32(1e-6) * quantile
     return Band(
         spread=spread[-1],
         middle=middle,
         offset=offset,
         number=count,
-        loss=_averaged(loss, usable).sum(axis=1),
+        loss=_pinball(over, usable).sum(axis=1),
         coverage=_averaged(within, usable[:, newest]),
-        recent=_averaged(recent, usable[:, newest]),
+        recent=_pinball(lately, usable[:, newest]),
         judged=independent * np.count_nonzero(usable[:, newest], axis=1),
     )
 
@@ -167,16 +168,19 @@ def _part(misses: Misses, chosen: slice) -> Misses:
     )
 
 
-def _scores(misses: Misses, width: Real, offset: FloatArray, units: Units) -> tuple[BoolArray, Real]:
-    """Whether each value lies at or below the quantile, and its loss as a share of the scale, `[row, scored, pair]`."""
-    base = (misses.last + misses.said)[:, np.newaxis]
-    z = base + width[:, np.newaxis] * offset[:, PLACES, np.newaxis].astype(np.float32)
+def _beyond(misses: Misses, width: Real, offset: FloatArray, units: Units) -> tuple[Real, Real]:
+    """How far each value lies above the quantile, and the quantile, as shares of the scale, `[row, scored, pair]`."""
+    z = width[:, np.newaxis] * offset[:, PLACES, np.newaxis].astype(np.float32)
+    z += (misses.last + misses.said)[:, np.newaxis]
     scale = units.scale[:, np.newaxis]
-    quantile = np.minimum(units.relative(z), _most(misses, scale))
-    over = (misses.value / scale).astype(np.float32)[:, np.newaxis] - quantile
-    level = np.array(SCORED, np.float32)[:, np.newaxis]
-    loss = np.maximum(level * over, (level - 1) * over)
-    return over <= np.float32(1e-6) * quantile, loss
+    quantile = units.relative(z)
+    np.minimum(quantile, _most(misses, scale), out=quantile)
+    return (misses.value / scale).astype(np.float32)[:, np.newaxis] - quantile, quantile
+
+
+def _pinball(over: Real, usable: BoolArray) -> FloatArray:
+    """Means over the usable pairs of max(q over, (q - 1) over), which is q over - min(over, 0), `[row, scored]`."""
+    return np.array(SCORED) * _averaged(over, usable) - _averaged(np.minimum(over, 0), usable)
 
 
 def _most(misses: Misses, scale: FloatArray) -> Real:

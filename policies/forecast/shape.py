@@ -75,8 +75,11 @@ class Units:
     def relative(self, z: AnyReal) -> AnyReal:
         """The value that `z` `[row, ...]` stands for as a share of the scale, as exactly as `z`; never below 0."""
         ground = self.ground.reshape(self.scale.size, *(1,) * (z.ndim - 1)).astype(z.dtype)
-        relative: AnyReal = np.maximum(np.exp(np.minimum(z, z.dtype.type(_LARGEST_Z))) * (1 + ground) - ground, 0)
-        return relative
+        relative: AnyReal = np.minimum(z, z.dtype.type(_LARGEST_Z))
+        np.exp(relative, out=relative)
+        relative *= 1 + ground
+        relative -= ground
+        return np.maximum(relative, 0, out=relative)
 
 
 @dataclass(frozen=True, slots=True)
