@@ -57,9 +57,10 @@ class Alert:
         return f"{self.name.lower()}.md"
 
 
-def _largest(metric: signals.Gauge, *labels: str) -> str:
+def _largest(metric: signals.Gauge, *labels: str, ago: str = "", **equal: str) -> str:
     """Over all instances of the daemon: a standby's older value is no news."""
-    return f"max by ({', '.join(('cluster', *labels))}) ({metric.value()})"
+    offset = f" offset {ago}" if ago else ""
+    return f"max by ({', '.join(('cluster', *labels))}) ({metric.value(**equal)}{offset})"
 
 
 def _total(increase: str, *labels: str) -> str:
@@ -69,8 +70,13 @@ def _total(increase: str, *labels: str) -> str:
 _WORKLOAD = ("namespace", "workload")
 _FAILED = " or ".join(signals.ACTUATIONS.increase("10m", result=result) for result in ("rejected", "unavailable"))
 _AT_MAX = f"{_largest(signals.DESIRED_REPLICAS, *_WORKLOAD)} == {_largest(signals.MAX_REPLICAS, *_WORKLOAD)}"
-_TO_MAX = f"max by (cluster, namespace, workload) ({signals.OUTLOOK_ABOVE_MAX.value(quantile='0.5')})"
+_TO_MAX = _largest(signals.OUTLOOK_ABOVE_MAX, *_WORKLOAD, quantile="0.5")
 _NOT_FIXED = f"{_largest(signals.MAX_REPLICAS, *_WORKLOAD)} != {_largest(signals.MIN_REPLICAS, *_WORKLOAD)}"
+_LATE = _largest(signals.REALISED_LATE, *_WORKLOAD)
+_OVER_BUDGET = f"{_LATE} > {_largest(signals.LATE_BUDGET, *_WORKLOAD)}"
+_NOT_FALLING = f"{_LATE} >= {_largest(signals.REALISED_LATE, *_WORKLOAD, ago='1d')}"
+_PROVEN = f"{_largest(signals.EVIDENCE, *_WORKLOAD)} >= 1"
+_ACTING = _largest(signals.WORKLOAD_INFO, *_WORKLOAD, mode="active")
 
 ALERTS: tuple[Alert, ...] = (
     Alert(
@@ -131,6 +137,17 @@ ALERTS: tuple[Alert, ...] = (
         description="{{ $labels.namespace }}/{{ $labels.workload }} asks for {{ $value }} replicas, all that its policy"
         " allows. First compare its load with what these replicas serve; raise the bound if load needs more.",
         wait="15m",
+        labels=("cluster", *_WORKLOAD),
+    ),
+    Alert(
+        name="ForesailObjectiveMissed",
+        expr="\nand\n".join(f"({part})" for part in (_OVER_BUDGET, _NOT_FALLING, _PROVEN, _ACTING)),
+        severity=Severity.WARNING,
+        summary="More of a workload's load comes late than its objective allows.",
+        description="{{ $labels.namespace }}/{{ $labels.workload }} served {{ $value | humanizePercentage }} of its"
+        " load late over about two weeks, more than may, and no smaller a share in the last day. First see on the"
+        " dashboard whether it is at its upper bound, then compare what is late in shadow with what really is.",
+        wait="60m",
         labels=("cluster", *_WORKLOAD),
     ),
     Alert(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -28,9 +29,9 @@ from controller.telemetry import About, Telemetry
 from controller.web import Check, Views, heartbeat, serving, web_app
 from controller.worker import worker
 from policies.model import Limits
+from simulations.daemon import warmed
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from controller.ports import Actuator, Clock, Cluster, Events, MetricsSource
@@ -76,6 +77,7 @@ async def run_daemon(
             source = await stack.enter_async_context(
                 PrometheusSource(prometheus_access(settings), _allowance(settings))
             )
+        await asyncio.to_thread(warmed)
         journal = await Journal.open(settings.journal_url)
         stack.push_async_callback(journal.close)
         executor = stack.enter_context(worker())

@@ -17,7 +17,8 @@ _WORKLOADS = Sheet(
     id=1,
     title="Workloads",
     description="One row for each workload, the most saturated first. Load is in replicas loaded to the serving limit,"
-    " saturation is the largest of its signals; the reason is the rule that had the last word.",
+    " saturation is the largest of its signals; the reason is the rule that had the last word; in charge is the family"
+    " of the candidate that the tournament chose.",
     unit="short",
     queries=(
         Query(per_workload(signals.DESIRED_REPLICAS), "Desired"),
@@ -27,12 +28,20 @@ _WORKLOADS = Sheet(
         Query(per_workload(signals.LOAD), "Load"),
         Query(per_workload(signals.SATURATION), "Saturation"),
         Query(f"{per_workload(signals.DECISION_REASON, 'reason')} == 1", ""),
+        Query(per_workload(signals.WORKLOAD_INFO, "mode", "in_charge"), ""),
     ),
     span=24,
     height=10,
 )
 _WORKLOAD_COLUMNS = Columns(
-    labels={"cluster": "Cluster", "namespace": "Namespace", "workload": "Workload", "reason": "Last reason"},
+    labels={
+        "cluster": "Cluster",
+        "namespace": "Namespace",
+        "workload": "Workload",
+        "mode": "Mode",
+        "reason": "Last reason",
+        "in_charge": "In charge",
+    },
     units={"Saturation": "percentunit"},
     worst_first="Saturation",
 )
@@ -115,10 +124,44 @@ _JOURNAL = Sheet(
         Query(increase(signals.JOURNAL_DROPPED, "5m"), "given up"),
     ),
 )
+_SHADOW_COST = Sheet(
+    id=10,
+    title="Replicas in shadow: in charge, runner-up, incumbent",
+    description="Mean replicas, churn included, that each would have had over about a week; sums over the chosen"
+    " workloads. In a workload's first days these are partly what such candidates have on other loads.",
+    unit="short",
+    queries=(Query(sum_of_workloads(signals.CANDIDATE_REPLICAS, "candidate"), "{{candidate}}"),),
+    span=8,
+)
+_SHADOW_LATE = Sheet(
+    id=11,
+    title="Late load in shadow, and really",
+    description="Share of the load that each would have served late over about a week, and that really came late over"
+    " about two, beside the share that may; the largest of the chosen workloads, so choose one to compare.",
+    unit="percentunit",
+    queries=(
+        Query(largest(signals.CANDIDATE_LATE, "candidate"), "{{candidate}}"),
+        Query(largest(signals.REALISED_LATE, "cluster"), "really {{cluster}}"),
+        Query(largest(signals.LATE_BUDGET, "cluster"), "may be late {{cluster}}"),
+    ),
+    span=8,
+)
+_EVIDENCE = Sheet(
+    id=12,
+    title="Evidence of the tournament",
+    description="How many of the chosen workloads each family of candidates is in charge of, and how many have the"
+    " evidence for it to decide alone; until then the larger of its order and Kubernetes' rule stands.",
+    unit="short",
+    queries=(
+        Query(f"count by (in_charge) ({per_workload(signals.WORKLOAD_INFO, 'in_charge')})", "{{in_charge}}"),
+        Query(f"count ({per_workload(signals.EVIDENCE)} >= 1)", "with evidence"),
+    ),
+    span=8,
+)
 
 
 _OUTLOOK = Sheet(
-    id=10,
+    id=13,
     title="Next week",
     description="Replicas that demand is expected to need a horizon ahead, at the median and with a tenth's chance of"
     " more; sums over the chosen workloads. Decisions do not use it. The maximum is the one in force now.",
@@ -129,7 +172,7 @@ _OUTLOOK = Sheet(
     ),
 )
 _TO_MAXIMUM = Sheet(
-    id=11,
+    id=14,
     title="Time until more than the maximum is needed",
     description="By workload: at 0.5 more likely than not, at 0.9 with a tenth's chance. No line: not within a week, or"
     " nothing recent enough is known.",
@@ -142,7 +185,7 @@ _TO_MAXIMUM = Sheet(
     ),
 )
 _OUTLOOK_MODELS = Sheet(
-    id=12,
+    id=15,
     title="Models of the next week",
     description="For how many demand signals each model speaks, and for how many it may not because its coverage or"
     " error left its range; each of the eight horizons from a minute to a week counts.",
@@ -153,7 +196,7 @@ _OUTLOOK_MODELS = Sheet(
     ),
 )
 _OUTLOOK_FIT = Sheet(
-    id=13,
+    id=16,
     title="Coverage and error of the next week's models",
     description="In the newest part of the backtest: the share of loads below the 0.95 quantile, which is to be"
     " 0.95, and the loss over the mean load, by how far ahead.",
@@ -180,6 +223,7 @@ def _dashboard() -> dashboard.Dashboard:
     of_namespace = f'{signals.DESIRED_REPLICAS.name}{{cluster=~"$cluster",namespace=~"$namespace"}}'
     board.with_variable(_label("workload", "Workload", of_namespace))
     board.with_panel(rows(_WORKLOADS, _WORKLOAD_COLUMNS)).with_panel(lines(_REPLICAS, stepped=True))
+    board.with_panel(lines(_SHADOW_COST)).with_panel(lines(_SHADOW_LATE)).with_panel(lines(_EVIDENCE, stepped=True))
     board.with_panel(states(_SAFE_MODE)).with_panel(lines(_REASONS, stepped=True))
     for sheet in (_OUTLOOK, _TO_MAXIMUM, _OUTLOOK_MODELS, _OUTLOOK_FIT):
         board.with_panel(lines(sheet))

@@ -145,9 +145,7 @@ class _Asked:
     asks: BoolArray
 
 
-def _ruled(
-    fleet: Fleet, state: EngineState, seen: Observation, bounds: hpa.Bounds, asked: _Asked
-) -> KubernetesAdvice:
+def _ruled(fleet: Fleet, state: EngineState, seen: Observation, bounds: hpa.Bounds, asked: _Asked) -> KubernetesAdvice:
     current = seen.spec_replicas
     gap = (asked.log.newest_s() < seen.now_s - GAP_TICKS * fleet.limits.tick_s) & fleet.limits.cautious
     first = (~state.seen | (gap & (current > 0))) & (seen.hold != Hold.NO_TARGET)
@@ -244,12 +242,14 @@ def order_rule(
     rates = written_limits(moment, moves)
     held, log = orders, state.ahead
     if behavior.up.written.any() or behavior.down.written.any():
-        written = replace(behavior, up=_written(behavior.up), down=_written(behavior.down), given=~booleans(fleet.lanes))
+        written = replace(
+            behavior, up=_written(behavior.up), down=_written(behavior.down), given=~booleans(fleet.lanes)
+        )
         first = ~state.seen & (seen.hold != Hold.NO_TARGET)
         log = log.noted(seen.now_s, current, first, hpa.log_window(written, fleet.limits))
         held = hpa.stabilized(replace(moment, behavior=written), log, orders)
         log = log.noted(seen.now_s, orders, fleet.forecast, hpa.log_window(written, fleet.limits))
-    return np.minimum(np.clip(held, rates.low, rates.high), bounds.high), log
+    return np.clip(np.clip(held, rates.low, rates.high), bounds.low, bounds.high), log
 
 
 def _written(direction: Direction) -> Direction:

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from policies.arrays import BoolArray
     from policies.model import Fleet, Observation
 
-FULL = 0.98
-"""From this share of the ready replicas' declared capacity on, served load no longer tells the demand."""
+FULL = 0.999
+"""From this share of the ready replicas' serving limit on, served load no longer tells the demand.
+
+What is above the limit is late, and a capacity that was declared too high shows as a load that stays at the limit.
+"""
 
 
 def with_censored(fleet: Fleet, seen: Observation) -> Observation:
@@ -54,10 +57,10 @@ def _above_target(fleet: Fleet, seen: Observation) -> BoolArray:
 
 
 def _full(fleet: Fleet, seen: Observation) -> BoolArray:
-    """Demand tracks at the capacity that was declared for the ready replicas, `[track]`."""
+    """Demand tracks at the serving limit of the ready replicas, by the capacity that was declared, `[track]`."""
     tracks = fleet.tracks
     ready = (ready_pods(seen.pods, fleet.lanes) // seen.pods_per_replica)[tracks.lane]
-    capacity = tracks.capacity_milli.astype(np.float64) * ready * FULL
+    capacity = tracks.capacity_milli.astype(np.float64) * fleet.serving_limit_ratio[tracks.lane] * ready * FULL
     declared = (tracks.capacity_milli != UNKNOWN) & (tracks.source != Source.UNKNOWN)
     full: BoolArray = declared & (ready > 0) & (seen.readings.value_milli >= capacity)
     return full

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from policies.arrays import BoolArray, FloatArray, IntArray
+if TYPE_CHECKING:
+    from policies.arrays import BoolArray, FloatArray, IntArray
 
 
 class Forecasts(NamedTuple):
@@ -40,6 +41,7 @@ class Terms(NamedTuple):
     churn: FloatArray  # replica-steps that starting or stopping a replica costs
     hold: IntArray  # steps of a stabilisation window that the user wrote
     slo: BoolArray  # `budget` is that of an SLO
+    acted: BoolArray  # what is ready was ordered here, so that what is late tells of these orders
 
 
 class Ruling(NamedTuple):
@@ -47,4 +49,4 @@ class Ruling(NamedTuple):
 
     order: IntArray
     candidate: IntArray
-    alone: BoolArray  # there is evidence enough for the one in charge to decide alone
+    known: IntArray  # steps whose load was known, this one included

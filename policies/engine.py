@@ -12,16 +12,17 @@ from policies.candidates import capacity_per_replica, kubernetes_rule, order_rul
 from policies.censoring import with_censored
 from policies.guardrails import HOLD_RULES, fleet_breaker, held, holds_of, removal_budget
 from policies.hpa.behavior import Bounds, longest_period
-from policies.lead_time import Orders, Standing, advanced, forecast_of, standing_of
+from policies.lead_time import Orders, advanced, forecast_of
 from policies.model import RULES, Action, Decision, Forecast, Hold, Kind, ReplicaPlan, Status
 from policies.rows import demand_tracks
 from policies.schedules import bounds_at
+from policies.standing import Standing, standing_of
 from policies.state import Removals
 
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray
-    from policies.log import Log
     from policies.lead_time import LeadTime
+    from policies.log import Log
     from policies.model import Fleet, Observation
     from policies.proposal import Proposal, Step
     from policies.state import EngineState
@@ -88,8 +89,8 @@ def _lead_time(
     startup_s = state.starts.quantile_s
     if not fleet.forecast.any():
         return state.lead, Orders.none(fleet.lanes), Forecast.none(startup_s), Standing.none(fleet.lanes)
-    lead, orders = advanced(state.lead, fleet, seen, state.history, startup_s, bounds)
-    return lead, orders, forecast_of(lead, fleet, startup_s), standing_of(lead)
+    lead, orders = advanced(state, fleet, seen, bounds)
+    return lead, orders, forecast_of(lead, fleet, startup_s), standing_of(lead, fleet)
 
 
 def _asked(fleet: Fleet, seen: Observation, advice: Proposal, orders: Orders, pressed: IntArray) -> Proposal:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from policies.lateness import base_value
 from policies.model import Action, Hold, Kind, Status, Why, signal_name
+from policies.standing import EVIDENCE_S, HEARD_S, candidate_name, family_name, margin_of
 from policies.startup import MANY, Given
+from policies.tournament import GRID
 
 if TYPE_CHECKING:
     from policies.model import Decision, Fleet, Observation
     from policies.proposal import Step
+    from policies.standing import Standing
 
 RULE_SENTENCES = {
     "signals": "The signals ask for {after} (Kubernetes' rule; it was {before}).",
@@ -22,6 +26,8 @@ RULE_SENTENCES = {
     "rate_limit": "The behavior's rate policies allow {after} instead of {before}.",
     "bounds": "The bounds in force ({low} to {high}) make it {after} instead of {before}.",
     "forecast": "The forecast needs {after} once replicas started now are ready, instead of {before}.",
+    "tournament": "The one in charge decides alone and orders {after}; Kubernetes' rule said {before}.",
+    "pressure": "Signals of pressure ask for {after}, more than the {before} that were ordered.",
     "fleet_breaker": "The fleet breaker lets no more replicas go for now: {after} instead of {before}.",
     "paused": "The policy's mode is paused: {after} stays, where {before} was decided.",
     "paused_by_annotation": "The annotation foresail.dev/paused holds {after}, where {before} was decided.",
@@ -49,6 +55,17 @@ _GIVEN_WORDS = {
     Given.MANY: f"when {MANY} or more start at once",
 }
 _IN_MINUTES_S = 120.0  # and longer
+_IN_HOURS_S = 3600.0
+
+_FAMILY_WORDS = {
+    "largest": "the largest load forecast until replicas started now serve",
+    "last": "the load forecast for when replicas started now serve",
+    "middle": "the middle of the load forecast for when replicas started now serve and the largest until then",
+    "incumbent": "the incumbent, Kubernetes' rule at its own settings",
+    "seasonal-naive": "what the load needed at this time yesterday",
+}
+_FEW = 0.1  # share of the figures that may come from other loads without being told
+_TRIMMED = 0.05  # errors
 
 WHY_WORDS = {
     Why.OK: "fresh",
@@ -73,6 +90,7 @@ def sentences(fleet: Fleet, seen: Observation, decision: Decision, lane: int) ->
         *_seen(fleet, decision, lane),
         *_demand(decision, lane),
         *_forecast(decision, lane),
+        *_standing(decision, lane),
         *_startup(decision, lane),
         *_steps(decision, lane),
         _outcome(seen, decision, lane),
@@ -113,12 +131,59 @@ def _forecast(decision: Decision, lane: int) -> tuple[str, ...]:
     forecast = decision.forecast
     if not forecast.known[lane]:
         return ()
-    return (
-        (
-            f"In {forecast.lead_s[lane]:.0f} s demand is forecast to need {forecast.median[lane]:.1f} replicas, "
-            f"and {forecast.upper[lane]:.1f} at the objective's quantile."
-        ),
+    margin = ""
+    if decision.standing.candidate[lane, 0] < GRID:
+        margin = f", {forecast.upper[lane]:.1f} with the margin of the one in charge"
+    told = f"In {_time(forecast.lead_s[lane])} demand is forecast to need {forecast.median[lane]:.1f} replicas{margin}"
+    return (f"{told}; the one in charge orders {forecast.replicas[lane]}.",)
+
+
+def _standing(decision: Decision, lane: int) -> tuple[str, ...]:
+    """Who is in charge, what it and the others cost and missed, and on what evidence."""
+    standing = decision.standing
+    if not standing.there[lane]:
+        return ()
+    told, known_s = f"In charge: {_doing(standing, lane)}.", float(standing.known_s[lane])
+    if not standing.proven[lane]:
+        alone = f"Kubernetes' rule stands alone until it has {_span(HEARD_S)}"
+        return told, f"Evidence: {_span(known_s)} of {_span(EVIDENCE_S)}; {alone}."
+    real = (
+        f"Really late were {_percent(standing.realised[lane])} of the load over"
+        f" {_span(known_s, 14, 'about two weeks')}; {_percent(standing.budget[lane])} may be."
     )
+    larger = "the larger of its order and Kubernetes' rule stands"
+    evidence = f"Evidence: {_span(known_s)} of {_span(EVIDENCE_S)}; until then {larger}."
+    if known_s >= EVIDENCE_S:
+        evidence = f"Evidence: {_span(EVIDENCE_S)} and more, so it decides alone while all data is fresh."
+    return told, _figures(standing, lane), real, evidence
+
+
+def _doing(standing: Standing, lane: int) -> str:
+    """What the one in charge orders for."""
+    candidate = int(standing.candidate[lane, 0])
+    words = _FAMILY_WORDS[family_name(candidate)]
+    if candidate >= GRID:
+        return words
+    (scales, hold_s), trim = margin_of(candidate), float(standing.trim[lane])
+    margin, held = scales + trim, f", held {_time(hold_s)}" if hold_s else ""
+    if abs(margin) < _TRIMMED:
+        return f"{words}{held}"
+    trimmed = f" ({scales:g} and a trim of {trim:+.1f})" if abs(trim) >= _TRIMMED else ""
+    return f"{words}, {'plus' if margin > 0 else 'minus'} {abs(margin):.1f} of its usual errors{trimmed}{held}"
+
+
+def _figures(standing: Standing, lane: int) -> str:
+    """What those of the standing cost and missed in shadow, each once; without its trim, as they compete."""
+    first, second, incumbent = standing.candidate[lane].tolist()
+    words = ["it cost", f"the runner-up ({candidate_name(second)})", "the incumbent"]
+    shown = range(2 if incumbent in (first, second) else 3)
+    told = "; ".join(
+        f"{words[who]} {standing.cost[lane, who]:.1f} replicas and was {_percent(standing.late[lane, who])} late"
+        for who in shown
+    )
+    share = float(standing.elsewhere[lane])
+    other = f" {100 * share:.0f} % of these figures is what such candidates do on other loads." if share > _FEW else ""
+    return f"In shadow over {_span(float(standing.known_s[lane]), 7, 'about a week')} {told}.{other}"
 
 
 def _startup(decision: Decision, lane: int) -> tuple[str, ...]:
@@ -138,6 +203,17 @@ def _startup(decision: Decision, lane: int) -> tuple[str, ...]:
 
 def _time(time_s: float) -> str:
     return f"{time_s:.0f} s" if time_s < _IN_MINUTES_S else f"{round(time_s / 60, 1):g} min"
+
+
+def _span(time_s: float, most_days: float = math.inf, words: str = "") -> str:
+    """Evidence of so long; in `words` where memory does not reach so far."""
+    if time_s > most_days * 86_400:
+        return words
+    return f"{round(time_s / 3600, 1):g} h" if time_s >= _IN_HOURS_S else _time(time_s)
+
+
+def _percent(share: float) -> str:
+    return f"{round(100 * share, 2):g} %"
 
 
 def _steps(decision: Decision, lane: int) -> tuple[str, ...]:

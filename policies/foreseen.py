@@ -31,11 +31,15 @@ class Event(Part):
 class Forecast(Part):
     """Forecasting of demand."""
 
-    enabled: StrictBool = Field(default=True, description="Whether forecasts may raise replicas ahead of load.")
+    enabled: StrictBool = Field(
+        default=True,
+        description="Whether forecasts decide, once they have a day of evidence; until then they may raise. False:"
+        " Kubernetes' rule alone decides.",
+    )
     history: Annotated[DurationS, duration_within(_DAY_S, 35 * _DAY_S)] = Field(
-        7 * _DAY_S,
+        14 * _DAY_S,
         description="How far back the models look, from 1d to 35d.",
-        json_schema_extra={"default": "7d"},
+        json_schema_extra={"default": "14d"},
     )
     events: tuple[Event, ...] = Field(
         (),

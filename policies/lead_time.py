@@ -10,33 +10,53 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from policies.arrays import BoolArray, FloatArray, IntArray, any_by, booleans, floats, integers
 from policies.candidates import capacity_per_replica
 from policies.contest import Came, Forecasts, Terms
-from policies.forecast.nearby import HALF_REPLICA, LAGS_MIN, LONGEST_LEAD, STEP_S, Lead, Near, past_of, past_span_min
-from policies.forecast.nearby import NEAR, shapes
+from policies.forecast.nearby import (
+    HALF_REPLICA,
+    LAGS_MIN,
+    LONGEST_LEAD,
+    NEAR,
+    STEP_S,
+    Lead,
+    Near,
+    past_of,
+    past_span_min,
+    shapes,
+)
 from policies.forecast.recursive import Models, forecasts
 from policies.hpa.pods import ready_pods
 from policies.incumbent import Incumbent, Settings, orders_of
 from policies.lateness import realised
-from policies.model import UNKNOWN, Forecast, Status
+from policies.model import UNKNOWN, Forecast, Hold, Mode, Status
 from policies.rows import demand_tracks
-from policies.tournament import EVIDENCE_STEPS, GRID, HOLDS, INCUMBENT, SCALES, Scores, rulings, scored_steps
+from policies.tournament import (
+    EVIDENCE_STEPS,
+    GRID,
+    HEARD_STEPS,
+    HOLDS,
+    SCALES,
+    Scores,
+    rulings,
+)
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from policies.forecast.nearby import Past, Shape
-    from policies.history import History, Window
+    from policies.history import Window
     from policies.hpa.behavior import Bounds
     from policies.model import Fleet, Observation
+    from policies.state import EngineState
 
 MINUTE_S = 60
+FILLED_STEPS = 2  # so many steps, and those of a tick's length, take the reading of the tick that ends them
+LONGEST_LAG = 4
 LAG_SLACK = 0.75  # a lag stands while readings are up to so many steps older or younger
 YESTERDAY = (8, 10)  # mean features that lead from the base to the largest load a day before
-WHO = 3  # of whom it is told how they stand: in charge, runner-up, incumbent
-EXPERT_NAMES = ("largest", "last", "middle")  # load until an order made now serves
-_NOISE = 1e-9
+EXPECTED = 1  # the expert that tells what is expected when an order made now serves
 KNOWN, BOUND, NOTHING = 2, 1, 0  # how far a load is usable
 
 T = TypeVar("T")
@@ -81,10 +101,19 @@ class LeadTime:
 
 
 class Bound(NamedTuple):
-    """What binds the candidates, and the settings of the incumbent among them."""
+    """What binds the candidates, the settings of the incumbent among them, and whether there are models.
+
+    Without models the load stays as it is, and the headroom follows its changes.
+    """
 
     terms: Terms
     incumbent: Settings
+    models: bool = True
+
+    @property
+    def lead(self) -> Lead:
+        """How far ahead each lane looks."""
+        return Lead(self.terms.startup, self.terms.lag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,24 +135,6 @@ class Orders:
     def none(cls, lanes: int) -> Orders:
         """No order."""
         return cls(integers(lanes), booleans(lanes))
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How the tournament stands, `[lane]` or `[lane, who]`: in charge, runner-up, incumbent; of about a week."""
-
-    candidate: IntArray  # [lane, who]; UNKNOWN before the first
-    trim: FloatArray  # scales added to those of the one in charge [lane]
-    cost: FloatArray  # replicas, with what churn costs, on average [lane, who]
-    late: FloatArray  # share of the load [lane, who]
-    realised: FloatArray  # share of the load that really came late [lane]
-    known: IntArray  # steps of known load that this rests on [lane]
-
-    @classmethod
-    def none(cls, lanes: int) -> Standing:
-        """Nobody is in charge."""
-        nobody = np.full((lanes, WHO), UNKNOWN, np.int64)
-        return cls(nobody, floats(lanes), np.zeros((lanes, WHO)), np.zeros((lanes, WHO)), floats(lanes), integers(lanes))
 
 
 def came_of(fleet: Fleet, seen: Observation) -> tuple[FloatArray, IntArray]:
@@ -150,70 +161,54 @@ def serving_per_replica(fleet: Fleet, seen: Observation) -> FloatArray:
     return capacity_per_replica(fleet, seen)[tracks] * fleet.serving_limit_ratio[fleet.tracks.lane[tracks]]
 
 
-def advanced(
-    lead: LeadTime, fleet: Fleet, seen: Observation, history: History, startup_s: FloatArray, bounds: Bounds
-) -> tuple[LeadTime, Orders]:
+def advanced(state: EngineState, fleet: Fleet, seen: Observation, bounds: Bounds) -> tuple[LeadTime, Orders]:
     """The layer after this observation, and its orders; they stand as they were within a step.
 
-    `history` holds what this observation told; `startup_s` and `bounds` are `[lane]`. Steps without a tick take the
+    The history of `state` holds what this observation told; `bounds` are those in force. Steps without a tick take the
     present reading where ticks are as far apart, else they are not known.
     """
-    step = int(seen.now_s // STEP_S)
+    lead, step = state.lead, int(seen.now_s // STEP_S)
     missed = step - lead.step
     if missed == 0:
         return lead, _orders(lead)
     steps = min(missed, NEAR) if lead.step != UNKNOWN and missed > 0 else 1
-    demand, usable = came_of(fleet, seen)
-    lag = _lag(lead.lag, fleet, seen)
+    bound = bound_of(fleet, state.starts.quantile_s, _lag(lead.lag, fleet, seen), bounds)
+    acted = (fleet.mode == Mode.ACTIVE) & (seen.hold == Hold.NONE) & (lead.scores.known >= EVIDENCE_STEPS)
+    bound = bound._replace(terms=bound.terms._replace(acted=acted))
     ready = _ready(fleet, seen)
-    late, told = realised(fleet, seen.readings)
-    both = np.where((ready >= 0) & (lead.ready >= 0), np.minimum(ready, lead.ready), ready)
-    filled = steps <= 2 + int(fleet.limits.tick_s // STEP_S)
-    came = Came(
-        demand=_last(demand, steps, before=demand if filled else floats(fleet.lanes)),
-        usable=_last(usable, steps, before=usable if filled else integers(fleet.lanes)),
-        ready=_last(both, steps, before=both),
-        late=_last(np.where(told, late, UNKNOWN), steps, before=floats(fleet.lanes, UNKNOWN)),
-    )
-    bound = bound_of(fleet, startup_s, lag, bounds)
-    serving, first = serving_per_replica(fleet, seen), step - steps + 1
-    lane = fleet.tracks.lane[demand_tracks(fleet)]
+    came = _came(lead, fleet, seen, ready, steps)
+    serving, lane = serving_per_replica(fleet, seen), fleet.tracks.lane[demand_tracks(fleet)]
 
     def window(first_min: int, end_min: int) -> NDArray[np.float32]:
-        minutes = history.window((end_min - first_min) * MINUTE_S, (end_min - 1) * MINUTE_S)
+        minutes = state.history.window((end_min - first_min) * MINUTE_S, (end_min - 1) * MINUTE_S)
         return log_demand(minutes, serving, lane, fleet.lanes)
 
-    lead = lead.copied()
-    past = past_around(window, first, steps, Lead(bound.terms.startup, lag))
-    decided(lead, past, came, bound, first)
-    lead = replace(lead, step=step, lag=lag, ready=ready)
+    lead, first = lead.copied(), step - steps + 1
+    decided(lead, past_around(window, first, steps, bound.lead), came, bound, first)
+    lead = replace(lead, step=step, lag=bound.terms.lag, ready=ready)
     return lead, _orders(lead)
 
 
-def decided(
-    lead: LeadTime, past: Past, came: Came, bound: Bound, first_step: int, *, learned: bool = True
-) -> tuple[IntArray, BoolArray]:
-    """Orders, and whether they stand alone, of some steps from `first_step` on, `[lane, step]`; `lead` is written to.
+def decided(lead: LeadTime, past: Past, came: Came, bound: Bound, first_step: int) -> tuple[IntArray, BoolArray]:
+    """Orders of some steps from `first_step` on, and whether they stand alone, `[lane, step]`; `lead` is written to.
 
-    Without `learned` there are no models: the load stays as it is, and the headroom follows its changes.
+    There is none before a lane was watched for an hour.
     """
-    terms, settings = bound.terms, bound.incumbent
-    ahead = Lead(terms.startup, terms.lag)
-    shape = shapes(lead.near, past, ahead, came.demand, came.usable, first_step)
-    told = forecasts(lead.models, shape, ahead, learned=np.full(lead.lanes, learned))
-    incumbent = orders_of(lead.incumbent, came.demand, came.usable, settings)
+    shape = shapes(lead.near, past, bound.lead, came.demand, came.usable, first_step)
+    told = forecasts(lead.models, shape, bound.lead, learned=np.full(lead.lanes, bound.models))
+    incumbent = orders_of(lead.incumbent, came.demand, came.usable, bound.incumbent)
     said = Forecasts(told, shape.base, shape.peak, incumbent, _yesterday(shape))
-    ruling = rulings(lead.scores, said, came, terms)
-    return ruling.order, ruling.alone
+    ruling = rulings(lead.scores, said, came, bound.terms)
+    return np.where(ruling.known >= HEARD_STEPS, ruling.order, 0), ruling.known >= EVIDENCE_STEPS
 
 
 def bound_of(fleet: Fleet, startup_s: FloatArray, lag: IntArray, bounds: Bounds) -> Bound:
-    """What binds each lane, in steps and replicas."""
+    """What binds each lane, in steps and replicas, where what is ready was ordered by another."""
     aims, down = fleet.aims, fleet.behavior.down
     terms = Terms(
         low=bounds.low,
         high=bounds.high,
-        startup=np.clip(_steps(startup_s), 1, LONGEST_LEAD),
+        startup=_lead_steps(startup_s),
         lag=lag,
         budget=fleet.late_ratio,
         as_incumbent=aims.late_incumbent,
@@ -222,6 +217,7 @@ def bound_of(fleet: Fleet, startup_s: FloatArray, lag: IntArray, bounds: Bounds)
         churn=aims.churn_s / STEP_S,
         hold=np.where(down.written, np.minimum(_steps(down.window_s), LONGEST_LEAD), 0),
         slo=aims.slo_window_s > 0,
+        acted=booleans(fleet.lanes),
     )
     incumbent = Settings(
         target=aims.incumbent_target_ratio / fleet.serving_limit_ratio,
@@ -244,7 +240,7 @@ def past_around(window: Any, first_step: int, steps: int, lead: Lead) -> Past:  
 
 def log_demand(minutes: Window, serving: FloatArray, lane: IntArray, lanes: int) -> NDArray[np.float32]:
     """Log demand of each lane by minute, the largest of its tracks; NaN where none is known, `[lane, minute]`."""
-    level = np.full(minutes.value.shape, np.nan, np.float32)
+    level: NDArray[np.float32] = np.full(minutes.value.shape, np.nan, np.float32)
     known = minutes.known & (serving > 0)[:, None]
     row = np.nonzero(known)[0]
     level[known] = np.log(np.maximum(minutes.value[known] / serving[row], 0.0) + HALF_REPLICA)
@@ -252,61 +248,52 @@ def log_demand(minutes: Window, serving: FloatArray, lane: IntArray, lanes: int)
         return level
     largest = np.full((lanes, level.shape[1]), np.nan, np.float32)
     if lane.size:
-        begins = np.flatnonzero(np.r_[True, lane[1:] != lane[:-1]])
+        begins = np.flatnonzero(np.concatenate((np.ones(1, np.bool_), lane[1:] != lane[:-1])))
         largest[lane[begins]] = np.fmax.reduceat(level, begins, axis=0)
     return largest
 
 
 def forecast_of(lead: LeadTime, fleet: Fleet, startup_s: FloatArray) -> Forecast:
-    """Demand one start-up ahead: the expected, and with the margin of the one in charge, `[lane]`."""
+    """Demand one start-up ahead: the expected, and with the margin of the one in charge, if it has one, `[lane]`."""
     scores = lead.scores
     chosen, lanes = scores.in_charge, np.arange(lead.lanes)
     grid = np.clip(chosen, 0, GRID - 1)
-    expert, z = grid // (SCALES.size * HOLDS.size), SCALES[grid // HOLDS.size % SCALES.size] + scores.trim
+    expert = np.where(chosen < GRID, grid // (SCALES.size * HOLDS.size), EXPECTED)
+    z = SCALES[grid // HOLDS.size % SCALES.size] + scores.trim
     margin = np.where(chosen < GRID, z * scores.scale[lanes, expert, 0], 0.0)
-    known = fleet.forecast & (chosen != UNKNOWN)
+    known = fleet.forecast & (scores.known >= HEARD_STEPS)
     level = scores.level[:, :, 0]
     median, upper = (
         np.where(known, np.exp(np.where(known, each, 0.0)) - HALF_REPLICA, 0.0)
-        for each in (level[:, 1], level[lanes, expert] + margin)
+        for each in (level[:, EXPECTED], level[lanes, expert] + margin)
     )
-    lead_s = startup_s + lead.lag * STEP_S
+    lead_s = np.asarray(_lead_steps(startup_s) * STEP_S, np.float64)
     replicas = np.where(known, scores.own[:, 0], 0)
     return Forecast(known, lead_s, np.maximum(median, 0.0), np.maximum(upper, 0.0), replicas)
 
 
-def standing_of(lead: LeadTime) -> Standing:
-    """Who is in charge of each lane, and what it, the runner-up and the incumbent cost and missed in shadow."""
-    scores, lanes = lead.scores, np.arange(lead.lanes)[:, None]
-    who = np.stack([scores.in_charge, scores.runner_up, np.where(scores.in_charge < 0, UNKNOWN, INCUMBENT)], axis=1)
-    place = np.maximum(who, 0)
-    steps, load = scored_steps(scores)[:, None], np.maximum(scores.load[:, -1:], _NOISE)
-    return Standing(
-        candidate=who,
-        trim=scores.trim,
-        cost=scores.cost[lanes, -1, place] / steps,
-        late=np.minimum(scores.late[lanes, -1, place] / load, 1.0),
-        realised=scores.realised[:, 0] / np.maximum(scores.realised[:, 1], _NOISE),
-        known=scores.known,
-    )
-
-
-def candidate_name(candidate: int) -> str:
-    """What a candidate does, in words: "largest until then + 1.8 scales, held 5 min"."""
-    if candidate >= GRID:
-        return "incumbent" if candidate == INCUMBENT else "seasonal-naive"
-    expert, rest = divmod(candidate, SCALES.size * HOLDS.size)
-    z, hold_s = SCALES[rest // HOLDS.size], HOLDS[rest % HOLDS.size] * STEP_S
-    held = f", held {hold_s / MINUTE_S:g} min" if hold_s else ""
-    return f"{EXPERT_NAMES[expert]} {z:+g} scales{held}"
-
-
 def _orders(lead: LeadTime) -> Orders:
-    return Orders(lead.scores.own[:, 0], lead.scores.known >= EVIDENCE_STEPS)
+    known = lead.scores.known
+    return Orders(np.where(known >= HEARD_STEPS, lead.scores.own[:, 0], 0), known >= EVIDENCE_STEPS)
 
 
 def _yesterday(shape: Shape) -> FloatArray:
     return shape.base + shape.mean[:, :, YESTERDAY[0]] + shape.mean[:, :, YESTERDAY[1]]
+
+
+def _came(lead: LeadTime, fleet: Fleet, seen: Observation, ready: FloatArray, steps: int) -> Came:
+    """What came in the steps up to this observation; `ready` replicas now, and at least those of the step before."""
+    demand, usable = came_of(fleet, seen)
+    late, told = realised(fleet, seen.readings)
+    both = np.where((ready >= 0) & (lead.ready >= 0), np.minimum(ready, lead.ready), ready)
+    filled = steps <= FILLED_STEPS + int(fleet.limits.tick_s // STEP_S)
+    nothing = np.zeros(fleet.lanes, np.int64)
+    return Came(
+        demand=_last(demand, steps, before=demand if filled else nothing * 0.0),
+        usable=_last(usable, steps, before=usable if filled else nothing),
+        ready=_last(both, steps, before=both),
+        late=_last(np.where(told, late, UNKNOWN), steps, before=floats(fleet.lanes, UNKNOWN)),
+    )
 
 
 def _lag(lag: IntArray, fleet: Fleet, seen: Observation) -> IntArray:
@@ -317,7 +304,7 @@ def _lag(lag: IntArray, fleet: Fleet, seen: Observation) -> IntArray:
     np.maximum.at(age, fleet.tracks.lane[tracks][fresh], seen.readings.age_s[tracks][fresh] / STEP_S)
     known = any_by(fleet.tracks.lane[tracks], fresh, fleet.lanes)
     moved = known & (np.abs(age - lag) > LAG_SLACK)
-    return np.where(moved, np.clip(np.rint(age), 1, 4), lag).astype(np.int64)
+    return np.where(moved, np.clip(np.rint(age), 1, LONGEST_LAG), lag).astype(np.int64)
 
 
 def _ready(fleet: Fleet, seen: Observation) -> FloatArray:
@@ -325,6 +312,11 @@ def _ready(fleet: Fleet, seen: Observation) -> FloatArray:
     if seen.pods.lane.size == 0:
         return floats(fleet.lanes, UNKNOWN)
     return (ready_pods(seen.pods, fleet.lanes) // seen.pods_per_replica).astype(np.float64)
+
+
+def _lead_steps(startup_s: FloatArray) -> IntArray:
+    """Steps from an order until it serves, as far as the models look, `[lane]`."""
+    return np.clip(_steps(startup_s), 1, LONGEST_LEAD)
 
 
 def _steps(seconds: FloatArray) -> IntArray:

@@ -18,9 +18,10 @@ from policies.events import EventTable
 if TYPE_CHECKING:
     from policies.candidates import Conditions
     from policies.history import Backfill
-    from policies.lead_time import Learned, Standing
+    from policies.lead_time import Learned
     from policies.proposal import Step
     from policies.schedules import ScheduleTable
+    from policies.standing import Standing
     from policies.startup import StartTimes
 
 UNKNOWN = -1  # a count, request, age or row that nobody knows
@@ -355,7 +356,7 @@ class Forecast:
     known: BoolArray
     lead_s: FloatArray
     median: FloatArray  # replicas, fractional
-    upper: FloatArray  # replicas at the objective's quantile, fractional
+    upper: FloatArray  # with the margin of the candidate in charge, if it has one, fractional
     replicas: IntArray  # what the candidate in charge orders; 0 where not known
 
     @classmethod

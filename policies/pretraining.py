@@ -9,10 +9,10 @@ import numpy as np
 
 from policies.arrays import floats, integers
 from policies.contest import Came
-from policies.forecast.nearby import STEP_S, Lead
+from policies.forecast.nearby import STEP_S
 from policies.history import MINUTE_S
 from policies.hpa.behavior import Bounds
-from policies.lead_time import KNOWN, NOTHING, Learned, LeadTime, bound_of, decided, log_demand, past_around
+from policies.lead_time import KNOWN, NOTHING, LeadTime, Learned, bound_of, decided, log_demand, past_around
 from policies.model import UNKNOWN
 from policies.rows import demand_tracks
 
@@ -41,7 +41,7 @@ def learned_of(fleet: Fleet, past: Window, serving: FloatArray, startup_s: Float
     bound, lead = bound_of(fleet, startup_s, lag, bounds), LeadTime.empty(lanes)
     known = ~np.isnan(level)
     first = max(level.shape[1] - round(DAYS * 86_400 / MINUTE_S), int(known.any(axis=0).argmax()))
-    ahead, first_min = Lead(bound.terms.startup, lag), past.start_s // MINUTE_S
+    first_min = past.start_s // MINUTE_S
 
     def window(start_min: int, end_min: int) -> NDArray[np.float32]:
         cut = np.full((lanes, end_min - start_min), np.nan, np.float32)
@@ -56,6 +56,6 @@ def learned_of(fleet: Fleet, past: Window, serving: FloatArray, startup_s: Float
         usable = np.where(known[:, minutes], KNOWN, NOTHING).astype(np.int64).repeat(_STEPS_A_MINUTE, axis=1)
         nobody = np.full(demand.shape, float(UNKNOWN))
         step = (first_min + begin) * _STEPS_A_MINUTE + 1
-        around = past_around(window, step, demand.shape[1], ahead)
+        around = past_around(window, step, demand.shape[1], bound.lead)
         decided(lead, around, Came(np.maximum(demand, 0.0), usable, nobody, nobody), bound, step)
     return Learned(fleet.uid, replace(lead, lag=lag, ready=floats(lanes, UNKNOWN)))

@@ -161,7 +161,8 @@ LOAD = Gauge(
 )
 FORECAST = Gauge(
     "foresail_forecast_replicas",
-    "Demand expected one start-up ahead, in replicas loaded to the serving limit.",
+    "Demand one start-up ahead, in replicas loaded to the serving limit: expected (0.5), and with the margin of the"
+    " candidate in charge (1 less the objective), where it has one.",
     (*_WORKLOAD, "quantile"),
 )
 FORECAST_TIME = Gauge(
@@ -235,6 +236,43 @@ OUTLOOK_ERROR = Gauge(
     ("horizon",),
     "ratio",
 )
+WORKLOAD_INFO = Gauge(
+    "foresail_workload_info",
+    "Always 1; the policy's mode, and the family of the candidate in charge: largest, last, middle (forecasts),"
+    " incumbent, seasonal-naive, or none yet.",
+    (*_WORKLOAD, "mode", "in_charge"),
+)
+CANDIDATE_REPLICAS = Gauge(
+    "foresail_candidate_replicas",
+    "Mean replicas, churn included, that a candidate (in_charge, runner_up, incumbent) had in shadow over about a"
+    " week; in the first days partly what such candidates have on other loads.",
+    (*_WORKLOAD, "candidate"),
+)
+CANDIDATE_LATE = Gauge(
+    "foresail_candidate_late_ratio",
+    "Share of the load that a candidate (in_charge, runner_up, incumbent) served late in shadow over about a week; in"
+    " the first days partly what such candidates do on other loads.",
+    (*_WORKLOAD, "candidate"),
+    "ratio",
+)
+REALISED_LATE = Gauge(
+    "foresail_realised_late_ratio",
+    "Share of the load that really came late over about two weeks, whoever scaled the workload.",
+    _WORKLOAD,
+    "ratio",
+)
+LATE_BUDGET = Gauge(
+    "foresail_late_budget_ratio",
+    "Share of the load that may come late: the objective, or what the incumbent missed in shadow where that is it.",
+    _WORKLOAD,
+    "ratio",
+)
+EVIDENCE = Gauge(
+    "foresail_tournament_evidence_ratio",
+    "How much there is of the evidence that the candidate in charge needs to decide alone.",
+    _WORKLOAD,
+    "ratio",
+)
 
 DECISIONS = Counter("foresail_decisions_total", "Decisions on one workload in one tick.", ("action", "reason"))
 ACTUATIONS = Counter("foresail_actuations_total", "Changes carried out or tried.", ("kind", "result"))
@@ -275,6 +313,12 @@ BY_WORKLOAD: tuple[Gauge, ...] = (
     STARTUP,
     STARTUP_CASE,
     DECISION_REASON,
+    WORKLOAD_INFO,
+    CANDIDATE_REPLICAS,
+    CANDIDATE_LATE,
+    REALISED_LATE,
+    LATE_BUDGET,
+    EVIDENCE,
     OUTLOOK,
     OUTLOOK_ABOVE_MAX,
 )

@@ -12,7 +12,7 @@ from policies.forecast.nearby import Near
 from policies.forecast.recursive import Models
 from policies.history import Backfill, Block, History
 from policies.incumbent import Incumbent
-from policies.lead_time import Learned, LeadTime
+from policies.lead_time import LeadTime, Learned
 from policies.log import Log
 from policies.model import Fleet, Observation
 from policies.packing import pack, unpack

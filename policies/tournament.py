@@ -51,7 +51,8 @@ REALISED_STEPS = 14.0 * STEPS_A_DAY  # half-life of realised lateness
 TRIM = 0.0003  # scales by which a step of a mean load in time lowers the trim, a late one raises it 1 / budget as much
 TRIM_LEAST, TRIM_MOST = -1.5, 3.0
 HEAVY = 3.0  # in the trim a load counts as so many mean loads at most
-EVIDENCE_STEPS = STEPS_A_DAY  # charged with a known load, before the one in charge decides alone
+HEARD_STEPS = STEPS_A_DAY // 24  # charged with a known load, before the one in charge may raise,
+EVIDENCE_STEPS = STEPS_A_DAY  # and before it decides alone
 INCUMBENT_LEAST, INCUMBENT_MOST = 0.0001, 0.5  # budget of a lane that may be as late as its incumbent
 HOUR_STEPS = 120.0
 HOUR_SPENT, HOUR_SCALES = 0.5, 3.0  # from half of an hour's budget on, up to so many scales are added
@@ -59,6 +60,7 @@ HEADROOM = 0.4  # no candidate orders for more than 1.5 times the largest load o
 _OUTSIDE_COST = math.log(1.4)  # of those without a margin, before any evidence
 _BEGUN_STEPS = STEPS_A_DAY / 2.0  # weight of what candidates cost and missed on other loads
 _USUAL_STEPS = STEPS_A_DAY / 6.0
+_KNOWN = 2  # usable as it is
 _NEVER = 1 << 30
 _NOISE = 1e-9
 _LATE_NEAR, _LATE_FAR = np.array([-0.81, -0.282, -0.565, -0.354]), np.array([-0.64, -0.257, -0.391, -0.239])
@@ -141,9 +143,7 @@ def rulings(scores: Scores, forecasts: Forecasts, came: Came, terms: Terms) -> R
     lowers nobody's order. Blocks of any length give what one step at a time gives.
     """
     lanes, steps = forecasts.base.shape
-    ruling = Ruling(
-        np.zeros((lanes, steps), np.int64), np.full((lanes, steps), -1, np.int64), np.zeros((lanes, steps), np.bool_)
-    )
+    ruling = Ruling(*(np.zeros((lanes, steps), np.int64) for _ in Ruling._fields))
     columns = _Columns(*(getattr(scores, each.name) for each in fields(scores)))
     _rulings(columns, forecasts, came, terms, ruling)
     return ruling
@@ -151,8 +151,12 @@ def rulings(scores: Scores, forecasts: Forecasts, came: Came, terms: Terms) -> R
 
 def scored_steps(scores: Scores) -> FloatArray:
     """The steps that the costs of about a week are a sum of, older ones for less, `[lane]`; at least 1."""
-    begun = (_BEGUN_STEPS - _USUAL_STEPS) * 0.5 ** (scores.known / HALF_LIFE_STEPS[-1])
-    return np.asarray(np.maximum(scores.usual[:, 1] + begun, 1.0))
+    return np.asarray(np.maximum(scores.usual[:, 1] + (1.0 - _USUAL_STEPS / _BEGUN_STEPS) * begun_steps(scores), 1.0))
+
+
+def begun_steps(scores: Scores) -> FloatArray:
+    """Those among `scored_steps` that are what such candidates cost and missed on other loads, `[lane]`."""
+    return np.asarray(_BEGUN_STEPS * 0.5 ** (scores.known / HALF_LIFE_STEPS[-1]))
 
 
 @compiled
@@ -176,7 +180,7 @@ def _rulings(scores: _Columns, forecasts: Forecasts, came: Came, terms: Terms, r
             orders[SEASONAL] = _replicas(min(forecasts.yesterday[lane, step], most), low, high)
             for candidate in range(CANDIDATES):
                 before = scores.before[lane, candidate]
-                order = max(orders[candidate], before) if usable < 2 and n > 0 else orders[candidate]
+                order = max(orders[candidate], before) if usable < _KNOWN and n > 0 else orders[candidate]
                 minima = scores.minima[lane, candidate]
                 if n % merged == 0:
                     for slot in range(SLOTS - 1, 0, -1):
@@ -202,12 +206,12 @@ def _rulings(scores: _Columns, forecasts: Forecasts, came: Came, terms: Terms, r
             elif chosen >= 0:
                 trim = scores.trim[lane] + _hurry(scores, lane, terms.hour[lane])
                 order = _trimmed(scores.level[lane], scores.scale[lane], most, bounds, chosen, trim)
-            order = max(order, scores.own[lane, 0]) if usable < 2 and n > 0 else order
+            order = max(order, scores.own[lane, 0]) if usable < _KNOWN and n > 0 else order
             for back in range(REMEMBERED - 1, 0, -1):
                 scores.own[lane, back] = scores.own[lane, back - 1]
             scores.own[lane, 0] = order
             ruling.order[lane, step], ruling.candidate[lane, step] = order, chosen
-            ruling.alone[lane, step] = scores.known[lane] >= EVIDENCE_STEPS
+            ruling.known[lane, step] = scores.known[lane]
             scores.steps[lane] = n + 1
 
 
@@ -257,13 +261,14 @@ def _charged(scores: _Columns, came: Came, terms: Terms, place: tuple[int, int, 
             scores.late[lane, span, candidate] *= keep
             if missed[candidate] and avoidable:
                 scores.late[lane, span, candidate] += demand
+    acted = terms.acted[lane] and real >= 0
     served = real
-    if real < 0:
+    if not acted:
         served = float(_NEVER)
         for back in range(first, min(last, REMEMBERED - 1, n - 1) + 1):
             served = min(served, scores.own[lane, back])
-    share = 1.0 if demand > served + _NOISE or usable == 1 else 0.0
-    if came.late[lane, step] >= 0:
+    share = 1.0 if demand > served + _NOISE or (usable == 1 and served <= real) else 0.0
+    if terms.acted[lane] and came.late[lane, step] >= 0:
         share = came.late[lane, step]
     keep = 0.5 ** (1.0 / HALF_LIFE_STEPS[SPANS - 1])
     scores.usual[lane, 0] = scores.usual[lane, 0] * keep + demand

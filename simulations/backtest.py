@@ -15,7 +15,8 @@ from policies import kpa
 from policies.hpa import loop
 from policies.hpa.behavior import Bounds
 from policies.hpa.columns import default_behavior, steadied
-from simulations.contenders import Daemon, Hpa, Kpa, LeadTime
+from simulations.contenders import Daemon, Hpa, Kpa
+from simulations.scenario import ReplayError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,15 +64,24 @@ def _together(policy: Contender, scenarios: Sequence[Scenario], aim: Aim) -> Int
         case Kpa():
             return _kpa(policy, scenarios)
         case Daemon():
-            from simulations import daemon  # noqa: PLC0415 - the decision core takes longer to load than a rule to run
-
-            return daemon.plans(scenarios, aim.late_ratio, on_step=aim.on_step)
-        case LeadTime():
-            from simulations import lead_time  # noqa: PLC0415 - as above
-
-            return lead_time.plans(scenarios, aim.late_ratio, forecast=policy.forecast, on_step=aim.on_step)
+            return _daemon(policy, scenarios, aim)
         case _:
             assert_never(policy)
+
+
+def _daemon(policy: Daemon, scenarios: Sequence[Scenario], aim: Aim) -> IntArray:
+    """What `decide` would do: by its fast drive, or by itself where the steps are of another length."""
+    from simulations import daemon, lead_time  # noqa: PLC0415 - the core takes longer to load than a rule to run
+
+    if lead_time.fits(scenarios[0]):
+        return lead_time.plans(scenarios, aim.late_ratio, forecast=policy.forecast, on_step=aim.on_step)
+    if not policy.forecast:
+        pace = scenarios[0].pace
+        raise ReplayError(
+            f"policy {policy.text} decides every 30 s on a load at least that old: it needs --step 30s, not "
+            f"{pace.step_s:g} s, and a metric delay from 30 s to two minutes, not {pace.metric_delay_s:g} s"
+        )
+    return daemon.plans(scenarios, aim.late_ratio, on_step=aim.on_step)
 
 
 def _hpa(policy: Hpa, scenarios: Sequence[Scenario]) -> IntArray:

@@ -1,4 +1,4 @@
-"""Policies that are put side by side, as users name them: `predictive`, `tournament`, `reactive`, `kpa`, `hpa:0.70`."""
+"""Policies that are put side by side, as users name them: `predictive`, `reactive`, `kpa`, `hpa:0.70`."""
 
 from __future__ import annotations
 
@@ -43,38 +43,28 @@ class Kpa:
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """What the daemon decides today: the Kubernetes rule with the seasonal forecast above it."""
+    """What the daemon decides: with its models, or with a scale of recent changes alone."""
 
     text: str
+    forecast: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class LeadTime:
-    """The tournament of the lead-time layer: with its models, or with a scale of recent changes alone."""
-
-    text: str
-    forecast: bool
-
-
-Contender = Hpa | Kpa | Daemon | LeadTime
+Contender = Hpa | Kpa | Daemon
 
 
 def parse_contender(text: str) -> Contender:
-    """Read ``predictive``, ``tournament``, ``reactive``, ``kpa``, ``kpa:0.70`` or ``hpa:0.70``.
+    """Read ``predictive``, ``reactive``, ``kpa``, ``kpa:0.70`` or ``hpa:0.70``.
 
     As in ``hpa:0.70,tolerance=0.05,window=60s`` the last takes options. Raises ContenderError.
     """
-    if text == "predictive":
-        return Daemon(text)
-    if text in ("tournament", "reactive"):
-        return LeadTime(text, forecast=text == "tournament")
+    if text in ("predictive", "reactive"):
+        return Daemon(text, forecast=text == "predictive")
     if (found := _KPA.fullmatch(text)) and 0 < (target := float(found["target"] or kpa.TARGET_RATIO)) <= 1:
         return Kpa(text, target)
     if (found := _HPA.fullmatch(text)) and 0 < (target := float(found["target"])) <= 1:
         return _hpa(text, target, _options(text, found["options"]))
     raise ContenderError(
-        f"policy {text!r} is neither predictive, tournament, reactive, kpa[:TARGET] nor "
-        "hpa:TARGET[,tolerance=0.1][,window=300s] "
+        f"policy {text!r} is neither predictive, reactive, kpa[:TARGET] nor hpa:TARGET[,tolerance=0.1][,window=300s] "
         "with a target share of capacity above 0 and up to 1, as in hpa:0.70"
     )
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from simulations.replay import Lane, ReplayPolicy, replay
+from simulations.scenario import Pace
+from simulations.serving import Serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,3 +25,9 @@ def plans(scenarios: Sequence[Scenario], objective: float, *, on_step: Callable[
     policy = ReplayPolicy("predictive", None, forecast=True, late_ratio=objective)
     lanes = [Lane(each.demand, each.serving, each.known) for each in scenarios]
     return replay(lanes, policy, scenarios[0].pace, start_s=scenarios[0].start_s, on_step=on_step)
+
+
+def warmed() -> None:
+    """Decide two steps of a load: what is compiled at its first call, for half a minute, is compiled after this."""
+    policy = ReplayPolicy("predictive", None, forecast=True)
+    replay([Lane(np.ones(2), Serving(30.0, 1.0, 0.8, 60.0))], policy, Pace())

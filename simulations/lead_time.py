@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from policies.contest import Came
-from policies.forecast.nearby import HALF_REPLICA, STEP_S, Lead
+from policies.forecast.nearby import HALF_REPLICA, STEP_S
 from policies.hpa import loop
 from policies.hpa.behavior import Bounds
-from policies.lead_time import KNOWN, MINUTE_S, NOTHING, LeadTime, bound_of, decided, past_around
+from policies.lead_time import KNOWN, LONGEST_LAG, MINUTE_S, NOTHING, LeadTime, bound_of, decided, past_around
 from simulations.replay import REPLICA_UNITS, ReplayPolicy, first_replicas, fleet_for, value_milli
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _MILLI = 1000.0
 def fits(scenario: Scenario) -> bool:
     """Whether the fast drive can take this scenario: steps as the layer's own, and a metric that is as old as one."""
     pace = scenario.pace
-    return pace.step_s == STEP_S and 1 <= pace.lag_steps <= 4 and scenario.start_s % STEP_S == 0
+    return pace.step_s == STEP_S and 1 <= pace.lag_steps <= LONGEST_LAG and scenario.start_s % STEP_S == 0
 
 
 def plans(
@@ -61,13 +61,13 @@ def plans(
     lead, plan = LeadTime.empty(fleet.lanes), np.zeros(seen.demand.shape, np.int64)
     for block in _blocks(steps, pace.lag_steps, block_steps):
         lag = np.full(fleet.lanes, min(max(block.start, 1), pace.lag_steps))
-        bound = bound_of(fleet, startup_s, lag, bounds)
+        bound = bound_of(fleet, startup_s, lag, bounds)._replace(models=forecast)
         demand, known = seen.demand[:, block].copy(), seen.known[:, block]
         first = seen.first_step + block.start
-        past = past_around(seen.window, first, demand.shape[1], Lead(bound.terms.startup, lag))
+        past = past_around(seen.window, first, demand.shape[1], bound.lead)
         nobody = np.full(demand.shape, -1.0)
         came = Came(demand, np.where(known, KNOWN, NOTHING).astype(np.int64), nobody, nobody)
-        order, alone = decided(lead, past, came, bound, first, learned=forecast)
+        order, alone = decided(lead, past, came, bound, first)
         beside = loop.Beside(np.maximum(order, 1), alone)
         usage = seen.milli[:, block] / loop.UNITS
         state, plan[:, block] = loop.advance(rule, state, usage, known=known, runs=pace.syncs, beside=beside)

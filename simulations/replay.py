@@ -19,6 +19,7 @@ from policies.model import UNKNOWN, Applied, Hold, Limits, Observation, Pods, Po
 from policies.spec import WorkloadPolicy
 from policies.state import EngineState
 from simulations.contenders import TOLERANCE_RATIO, WINDOW_S, ContenderError, Daemon, Hpa, parse_contender
+from simulations.saturation import Saturation, Served, pods_of
 from simulations.scenario import Pace, ReplayError
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Lane:
     demand: FloatArray
     serving: Serving
     known: BoolArray | None = None  # where the load has data, `[step]`; None = everywhere
+    saturation: Saturation | None = None  # a load that is seen as far as it is served
 
 
 def replay(
@@ -92,13 +94,15 @@ def replay(
     """The plan that the policy makes: replicas that stand at the end of each step, `[lane, step]`.
 
     A lane begins with the replicas that the first sample needs at the target, all of them ready; their start-ups have
-    been seen. Where a load is not known, its reading is missing. `on_step` is told each step before it is decided. Raises ReplayError
-    for lanes of different lengths or none.
+    been seen. Where a load is not known, its reading is missing. `on_step` is told each step before it is decided.
+    Where a lane has a saturation, only what the ready replicas serve of a load is seen, as are all lanes' pods. Raises
+    ReplayError for lanes of different lengths or none.
     """
     steps = {lane.demand.size for lane in lanes}
     if len(steps) != 1 or steps == {0}:
         raise ReplayError("a replay needs at least one lane, and lanes of the same number of steps")
-    drive = _Drive(lanes, policy, pace, start_s)
+    cut = any(lane.saturation is not None for lane in lanes)
+    drive = (_Cut if cut else _Drive)(lanes, policy, pace, start_s)
     for step in range(drive.plan.shape[1]):
         if on_step is not None:
             on_step(step)
@@ -192,6 +196,35 @@ class _Drive:
     def _finished(self, lane: IntArray, count: IntArray) -> Starts:
         rows = np.repeat(lane, count)
         return Starts(rows, self._startup_s[rows], np.ones(rows.size, np.bool_))
+
+
+class _Cut(_Drive):
+    """A world in which a load is seen as far as it was served."""
+
+    def __init__(self, lanes: Sequence[Lane], policy: ReplayPolicy, pace: Pace, start_s: float) -> None:
+        super().__init__(lanes, policy, pace, start_s)
+        self._load = self._value_milli / (REPLICA_UNITS * _MILLI)  # [step, lane]
+        self._served = Served([lane.saturation or Saturation() for lane in lanes])
+        self._ready = self._replicas
+
+    def step(self, step: int) -> None:
+        if step == 0:  # what was served before the first decision
+            self._see(0)
+        super().step(step)
+        if step:
+            self._see(step)
+
+    def _see(self, step: int) -> None:
+        first = np.maximum(0, step - self._startup_steps)
+        self._ready = np.array([self.plan[lane, begin : step + 1].min() for lane, begin in enumerate(first.tolist())])
+        if step == 0:
+            self._ready = self._replicas
+        seen = self._served.step(self._load[step], self._ready)
+        self._value_milli[step] = np.rint(seen * (REPLICA_UNITS * _MILLI)).astype(np.int64)
+
+    def _seen(self, now_s: float, readings: Readings) -> Observation:
+        pods = pods_of(np.minimum(self._ready, self._replicas), self._replicas)
+        return replace(super()._seen(now_s, readings), pods=pods)
 
 
 def fleet_for(serving: Sequence[Serving], policy: ReplayPolicy, pace: Pace) -> Fleet:

@@ -11,11 +11,11 @@ from policies.arrays import booleans, integers, small
 from policies.engine import decide
 from policies.fleet import fleet_of
 from policies.forecast.nearby import STEP_S
-from policies.lead_time import Learned, LeadTime
+from policies.lead_time import LeadTime, Learned
 from policies.model import UNKNOWN, Applied, Limits, Observation, Pods, PodSamples, Readings, Starts, Status, Why
 from policies.spec import WorkloadPolicy
 from policies.state import EngineState
-from policies.tournament import EVIDENCE_STEPS
+from policies.tournament import EVIDENCE_STEPS, HEARD_STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,7 +138,7 @@ def ordering(fleet: Fleet, *orders: int, alone: bool = False, at_s: float = NOW_
     lead = LeadTime.empty(fleet.lanes)
     lead.scores.own[:, 0] = orders
     lead.scores.in_charge[:] = 0
-    lead.scores.known[:] = EVIDENCE_STEPS if alone else 1
+    lead.scores.known[:] = EVIDENCE_STEPS if alone else HEARD_STEPS
     return Learned(fleet.uid, replace(lead, step=int(at_s // STEP_S)))
 
 

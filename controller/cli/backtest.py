@@ -83,9 +83,8 @@ def backtest(
     policy: Annotated[
         list[str],
         typer.Option(
-            help="predictive (what the daemon decides), tournament (the lead-time layer, which the daemon does not "
-            "use yet), reactive (the same without its models), kpa or hpa:TARGET, as in hpa:0.70 or "
-            "hpa:0.70,tolerance=0.05,window=60s; may be repeated."
+            help="predictive (what the daemon decides), reactive (the same without its models), kpa or hpa:TARGET, as "
+            "in hpa:0.70 or hpa:0.70,tolerance=0.05,window=60s; may be repeated."
         ),
     ],
     capacity: CapacityOption = "p99.9/40",

@@ -19,7 +19,7 @@ _OLD_S = 60.0
 _COLUMNS = {
     **dict.fromkeys(("NAMESPACE", "NAME", "MODE"), "left"),
     **dict.fromkeys(("READY", "NOW", "WANTED", "MIN", "MAX", "LOAD", "FORECAST"), "right"),
-    "REASON": "left",
+    **dict.fromkeys(("IN CHARGE", "REASON"), "left"),
 }
 
 
@@ -30,8 +30,9 @@ def status(
 ) -> None:
     """Show the workloads of a running daemon and what it decided.
 
-    READY, NOW, WANTED, MIN and MAX are replicas; LOAD and FORECAST are the replicas that the load needs, now and at
-    the objective's quantile once replicas started now are ready.
+    READY, NOW, WANTED, MIN and MAX are replicas; LOAD and FORECAST are the replicas that the load needs, now and,
+    with the margin of the candidate in charge, once replicas started now are ready. IN CHARGE names that candidate's
+    family, and while Kubernetes' rule stands beside it how much evidence it has; `foresail explain` tells the rest.
     """
     found = _collected(daemon(url), namespace)
     for problem in found["problems"]:
@@ -77,5 +78,13 @@ def _row(item: dict[str, Any]) -> tuple[object, ...]:
         *(replicas[name] for name in ("ready", "desired", "recommended", "min", "max")),
         None if item["load"] is None else f"{item['load']:.1f}",
         None if forecast is None else f"{forecast['upper']:.1f}",
+        _in_charge(item["standing"]),
         f"{item['reason']}: {item['owner']}" if item["owner"] else item["reason"],
     )
+
+
+def _in_charge(standing: dict[str, Any] | None) -> str | None:
+    if standing is None:
+        return None
+    family, ratio = standing["inCharge"]["family"], standing["evidenceRatio"]
+    return f"{family}, {int(100 * ratio)} %" if ratio < 1 else str(family)

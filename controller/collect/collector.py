@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from controller.ports import MetricsSource
     from controller.records import Answer, ClusterView, Outcome
     from policies.arrays import IntArray
-    from policies.lead_time import Learned
     from policies.history import Backfill
+    from policies.lead_time import Learned
     from policies.model import Fleet, Pods
 
 

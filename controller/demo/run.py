@@ -28,6 +28,7 @@ from controller.errors import ForesailError
 from controller.settings import Settings
 from controller.settings.values import Listen
 from simulations import cluster as simulated
+from simulations.daemon import warmed
 from simulations.serving import HOUR_S
 
 if TYPE_CHECKING:
@@ -183,6 +184,7 @@ async def _played(stage: Stage, found: Found, show: Show) -> None:
     for line in (*found.told, *_addresses(settings, play), *_commands(settings, clock.now_s())):
         screen.say(line)
     outside = Outside(stage.cluster, stage.cluster, Quiet(), clock=clock, source=found.embedded)
+    await asyncio.to_thread(warmed)
     clock.begin()
     if play.for_s is not None:
         asyncio.get_running_loop().call_later(play.for_s, show.stop.set)

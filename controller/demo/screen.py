@@ -102,8 +102,8 @@ class Screen:
 
     def _notes(self, report: TickReport) -> Iterator[str]:
         yield (
-            f"demand, forecast: in replicas loaded to {SERVING_LIMIT:.0%} (the serving limit); the forecast is for the "
-            "time at which a replica started now is ready"
+            f"demand, forecast: in replicas loaded to {SERVING_LIMIT:.0%} (the serving limit); the forecast has its "
+            "margin and is for the time at which a replica started now is ready"
         )
         if not report.decision.forecast.known.all():
             yield f"forecast {NOT_KNOWN}: the past week is being read; the Kubernetes rule acts until then"

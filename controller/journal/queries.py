@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+_MILLISECOND_S = 0.001
 _NEIGHBOURS = 5
 _WINDOW_S = 600.0  # an order of unknown end that is older than this is history
 
@@ -48,10 +49,14 @@ async def restored(connection: AsyncConnection, before_s: float, until_s: float)
 
 
 async def explained(connection: AsyncConnection, uid: str, at_s: float) -> Explained | None:
-    """The newest decision at or before `at_s`, with up to five before and after it."""
+    """The newest decision at or before `at_s`, with up to five before and after it.
+
+    Times are told to the millisecond, cut off: one that is asked for stands for the whole of its millisecond.
+    """
+    at_s += _MILLISECOND_S
     of_uid = select(DECISIONS).where(DECISIONS.c.uid == uid)
-    until = of_uid.where(DECISIONS.c.at_s <= at_s).order_by(DECISIONS.c.at_s.desc()).limit(_NEIGHBOURS + 1)
-    after = of_uid.where(DECISIONS.c.at_s > at_s).order_by(DECISIONS.c.at_s).limit(_NEIGHBOURS)
+    until = of_uid.where(DECISIONS.c.at_s < at_s).order_by(DECISIONS.c.at_s.desc()).limit(_NEIGHBOURS + 1)
+    after = of_uid.where(DECISIONS.c.at_s >= at_s).order_by(DECISIONS.c.at_s).limit(_NEIGHBOURS)
     known = [_decision(row) for row in await connection.execute(until)]
     if not known:
         return None

@@ -38,7 +38,8 @@ DAY_S = 86_400.0
 STEP_S = 60.0
 DAY_DEADLINE_S = 60.0  # for one query over one day
 LANES_AT_ONCE = 32  # whose past is gone through in one piece of work: a week takes about a second each
-AGAIN_S = 6 * 3600.0  # a lane whose past was too short is tried again
+AGAIN_S = 6 * 3600.0  # a lane whose past was too short is tried again,
+RETRY_S = 600.0  # and so are lanes for which learning failed
 RETRY_PAST_S = 60.0  # while the source does not answer
 
 
@@ -121,6 +122,8 @@ class Learning:
             return None
         if done.exception() is not None:
             log.warning("learning failed", err=str(done.exception()))
+            sooner_s = self.clock.now_s() - AGAIN_S + RETRY_S
+            self._tried_at_s |= {uid: sooner_s for uid, at_s in self._tried_at_s.items() if at_s > sooner_s}
             return None
         return done.result()
 

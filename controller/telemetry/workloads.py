@@ -1,6 +1,6 @@
 """The metrics of single workloads, rendered as text from the last tick's arrays when somebody scrapes.
 
-Ten thousand workloads have some hundred and fifty thousand series: setting each on each tick would cost more than
+Ten thousand workloads have some two hundred and fifty thousand series: setting each on each tick would cost more than
 deciding does.
 """
 
@@ -15,8 +15,10 @@ from policies import signals
 from policies.arrays import count_by
 from policies.candidates import capacity_per_replica
 from policies.lateness import realised
-from policies.model import RULES, UNKNOWN, Action, Kind, Phase, Status, TargetKind, signal_name
+from policies.model import RULES, UNKNOWN, Action, Kind, Mode, Phase, Status, TargetKind, signal_name
+from policies.standing import ROLES, family_name
 from policies.startup import Given
+from policies.tournament import CANDIDATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,10 +27,13 @@ if TYPE_CHECKING:
     from policies.arrays import BoolArray, FloatArray, IntArray
     from policies.model import Fleet, Observation
     from policies.signals import Gauge
+    from policies.standing import Standing
 
     Values = IntArray | FloatArray
 
 
+_FAMILIES = {UNKNOWN: "none", **{candidate: family_name(candidate) for candidate in range(CANDIDATES)}}
+_MODES = {int(mode): mode.name.lower() for mode in Mode}
 _CASES = {Given.FREE: "free_node", Given.NODE: "new_node", Given.MANY: "many_at_once"}
 
 
@@ -38,7 +43,7 @@ def workload_text(report: TickReport) -> str:
     lines: list[str] = []
     for gauge, known, values in (*_replicas(report), *_expectations(report)):
         _add(lines, gauge, [f"{labels[lane]}}}" for lane in np.flatnonzero(known).tolist()], values[known])
-    for table in (_forecast, _saturation, _startups, _reasons):
+    for table in (_forecast, _saturation, _startups, _reasons, _info, _candidate_replicas, _candidate_late):
         _add(lines, *table(report, labels))
     for told in outlook.by_workload(report, labels):
         _add(lines, *told)
@@ -70,6 +75,10 @@ def _expectations(report: TickReport) -> Iterator[tuple[Gauge, BoolArray, Values
     late, told = realised(report.fleet, decision.readings)
     yield signals.LATE, told, late
     yield signals.STARTUP, np.ones(report.fleet.lanes, np.bool_), decision.startup_s
+    standing = decision.standing
+    yield signals.REALISED_LATE, standing.proven, standing.realised
+    yield signals.LATE_BUDGET, standing.there, standing.budget
+    yield signals.EVIDENCE, standing.there, standing.evidence_ratio
 
 
 def _forecast(report: TickReport, labels: Sequence[str]) -> tuple[Gauge, list[str], Values]:
@@ -130,6 +139,31 @@ def _reasons(report: TickReport, labels: Sequence[str]) -> tuple[Gauge, list[str
     reasons = report.decision.replicas.reason.tolist()
     names = [f'{label},reason="{RULES[reason]}"}}' for label, reason in zip(labels, reasons, strict=True)]
     return signals.DECISION_REASON, names, np.ones(len(names), np.int64)
+
+
+def _info(report: TickReport, labels: Sequence[str]) -> tuple[Gauge, list[str], Values]:
+    in_charge, modes = report.decision.standing.candidate[:, 0].tolist(), report.fleet.mode.tolist()
+    names = [
+        f'{label},mode="{_MODES[mode]}",in_charge="{_FAMILIES[candidate]}"}}'
+        for label, mode, candidate in zip(labels, modes, in_charge, strict=True)
+    ]
+    return signals.WORKLOAD_INFO, names, np.ones(len(names), np.int64)
+
+
+def _candidate_replicas(report: TickReport, labels: Sequence[str]) -> tuple[Gauge, list[str], Values]:
+    standing = report.decision.standing
+    return signals.CANDIDATE_REPLICAS, *_by_role(standing, labels, standing.cost)
+
+
+def _candidate_late(report: TickReport, labels: Sequence[str]) -> tuple[Gauge, list[str], Values]:
+    standing = report.decision.standing
+    return signals.CANDIDATE_LATE, *_by_role(standing, labels, standing.late)
+
+
+def _by_role(standing: Standing, labels: Sequence[str], values: FloatArray) -> tuple[list[str], Values]:
+    known = np.flatnonzero(standing.proven)
+    names = [f'{labels[lane]},candidate="{role}"}}' for role in ROLES for lane in known.tolist()]
+    return names, values[known].T.ravel()
 
 
 def _add(lines: list[str], gauge: Gauge, names: Sequence[str], values: Values) -> None:

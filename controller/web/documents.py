@@ -13,6 +13,7 @@ from policies.explain import sentences, steps_of
 from policies.forecast.words import outlook_sentences
 from policies.lateness import base_value
 from policies.model import RULES, UNKNOWN, Action, Hold, Kind, Mode, Status, Why, signal_name
+from policies.standing import candidate_name, family_name
 from policies.startup import Given
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from controller.records import TickReport
 
 API_VERSION = "foresail.dev/v1alpha1"
+
+_ROLES = ("inCharge", "runnerUp", "incumbent")  # in the order of policies.standing.ROLES
 
 Document = dict[str, Any]
 
@@ -83,6 +86,7 @@ def _summary(report: TickReport, lane: int, ready: int) -> Document:
         "replicas": _replicas(report, lane, ready),
         "load": float(decision.demand[lane]) if decision.demand_known[lane] else None,
         "forecast": _forecast(report, lane),
+        "standing": _standing(report, lane),
     }
 
 
@@ -107,6 +111,31 @@ def _forecast(report: TickReport, lane: int) -> Document | None:
         "median": float(forecast.median[lane]),
         "upper": float(forecast.upper[lane]),
         "replicas": int(forecast.replicas[lane]),
+    }
+
+
+def _standing(report: TickReport, lane: int) -> Document | None:
+    standing = report.decision.standing
+    if not standing.there[lane]:
+        return None
+    proven = bool(standing.proven[lane])
+    candidates = {
+        name: {
+            "name": candidate_name(candidate),
+            "family": family_name(candidate),
+            "replicas": float(standing.cost[lane, who]) if proven else None,
+            "lateRatio": float(standing.late[lane, who]) if proven else None,
+        }
+        for who, (name, candidate) in enumerate(zip(_ROLES, standing.candidate[lane].tolist(), strict=True))
+    }
+    return {
+        **candidates,
+        "trimErrors": float(standing.trim[lane]),
+        "fromOtherLoadsRatio": float(standing.elsewhere[lane]),
+        "realisedLateRatio": float(standing.realised[lane]) if proven else None,
+        "lateBudgetRatio": float(standing.budget[lane]),
+        "evidenceSeconds": float(standing.known_s[lane]),
+        "evidenceRatio": float(standing.evidence_ratio[lane]),
     }
 
 

@@ -330,13 +330,15 @@ def _seasonal(
     for minute in range(seen - 4, seen + 1):
         if not math.isnan(window[minute]):
             five, fives = five + window[minute], fives + 1
-    jump = highest - max(window[seen], five / fives)
+    jump = highest - max(window[seen], five / fives) if highest > -np.inf else np.nan
     place = 8 + 3 * (0 if back == 1440 else 1 if back == 2880 else 2 if back == 10080 else -9)
     if place < 0:
         return float(jump)
     level, ahead, highest = _around(window, seen), _around(window, middle), -np.inf
     for minute in range(start, end + 1):
         highest = window[minute] if window[minute] > highest else highest  # noqa: FURB136 - NaN must not win
+    if not (highest > -np.inf and math.isfinite(level) and math.isfinite(ahead)):
+        return float(jump)  # nothing is known of just that time
     mean[place], mean[place + 1], mean[place + 2] = highest - level, ahead - level, level - now
     if back == 1440:
         changes = 0
@@ -350,12 +352,12 @@ def _seasonal(
 
 @compiled
 def _around(window: NearArray, minute: int) -> float:
-    """Mean of eleven minutes around one."""
+    """Mean of eleven minutes around one; NaN where none is known."""
     total, known = 0.0, 0
     for near in range(minute - 5, minute + 6):
         if not math.isnan(window[near]):
             total, known = total + window[near], known + 1
-    return float(total / max(known, 1))
+    return float(total / known) if known else np.nan
 
 
 @compiled

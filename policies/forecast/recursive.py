@@ -29,6 +29,7 @@ SCALE_LEAST, SCALE_MOST = 0.002, 1.0
 MEAN_MOST = 2.0
 _SCALE_CLIP = 3.0
 _TINY = 0.003
+_MOST = 30.0  # of a coefficient, either way
 _WIND_UP = 2.0  # the gain stops growing at so many times its first trace
 _RING = 128  # forecasts remembered until their targets are known: more than the longest lead and lag
 
@@ -117,7 +118,10 @@ def _usual(features: FloatArray, spread: float) -> float:
 
 @compiled
 def _gained(gain: FloatArray, features: FloatArray, forget: float) -> FloatArray:
-    """The gain after these features, in place, and the step along which coefficients move per unit of innovation."""
+    """The gain after these features, in place, and the step along which coefficients move per unit of innovation.
+
+    A gain that rounding has made indefinite begins anew; it is kept symmetric, so that this is rare.
+    """
     size = features.size
     along = np.zeros(size)
     weight = forget
@@ -127,11 +131,15 @@ def _gained(gain: FloatArray, features: FloatArray, forget: float) -> FloatArray
             total += gain[row, column] * features[column]
         along[row] = total
         weight += features[row] * total
+    if not weight >= forget:
+        gain[:] = np.eye(size)
+        return np.zeros(size)
     trace = 0.0
     for row in range(size):
         share = along[row] / weight
-        for column in range(size):
+        for column in range(row, size):
             gain[row, column] -= share * along[column]
+            gain[column, row] = gain[row, column]
         trace += gain[row, row]
     if trace < _WIND_UP * size:
         for row in range(size):
@@ -152,7 +160,7 @@ def _mean_learned(
         most = min(max(CLIP_SCALES * then[TARGETS + which], CLIP_LEAST), CLIP_MOST)
         miss = min(max(miss, -most), most)
         for feature in range(MEAN_FEATURES):
-            mean[which, feature] += move[feature] * miss
+            mean[which, feature] = min(max(mean[which, feature] + move[feature] * miss, -_MOST), _MOST)
 
 
 @compiled
@@ -166,4 +174,4 @@ def _scale_learned(  # noqa: PLR0913 - compiled code takes columns
             miss -= scale[which, feature] * features[feature]
         miss = min(max(miss, -_SCALE_CLIP), _SCALE_CLIP)
         for feature in range(SCALE_FEATURES):
-            scale[which, feature] += move[feature] * miss
+            scale[which, feature] = min(max(scale[which, feature] + move[feature] * miss, -_MOST), _MOST)

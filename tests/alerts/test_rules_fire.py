@@ -104,6 +104,23 @@ FIRING = [
         f"{CLUSTER}&var-namespace=shop&var-workload=chat",
     ),
     Case(
+        "ForesailObjectiveMissed",
+        "27h",
+        # Over the budget since the beginning, and growing: a day ago is known from the 24th hour on.
+        {
+            f"foresail_realised_late_ratio{{{CHAT}}}": "0.02+0.00001x1700",
+            f"foresail_late_budget_ratio{{{CHAT}}}": "0.01x1700",
+            f"foresail_tournament_evidence_ratio{{{CHAT}}}": "1x1700",
+            f'foresail_workload_info{{{CHAT},mode="active",in_charge="largest"}}': "1x1700",
+        },
+        {"cluster": "a", "namespace": "shop", "workload": "chat"},
+        # 0.02 + 27 h of 60 minutes, 0.00001 each.
+        "shop/chat served 3.62% of its load late over about two weeks, more than may, and no smaller a share in the"
+        " last day. First see on the dashboard whether it is at its upper bound, then compare what is late in shadow"
+        " with what really is.",
+        f"{CLUSTER}&var-namespace=shop&var-workload=chat",
+    ),
+    Case(
         "ForesailMaximumAhead",
         "70m",
         {
@@ -134,7 +151,25 @@ FIRING = [
     Case("ForesailWatchdog", "0m", described="Route it to a service that calls when it stops coming."),
 ]
 
+
+def _late(late: str, *, budget: str = "0.01x1700", evidence: str = "1x1700", mode: str = "active") -> Case:
+    """A workload of which so much came late, by the time that the case that fires does."""
+    series = {
+        f"foresail_realised_late_ratio{{{CHAT}}}": late,
+        f"foresail_late_budget_ratio{{{CHAT}}}": budget,
+        f"foresail_tournament_evidence_ratio{{{CHAT}}}": evidence,
+        f'foresail_workload_info{{{CHAT},mode="{mode}",in_charge="largest"}}': "1x1700",
+    }
+    return Case("ForesailObjectiveMissed", "27h", series)
+
+
+GROWING = "0.02+0.00001x1700"
+
 SILENT = [
+    pytest.param(_late(GROWING, budget="0.05x1700"), id="objective-missed-not-within-the-budget"),
+    pytest.param(_late("0.03-0.00001x1700"), id="objective-missed-not-while-the-share-falls"),
+    pytest.param(_late(GROWING, evidence="0.9x1700"), id="objective-missed-not-while-evidence-is-thin"),
+    pytest.param(_late(GROWING, mode="shadow"), id="objective-missed-not-for-what-somebody-else-scales"),
     pytest.param(
         Case("ForesailAbsent", "20m", {'foresail_build_info{version="1"}': "1x30"}),
         id="absent-not-while-it-is-scraped",
@@ -250,7 +285,7 @@ def test_the_rules_are_valid(tmp_path: Path) -> None:
     path.write_text(render(), encoding="utf-8")
     code, output = promtool("check", "rules", path)
     assert code == 0, output
-    assert "9 rules found" in output
+    assert "10 rules found" in output
 
 
 @on_promtool

@@ -35,7 +35,7 @@ def _minutes(days: int, seed: int = 1) -> FloatArray:
     return generate(Traffic(1500.0, SHAPES, seed), start_s=MONDAY_S, steps=days * 1440, step_s=60.0)
 
 
-@pytest.mark.parametrize("policy", ["hpa:0.70", "kpa", "tournament"])
+@pytest.mark.parametrize("policy", ["hpa:0.70", "kpa", "predictive"])
 def test_the_command_on_thirty_days_at_one_minute(policy: str, tmp_path: Path) -> None:
     path = tmp_path / "load.parquet"
     minutes = _minutes(DAYS)

@@ -8,60 +8,62 @@ import numpy as np
 import pytest
 
 from policies.arrays import FloatArray, IntArray
-from policies.forecast.nearby import LAGS_MIN, Lead, Near, past_of, past_span_min, shapes
-from policies.forecast.recursive import Models, forecasts
-from policies.tournament import CANDIDATES, Came, Forecasts, Scores, Terms, rulings
+from policies.contest import Came, Terms
+from policies.incumbent import Settings
+from policies.lead_time import KNOWN, Bound, LeadTime, decided, past_around
+from policies.packing import pack
+from policies.tournament import CANDIDATES
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(900)]
 
 MACHINE = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 FIRST_STEP = 56_681_280
-KNOWN = 2
 
 
 def _columns(value: int, lanes: int) -> IntArray:
     return np.full(lanes, value, np.int64)
 
 
+def _bound(lanes: int, startup: int) -> Bound:
+    low, high, nothing = _columns(1, lanes), _columns(1000, lanes), np.zeros(lanes)
+    terms = Terms(
+        low=low,
+        high=high,
+        startup=_columns(startup, lanes),
+        lag=_columns(1, lanes),
+        budget=np.full(lanes, 0.01),
+        as_incumbent=nothing > 0,
+        hour=np.full(lanes, np.inf),
+        price=nothing,
+        churn=np.full(lanes, 1.0),
+        hold=_columns(0, lanes),
+        slo=nothing > 0,
+        acted=nothing > 0,
+    )
+    return Bound(terms, Settings(np.full(lanes, 0.875), np.full(lanes, 0.1), _columns(10, lanes), low, high))
+
+
 class _Layer:
-    """The layer with a past of random walks; `copied` says whether each call works on copies, as a live tick would."""
+    """The layer with a past of random walks; `copied` says whether each call works on copies, as a live tick does."""
 
     def __init__(self, lanes: int, startup: int) -> None:
         self.random, self.lanes = np.random.default_rng(1), lanes
-        self.terms = Terms(
-            low=_columns(1, lanes),
-            high=_columns(1000, lanes),
-            startup=_columns(startup, lanes),
-            lag=_columns(1, lanes),
-            budget=np.full(lanes, 0.01),
-            churn=np.full(lanes, 1.0),
-            hold=_columns(0, lanes),
-        )
-        self.lead = Lead(self.terms.startup, self.terms.lag)
-        self.state = Near.empty(lanes), Models.empty(lanes), Scores.empty(lanes)
-        self.step = FIRST_STEP
+        self.bound, self.state, self.step = _bound(lanes, startup), LeadTime.empty(lanes), FIRST_STEP
 
     def loads(self, steps: int) -> FloatArray:
         return np.exp(np.cumsum(self.random.normal(0.0, 0.05, (self.lanes, steps)), axis=1)) * 10.0
 
     def take(self, demand: FloatArray, *, copied: bool) -> IntArray:
-        near, models, scores = self.state
-        if copied:
-            near, models, scores = near.copied(), models.copied(), scores.copied()
-        steps = demand.shape[1]
-        before, after = past_span_min(self.lead)
-        firsts = np.array([self.step // 2 - lag - before for lag in LAGS_MIN])
-        width = before + after + 1 + steps // 2
-        past = past_of([self.random.normal(2.3, 0.1, (self.lanes, width)).astype(np.float32) for _ in LAGS_MIN], firsts)
-        usable = np.full(demand.shape, KNOWN, np.int64)
-        shape = shapes(near, past, self.lead, demand, usable, self.step)
-        told = Forecasts(
-            forecasts(models, shape, self.lead, learned=np.ones(self.lanes, np.bool_)), shape.base, shape.peak
-        )
+        state = self.state.copied() if copied else self.state
+        past = past_around(self._window, self.step, demand.shape[1], self.bound.lead)
         nobody = np.full(demand.shape, -1.0)
-        orders = rulings(scores, told, Came(demand, usable, nobody, nobody), self.terms).order
-        self.state, self.step = (near, models, scores), self.step + steps
+        came = Came(demand, np.full(demand.shape, KNOWN, np.int64), nobody, nobody)
+        orders, _ = decided(state, past, came, self.bound, self.step)
+        self.state, self.step = state, self.step + demand.shape[1]
         return orders
+
+    def _window(self, first_min: int, end_min: int) -> np.ndarray:
+        return self.random.normal(2.3, 0.1, (self.lanes, end_min - first_min)).astype(np.float32)
 
 
 @pytest.mark.parametrize("startup", [2, 10])
@@ -75,10 +77,13 @@ def test_one_step_of_ten_thousand_lanes(startup: int) -> None:
         began_s = time.perf_counter()
         layer.take(demand, copied=True)
         took.append(time.perf_counter() - began_s)
-    size = sum(getattr(part, name).nbytes for part in layer.state for name in part.__slots__)
+    began_s = time.perf_counter()
+    packed = len(pack(layer.state))
+    pack_s = time.perf_counter() - began_s
     print(  # noqa: T201 - a benchmark shows its figures
         f"\none step of {lanes} lanes, {CANDIDATES} candidates each, start-up {startup} steps: median "
-        f"{np.median(took):.3f} s, most {max(took):.3f} s, state {size / lanes / 1e3:.1f} kB a lane ({MACHINE})"
+        f"{np.median(took):.3f} s, most {max(took):.3f} s; packed in {pack_s:.1f} s into "
+        f"{packed / lanes / 1e3:.1f} kB a lane ({MACHINE})"
     )
     assert np.median(took) < 3.0
 

@@ -26,7 +26,9 @@ from policies.model import (
     Why,
 )
 from policies.spec import LateSignal, policy_from
+from policies.standing import Standing
 from policies.state import EngineState
+from policies.tournament import INCUMBENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,6 +115,22 @@ def measured(*, slow_ratio: float, status: Status = Status.FRESH) -> Decided:
     seen = replace(plain.seen, readings=readings, starts=starts)
     _, decision = decide(fleet, EngineState.fresh(fleet), seen)
     return Decided(fleet, seen, decision)
+
+
+def with_standing(made: Decided, *in_charge: int, known_h: float = 36.0) -> Decided:
+    """The same tick with a candidate in charge of each lane, and figures of its own for everyone."""
+    lanes = len(in_charge)
+    standing = Standing(
+        candidate=np.array([[each, 45, INCUMBENT] if each != UNKNOWN else [UNKNOWN] * 3 for each in in_charge]),
+        trim=np.full(lanes, 0.25),
+        cost=np.tile([8.5, 9.0, 11.0], (lanes, 1)),
+        late=np.tile([0.007, 0.008, 0.002], (lanes, 1)),
+        elsewhere=np.full(lanes, 0.125),
+        realised=np.full(lanes, 0.006),
+        budget=np.full(lanes, 0.01),
+        known=np.full(lanes, round(120 * known_h)),
+    )
+    return replace(made, decision=replace(made.decision, standing=standing))
 
 
 def with_plan(decision: Decision, *, target: Sequence[int], reason: Sequence[str], current: int = 3) -> Decision:

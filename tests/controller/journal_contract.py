@@ -133,7 +133,11 @@ async def explains_the_decision_that_stood(url: str) -> None:
         assert found.decision == row(20.0, target=20)
         assert (found.earlier, found.later) == ((row(10.0, target=10),), (row(30.0, target=30),))
         assert await journal.explain(CHAT, 9.0) is None
-        assert await last_of(journal, CHAT) == row(30.0, target=30)
+        await journal.record_tick(40.0006, b"", [row(40.0006, target=40)])
+        told = await journal.explain(CHAT, 40.0)  # as the API tells 40.0006, to the millisecond
+        assert told is not None
+        assert told.decision.target == 40
+        assert await last_of(journal, CHAT) == row(40.0006, target=40)
 
 
 async def keeps_when_pruned_what_a_restart_needs(url: str) -> None:

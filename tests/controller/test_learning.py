@@ -1,4 +1,4 @@
-"""What is learned beside the ticks when the source or a refit fails."""
+"""What is learned beside the ticks when the source fails, or the work."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from structlog.testing import capture_logs
 
 from controller.collect.questions import Questions
 from controller.errors import Rejected, Unavailable
-from controller.loop.learning import Learning
+from controller.loop.learning import RETRY_S, Learning
 from controller.records import PastSeries
 from policies.fleet import fleet_of
 from policies.model import Limits
+from policies.tournament import EVIDENCE_STEPS
 from simulations.clock import VirtualClock
 from tests.integration.servers.process import eventually_async
 from tests.rig import START_S, ListedPolicies, LoadSource, Rig, policy
@@ -74,9 +75,11 @@ class AtOnce(Executor):
     """Does work at once, or fails it with the next of these errors."""
 
     errors: list[Exception] = field(default_factory=list)
+    done: int = 0
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         future: Future[T] = Future()
+        self.done += 1
         if self.errors:
             future.set_exception(self.errors.pop(0))
         else:
@@ -128,18 +131,31 @@ async def test_a_source_that_is_away_at_first_is_asked_for_its_history_again() -
     assert source.asked >= DAYS + 3
 
 
-async def test_a_refit_that_fails_is_logged_and_the_next_one_counts() -> None:
+async def test_learning_that_fails_is_logged_and_tried_again() -> None:
     world, _ = world_with()
-    world.loop.learning.executor = AtOnce([MemoryError("the fit")])
+    world.loop.learning.executor = AtOnce([MemoryError("no room")])
 
-    async def known() -> bool:
+    async def learned() -> bool:
         await world.ticks(1)
-        return bool(world.last().decision.forecast.known[0])
+        return bool(world.last().decision.standing.known[0] >= EVIDENCE_STEPS)
 
+    began_s = world.clock.now_s()
     with capture_logs() as logs:
-        await eventually_async(known, 60.0)
-    assert [line["err"] for line in logs if line["event"] == "refit failed"] == ["the fit"]
-    assert world.scale_of() >= 5
+        await eventually_async(learned, 60.0)
+    assert [line["err"] for line in logs if line["event"] == "learning failed"] == ["no room"]
+    assert world.clock.now_s() - began_s >= RETRY_S
+    assert world.scale_of() == 5  # 35 / 8
+
+
+async def test_a_lane_whose_past_is_too_short_is_not_tried_again_at_once() -> None:
+    world, source = world_with()
+    source.past_series = [PastSeries(("web",), [START_S - 60.0], [35.0])]
+    executor = AtOnce()
+    world.loop.learning.executor = executor
+    await world.ticks(40)
+
+    assert executor.done == 1
+    assert world.last().decision.standing.known[0] < EVIDENCE_STEPS
 
 
 def demand(name: str, query: str, app: str = "$name") -> WorkloadPolicy:

@@ -14,6 +14,7 @@ from controller.loop.memory import Memory
 from controller.records import PastSeries, ScaleOrder, TargetRef
 from policies.engine import decide
 from policies.model import Action, Hold, Limits, Status, Why
+from policies.tournament import EVIDENCE_STEPS
 from simulations.cluster import Faults, Workload
 from tests.integration.servers.process import eventually_async
 from tests.rig import START_S, ListedPolicies, Rig, policy
@@ -329,25 +330,20 @@ async def test_the_fleet_breaker_bounds_what_goes_in_ten_minutes() -> None:
     assert world.scale_of("one") + world.scale_of("two") == 33  # 10 % of 36, rounded down
 
 
-async def test_history_is_read_from_the_source_and_a_forecast_raises_ahead() -> None:
+async def test_history_is_read_from_the_source_and_what_it_teaches_decides_at_once() -> None:
     world = rig()
     at_s = [START_S - 4 * 86_400 + 60.0 * minute for minute in range(4 * 1440)]
-    # 10 at rest; every day 400 from half a minute before the hour of the start on
-    load = [
-        400.0 if (moment - START_S) % 86_400 > 86_400 - 30 or (moment - START_S) % 86_400 < 7200 else 10.0
-        for moment in at_s
-    ]
-    world.source.past_series = [PastSeries(("web",), at_s, load)]
-    world.source.load = {"web": 10.0}
+    world.source.past_series = [PastSeries(("web",), at_s, [64.0 + minute % 2 for minute in range(len(at_s))])]
+    world.source.load = {"web": 64.0}
 
-    async def forecast_is_known() -> bool:
-        await world.ticks(1)  # the refit runs in a thread of the real world
-        return bool(world.last().decision.forecast.known[0])
+    async def known() -> bool:
+        await world.ticks(1)  # learning runs in a thread of the real world
+        return bool(world.last().decision.standing.known[0] >= EVIDENCE_STEPS)
 
-    await eventually_async(forecast_is_known, 60.0)
-    report = world.last()
-    assert report.decision.kubernetes[0] == 2
-    assert world.scale_of() > report.decision.kubernetes[0]
+    await eventually_async(known, 60.0)
+    await world.ticks(25)
+    assert world.scale_of() == 9  # 65 / 8 at the serving limit; Kubernetes' rule asks for 64 / 7
+    assert [outcome.order.reason for report in world.reports for outcome in report.outcomes][-1] == "tournament"
 
 
 async def test_nothing_to_decide_is_no_tick() -> None:

@@ -14,9 +14,10 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 
 from controller.records import Outcome, PolicySet, ScaleOrder, SourceHealth, TargetRef, TickReport
 from controller.telemetry import About, Telemetry
-from policies.model import Forecast, Hold, Status
+from policies.model import UNKNOWN, Forecast, Hold, Status
 from policies.signals import BY_WORKLOAD, EXPORTED
-from tests.controller.decisions import decided, measured, policy
+from policies.tournament import INCUMBENT
+from tests.controller.decisions import decided, measured, policy, with_standing
 
 if TYPE_CHECKING:
     from tests.controller.decisions import Decided
@@ -111,6 +112,34 @@ def test_shows_forecasts_where_there_are_any(telemetry: Telemetry) -> None:
     assert values[f"foresail_forecast_replicas{{{chat.format(0.99)}}}"] == 4.25
     assert values['foresail_forecast_timestamp_seconds{namespace="shop",workload="chat"}'] == 1_075.0
     assert sum(name.startswith("foresail_forecast_") for name in values) == 3
+
+
+def test_shows_who_is_in_charge_and_what_it_cost_and_missed(telemetry: Telemetry) -> None:
+    telemetry.show(report(with_standing(decided("shop/chat", "shop/search"), 37, UNKNOWN, known_h=12)))
+    values = samples(telemetry)
+    chat, role = 'namespace="shop",workload="chat"', 'candidate="{}",namespace="shop",workload="chat"'
+    found = {
+        each: tuple(
+            values[f"foresail_candidate_{metric}{{{role.format(each)}}}"] for metric in ("replicas", "late_ratio")
+        )
+        for each in ("in_charge", "runner_up", "incumbent")
+    }
+    assert found == {"in_charge": (8.5, 0.007), "runner_up": (9.0, 0.008), "incumbent": (11.0, 0.002)}
+    assert values[f"foresail_realised_late_ratio{{{chat}}}"] == 0.006
+    assert values[f"foresail_late_budget_ratio{{{chat}}}"] == 0.01
+    assert values[f"foresail_tournament_evidence_ratio{{{chat}}}"] == 0.5
+    assert values[f'foresail_workload_info{{in_charge="largest",mode="active",{chat}}}'] == 1
+    about_search = {name.partition("{")[0] for name in values if 'workload="search"' in name}
+    assert 'foresail_workload_info{in_charge="none",mode="active",namespace="shop",workload="search"}' in values
+    assert not any("candidate" in name or "evidence" in name or "late" in name for name in about_search)
+
+
+def test_shows_no_costs_before_there_is_evidence_of_them(telemetry: Telemetry) -> None:
+    telemetry.show(report(with_standing(decided("shop/chat"), INCUMBENT, known_h=0.5)))
+    values = samples(telemetry)
+    assert values['foresail_workload_info{in_charge="incumbent",mode="active",namespace="shop",workload="chat"}'] == 1
+    assert values['foresail_late_budget_ratio{namespace="shop",workload="chat"}'] == 0.01
+    assert not any("candidate" in name or "realised" in name for name in values)
 
 
 def test_shows_what_is_late_and_what_starts_take(telemetry: Telemetry) -> None:
@@ -216,7 +245,7 @@ def test_two_registries_do_not_meet(clock: Clock) -> None:
 @pytest.mark.bench
 def test_bench_ten_thousand_workloads(telemetry: Telemetry) -> None:
     uids = [f"shop/workload-{i:05d}" for i in range(10_000)]
-    tick = report(decided(*uids, load=[20.0] * len(uids)))
+    tick = report(with_standing(decided(*uids, load=[20.0] * len(uids)), *[37] * len(uids)))
     start = time.perf_counter()
     telemetry.show(tick)
     shown = time.perf_counter()

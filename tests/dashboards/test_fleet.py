@@ -56,10 +56,13 @@ def test_panel_ids_are_those_that_links_know() -> None:
         7: "Source freshness",
         8: "Changes by result",
         9: "Journal",
-        10: "Next week",
-        11: "Time until more than the maximum is needed",
-        12: "Models of the next week",
-        13: "Coverage and error of the next week's models",
+        10: "Replicas in shadow: in charge, runner-up, incumbent",
+        11: "Late load in shadow, and really",
+        12: "Evidence of the tournament",
+        13: "Next week",
+        14: "Time until more than the maximum is needed",
+        15: "Models of the next week",
+        16: "Coverage and error of the next week's models",
     }
     assert len(ids) == len(BOARD["panels"])
 
@@ -84,7 +87,7 @@ def test_a_panel_has_a_description_a_unit_and_its_place(panel: dict[str, Any]) -
 def test_a_panel_asks_the_chosen_data_source(panel: dict[str, Any]) -> None:
     asked = [panel["datasource"], *(target["datasource"] for target in panel["targets"])]
     assert all(source == {"type": "prometheus", "uid": "${datasource}"} for source in asked)
-    assert [target["refId"] for target in panel["targets"]] == list("ABCDEFG")[: len(panel["targets"])]
+    assert [target["refId"] for target in panel["targets"]] == list("ABCDEFGH")[: len(panel["targets"])]
 
 
 @pytest.mark.parametrize("panel", [panel for panel in PANELS if panel.id != "Workloads"])
@@ -105,10 +108,10 @@ def test_panels_do_not_overlap() -> None:
 def test_the_table_shows_a_column_for_every_value() -> None:
     table = BOARD["panels"][0]
     organized = table["transformations"][1]["options"]
-    assert list(organized["renameByName"].values()).count("Last reason") == 1
+    assert {"Mode", "Last reason", "In charge"} < set(organized["renameByName"].values())
     shown = {name for field, name in organized["renameByName"].items() if field.startswith("Value #")}
     assert shown == {"Desired", "Ready", "Min", "Max", "Load", "Saturation"}
-    assert set(organized["excludeByName"]) == {"Time", "Value #G"}
+    assert set(organized["excludeByName"]) == {"Time", "Value #G", "Value #H"}
 
 
 def test_metric_names_are_those_of_the_catalogue() -> None:
@@ -145,6 +148,16 @@ def test_every_query_parses(tmp_path: Path) -> None:
             id="a-workload-that-two-instances-export-is-counted-once",
         ),
         pytest.param(
+            queries.sum_of_workloads(signals.CANDIDATE_REPLICAS, "candidate"),
+            [{"labels": '{candidate="in_charge"}', "value": 10}, {"labels": '{candidate="incumbent"}', "value": 13}],
+            id="each-candidate-has-its-own-sum",
+        ),
+        pytest.param(
+            f"count ({queries.per_workload(signals.EVIDENCE)} >= 1)",
+            [{"labels": "{}", "value": 1}],
+            id="a-workload-without-evidence-is-not-counted",
+        ),
+        pytest.param(
             queries.age(signals.LOOP_LAST_SUCCESS, "cluster"),
             [{"labels": '{cluster="a"}', "value": 300}],  # minute 10 less minute 5; b has not ticked since its start
             id="never-has-no-age",
@@ -157,6 +170,12 @@ def test_a_query_means_what_its_panel_says(expr: str, expected: list[dict[str, A
         f'foresail_desired_replicas{{{CHAT},pod="y"}}': "4x20",
         'foresail_desired_replicas{namespace="shop",workload="search"}': "3x20",
         'foresail_desired_replicas{namespace="batch",workload="bulk"}': "9x20",
+        f'foresail_candidate_replicas{{{CHAT},candidate="in_charge"}}': "7x20",
+        'foresail_candidate_replicas{namespace="shop",workload="search",candidate="in_charge"}': "3x20",
+        f'foresail_candidate_replicas{{{CHAT},candidate="incumbent"}}': "9x20",
+        'foresail_candidate_replicas{namespace="shop",workload="search",candidate="incumbent"}': "4x20",
+        f"foresail_tournament_evidence_ratio{{{CHAT}}}": "1x20",
+        'foresail_tournament_evidence_ratio{namespace="shop",workload="search"}': "0.5x20",
         'foresail_loop_last_success_timestamp_seconds{cluster="a"}': "0+60x5 300x20",
         'foresail_loop_last_success_timestamp_seconds{cluster="b"}': "0x20",
     }

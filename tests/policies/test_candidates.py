@@ -1,4 +1,4 @@
-"""What a replica serves, and what the forecast makes of values that are only a lower bound."""
+"""What a replica serves, and how far the load of several signals is known."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ import pytest
 
 from policies.candidates import capacity_per_replica
 from policies.engine import decide
-from policies.fleet import fleet_of
-from policies.model import UNKNOWN, PodSamples, Status, Why
+from policies.lead_time import BOUND, KNOWN, NOTHING, came_of
+from policies.model import UNKNOWN, PodSamples
 from policies.state import EngineState
 from tests.builders import (
-    FREE,
     demand,
-    level_fit,
     one,
-    policy,
     pressure,
     readings,
     ready_pods,
@@ -40,49 +37,31 @@ def test_capacity(found: PodSamples, pods: int, expected: list[float]) -> None:
     assert capacity_per_replica(fleet, observation).tolist() == expected
 
 
-def lasting_fit_counts(value: float, status: Status, level: float) -> int:
-    """Replicas that a forecast asks for when half of today's difference from `level` lasts."""
-    fleet = one()
-    fit = level_fit(fleet, level)
-    fit.rho[:, :-1] = 0.5
-    why = Why.OK if status == Status.FRESH else Why.SATURATED
-    _, decision = decide(fleet, EngineState.fresh(fleet), seen([1], readings([value], status, why), fit=fit))
-    return int(decision.forecast.replicas[0])
+DEMANDS = [
+    pytest.param([70, 1], [0, 0], (7.0, KNOWN), id="the-largest-of-fresh-ones"),
+    pytest.param([70, 1], [0, 1], (7.0, NOTHING), id="an-old-one-leaves-nothing-known"),
+    pytest.param([70, 1], [0, 2], (7.0, NOTHING), id="so-does-a-missing-one"),
+    pytest.param([70, 400], [0, 3], (20.0, BOUND), id="a-cut-off-one-is-a-lower-bound"),
+    pytest.param([70, 400], [1, 3], (20.0, BOUND), id="beside-an-old-one-as-well"),
+    pytest.param([70, 400], [2, 2], (0.0, NOTHING), id="nothing-at-all"),
+]
 
 
-@pytest.mark.parametrize(
-    ("value", "status", "expected"),
-    [
-        pytest.param(80, Status.FRESH, 10, id="as-usual"),
-        pytest.param(160, Status.FRESH, 15, id="half-of-a-surplus-lasts"),  # 80 + 80 / 2 = 120
-        pytest.param(16, Status.FRESH, 6, id="half-of-a-lack-lasts"),  # 80 - 64 / 2 = 48
-        pytest.param(160, Status.CENSORED, 15, id="a-lower-bound-raises-it"),
-        pytest.param(16, Status.CENSORED, 10, id="a-lower-bound-never-lowers-it"),
-        pytest.param(16, Status.STALE, 10, id="an-old-value-says-nothing"),
-        pytest.param(160, Status.STALE, 10, id="an-old-value-says-nothing-upwards-either"),
-    ],
-)
-def test_a_value_in_the_forecast(value: float, status: Status, expected: int) -> None:
-    assert lasting_fit_counts(value, status, 80) == expected
+@pytest.mark.parametrize(("values", "status", "expected"), DEMANDS)
+def test_how_far_a_load_is_usable(values: list[float], status: list[int], expected: tuple[float, int]) -> None:
+    fleet = one(demand("a", 10), pressure(average=5), demand("b", 20), objective={"servingLimit": 1})
+    read = readings([values[0], 1, values[1]], np.array([status[0], 0, status[1]], np.int8))
+    load, usable = came_of(fleet, seen([1], read))
+
+    assert (load[0], usable[0]) == expected
 
 
 def test_the_largest_need_of_several_demands() -> None:
     fleet = one(demand("a", 10), pressure(average=5), demand("b", 20))
-    _, decision = decide(fleet, EngineState.fresh(fleet), seen([1], readings([7, 1, 7]), fit=level_fit(fleet, 40, 160)))
+    state, decision = decide(fleet, EngineState.fresh(fleet), seen([1], readings([40, 1, 160])))
 
-    assert decision.forecast.median.tolist() == [10.0]  # 40 / 8 = 5 and 160 / 16 = 10
-    assert decision.forecast.replicas.tolist() == [10]
-    assert decision.demand.tolist() == [0.875]  # 7 / 8
-
-
-def test_the_quantile_of_the_objective() -> None:
-    rows = [policy(f"lane-{late}", objective={"late": float(late)}) for late in ("0.001", "0.1", "0.5")]
-    fleet = fleet_of(rows, FREE)
-    fit = level_fit(fleet, 80, 80, 80)
-    fit.offset[:] = [0, 8, 16, 24, 32]  # at 50, 90, 95, 99 and 99.9 %
-    _, decision = decide(fleet, EngineState.fresh(fleet), seen([1, 1, 1], readings([80, 80, 80]), fit=fit))
-
-    assert decision.forecast.upper.tolist() == pytest.approx([14.0, 11.0, 10.0])
+    assert decision.demand.tolist() == [10.0]  # 40 / 8 = 5 and 160 / 16 = 10
+    assert np.exp(state.lead.scores.level[0, 1, 0]) - 0.5 == pytest.approx(10.0)
 
 
 def test_a_fleet_without_demand() -> None:

@@ -9,7 +9,7 @@ import pytest
 from policies.engine import decide
 from policies.model import RULES, Limits, Status, Why
 from policies.state import EngineState
-from tests.builders import FREE, Ticks, level_fit, one, pressure, readings, ready_pods, seen
+from tests.builders import FREE, Ticks, one, pressure, readings, ready_pods, seen
 
 BARE = replace(FREE, cautious=False)
 MINUTE = 4  # ticks
@@ -47,15 +47,3 @@ def lowered_after(limits: Limits) -> int:
 def test_after_an_outage_the_window_begins_anew() -> None:
     assert lowered_after(FREE) == 5 * MINUTE - 1
     assert lowered_after(BARE) == 0
-
-
-def test_a_forecast_that_ends_is_held_for_the_window() -> None:
-    ticks = Ticks(one(), [10])
-    ticks.tick(readings([14]), fit=level_fit(ticks.fleet, 80))
-    assert ticks.state is not None
-    ticks.state = replace(ticks.state, fit=None)
-
-    counts = [ticks.values(14)[0] for _ in range(6 * MINUTE)]
-
-    assert counts[: 5 * MINUTE - 1] == [10] * (5 * MINUTE - 1)  # 80 / 8 = 10
-    assert counts[-1] == 2

@@ -29,9 +29,9 @@ FRESH, CENSORED = (Status.FRESH, Why.OK), (Status.CENSORED, Why.SATURATED)
 @pytest.mark.parametrize(
     ("fleet", "values", "pods", "expected"),
     [
-        pytest.param(one(LOAD), (39.1,), ready_pods(4), [FRESH], id="below-98-percent-of-capacity"),
-        pytest.param(one(LOAD), (39.2,), ready_pods(4), [CENSORED], id="at-98-percent-of-capacity"),
-        pytest.param(one(LOAD), (29.4,), ready_pods(3), [CENSORED], id="of-the-pods-that-are-ready"),
+        pytest.param(one(LOAD), (31.9,), ready_pods(4), [FRESH], id="below-the-serving-limit"),
+        pytest.param(one(LOAD), (32,), ready_pods(4), [CENSORED], id="at-the-serving-limit"),
+        pytest.param(one(LOAD), (24,), ready_pods(3), [CENSORED], id="of-the-pods-that-are-ready"),
         pytest.param(one(LOAD), (99,), Pods.none(), [FRESH], id="without-pods-nobody-knows"),
         pytest.param(one(LOAD, QUEUE), (7, 20), ready_pods(4), [FRESH, FRESH], id="a-pressure-at-its-target"),
         pytest.param(one(LOAD, QUEUE), (7, 20.1), ready_pods(4), [CENSORED, FRESH], id="a-pressure-above-its-target"),

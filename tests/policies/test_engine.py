@@ -13,6 +13,7 @@ from policies.engine import decide
 from policies.fleet import fleet_of
 from policies.guardrails import HOLD_RULES
 from policies.history import Backfill
+from policies.log import Log
 from policies.model import RULES, Action, Decision, Hold, Starts, Status, Why
 from policies.packing import pack
 from policies.snapshot import snapshot_of, state_from
@@ -36,6 +37,7 @@ from tests.builders import (
     seen,
 )
 
+OFF = {"enabled": False}
 NO_WINDOW = {"scaleDown": {"stabilizationWindowSeconds": 0}}
 SLOW_UP = {"scaleUp": {"policies": [{"type": "Pods", "value": 2, "periodSeconds": 60}]}}
 SLOW_DOWN = {
@@ -95,15 +97,15 @@ def test_an_order_while_evidence_is_thin(
         pytest.param(8, 8, {}, (8, "tournament"), id="stays-below-it"),
         pytest.param(20, 9, {}, (9, "tournament"), id="the-default-window-does-not-hold-its-falls"),
         pytest.param(20, 0, {}, (1, "tournament"), id="zero-is-for-the-kubernetes-rule-to-decide"),
-        pytest.param(20, 9, {"behavior": SLOW_DOWN}, (19, "tournament"), id="a-written-rate-binds-it"),
+        pytest.param(20, 9, {"behavior": SLOW_DOWN}, (19, "rate_limit"), id="a-written-rate-binds-it"),
         pytest.param(
             20,
             9,
             {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}},
-            (20, "tournament"),
+            (20, "stabilization"),
             id="a-written-window-binds-it",
         ),
-        pytest.param(20, 9, {"replicas": {"min": 12, "max": 30}}, (12, "tournament"), id="bounds-bind-it"),
+        pytest.param(20, 9, {"low": 12}, (12, "tournament"), id="bounds-bind-it"),
         pytest.param(10, 8, {"forecast": {"enabled": False}}, (10, "steady"), id="switched-off"),
     ],
 )
@@ -112,22 +114,23 @@ def test_an_order_with_evidence_stands_alone(
 ) -> None:
     decision = first(replicas, 70, order, spec, alone=True)
 
-    assert decision.kubernetes[0] == max(10, decision.min_replicas[0]) or "behavior" in spec
     assert (decision.replicas.target[0], reason(decision)) == expected
 
 
 @pytest.mark.parametrize(
     ("waiting", "expected"),
     [
-        pytest.param(20, (8, "tournament"), id="below-its-target-pressure-asks-for-less"),
-        pytest.param(120, (24, "pressure"), id="above-its-target-pressure-raises"),
-        pytest.param(51, (10, "pressure"), id="within-the-tolerance-above-its-target-nothing-is-lowered"),
+        pytest.param(20, (8, "tournament"), id="well-below-its-target-it-does-not-hold"),
+        pytest.param(43, (9, "pressure"), id="not-so-far-below-it-asks-for-what-keeps-it-there"),
+        pytest.param(120, (20, "rate_limit"), id="above-it-the-kubernetes-rule-raises"),
+        pytest.param(51, (10, "steady"), id="within-the-tolerance-above-it-nothing-is-lowered"),
     ],
 )
 def test_pressure_beside_an_order_with_evidence(waiting: float, expected: tuple[int, str]) -> None:
     fleet = one(demand(), pressure(average=5))  # a target of 5 for each of 10 replicas
     observation = seen([10], readings([70, waiting]), pods=ready_pods(10), learned=ordering(fleet, 8, alone=True))
-    state = replace(EngineState.fresh(fleet), seen=np.array([True]))  # its windows are empty
+    little = Log.empty(1).noted(NOW_S - TICK_S, integers(1, 1), np.array([True]), np.array([300.0]))
+    state = replace(EngineState.fresh(fleet), seen=np.array([True]), pressed=little)
     _, decision = decide(fleet, state, observation)
 
     assert (decision.replicas.target[0], reason(decision)) == expected
@@ -155,13 +158,13 @@ def test_a_written_window_holds_what_was_ordered_before() -> None:
     assert asked == [20, 20, 20, 20, 8, 8]  # 15, 30 and 45 s after
 
 
-def test_the_lead_is_the_start_up_time_and_the_age_of_what_is_seen() -> None:
+def test_a_forecast_is_for_when_an_order_made_now_serves() -> None:
     fleet = one()
     starts = Starts(integers(3), np.full(3, 45.0), np.ones(3, np.bool_))
     _, decision = decide(fleet, EngineState.fresh(fleet), seen([1], readings([7]), starts=starts))
 
     assert decision.startup_s.tolist() == [45.0]
-    assert decision.forecast.lead_s.tolist() == [75.0]
+    assert decision.forecast.lead_s.tolist() == [60.0]  # in whole steps of 30 s
 
 
 DOUBTS = [
@@ -300,7 +303,7 @@ def test_several_changes_of_a_lane_all_count_against_its_rates() -> None:
 
 
 def test_a_clock_that_is_set_back_starts_the_windows_anew_and_no_more() -> None:
-    world = Ticks(one(behavior={**SLOW_UP, "scaleDown": {"stabilizationWindowSeconds": 60}}), [10])
+    world = Ticks(one(forecast=OFF, behavior={**SLOW_UP, "scaleDown": {"stabilizationWindowSeconds": 60}}), [10])
     assert world.values(140) == [12]
     world.now_s -= 7 * 86400
 
@@ -329,9 +332,10 @@ def test_state_follows_lanes_that_come_go_and_change_places() -> None:
 
 
 def test_a_lane_that_stays_is_still_held_by_its_window_when_others_come() -> None:
-    world = Ticks(fleet_of([policy("m")], FREE), [10])
+    world = Ticks(fleet_of([policy("m", forecast=OFF)], FREE), [10])
     world.values(70)
-    world.fleet, world.replicas = fleet_of([policy("a"), policy("m"), policy("z")], FREE), [1, 10, 1]
+    three = [policy(name, forecast=OFF) for name in "amz"]
+    world.fleet, world.replicas = fleet_of(three, FREE), [1, 10, 1]
 
     assert world.values(7, 7, 7) == [1, 10, 1]
 

@@ -10,19 +10,19 @@ from policies.fleet import fleet_of
 from policies.guardrails import HOLD_RULES
 from policies.model import RULES, UNKNOWN, Hold, Limits, Starts, Status, Why
 from policies.state import EngineState
-from tests.builders import Document, Ticks, demand, late, level_fit, one, policy, pressure, readings, seen
+from tests.builders import Document, Ticks, demand, late, one, ordering, policy, pressure, readings, seen
 
 QUICK = {"scaleDown": {"stabilizationWindowSeconds": 0}}
 OK = "Signal load is 70, 12 s old (fresh)."
 
 
 def told(fleet_spec: Document, replicas: int, value: float, **more: object) -> tuple[str, ...]:
-    """The story of a first decision; `more` are status, why, level (a forecast) and hold."""
-    fleet = one(**fleet_spec)
+    """The story of a first decision; `more` are status, why, order (of the lead-time layer) and hold."""
+    fleet = one(**{"forecast": {"enabled": "order" in more}, **fleet_spec})
     read = readings([value], more.get("status", Status.FRESH), more.get("why", Why.OK), age_s=12)
-    fit = level_fit(fleet, float(str(more["level"]))) if "level" in more else None
+    learned = ordering(fleet, int(str(more["order"]))) if "order" in more else None
     hold = np.array([more.get("hold", Hold.NONE)], np.int8)
-    observation = seen([replicas], read, fit=fit, hold=hold)
+    observation = seen([replicas], read, learned=learned, hold=hold)
     return sentences(fleet, observation, decide(fleet, EngineState.fresh(fleet), observation)[1], 0)
 
 
@@ -114,10 +114,13 @@ def told(fleet_spec: Document, replicas: int, value: float, **more: object) -> t
             {},
             10,
             70,
-            {"level": 156},
+            {"order": 20},
             (
                 OK,
-                "In 135 s demand is forecast to need 19.5 replicas, and 19.5 at the objective's quantile.",
+                (
+                    "In 2 min demand is forecast to need 0.0 replicas, 0.0 with the margin of the one in charge; the"
+                    " one in charge orders 20."
+                ),
                 "The forecast needs 20 once replicas started now are ready, instead of 10.",
                 "Decision: raise from 10 to 20.",
             ),
@@ -151,7 +154,8 @@ def told(fleet_spec: Document, replicas: int, value: float, **more: object) -> t
 )
 def test_the_story(spec: Document, replicas: int, value: float, more: Document, expected: tuple[str, ...]) -> None:
     story = told(spec, replicas, value, **more)
-    assert tuple(sentence for sentence in story if not sentence.startswith("Demand fills")) == expected
+    other = ("Demand fills", "In charge", "In shadow", "Really late", "Evidence")  # test_explain_standing.py
+    assert tuple(sentence for sentence in story if not sentence.startswith(other)) == expected
 
 
 def test_demand_and_what_kubernetes_alone_would_do() -> None:
@@ -173,7 +177,8 @@ def test_the_fleet_breaker_speaks() -> None:
 
 
 def test_a_lane_tells_its_own_signals_and_steps() -> None:
-    fleet = fleet_of([policy("a"), policy("b", demand(), pressure(average=5)), policy("c")])
+    rows = ("a",), ("b", demand(), pressure(average=5)), ("c",)
+    fleet = fleet_of([policy(name, *more, forecast={"enabled": False}) for name, *more in rows])
     observation = seen([10, 4, 10], readings([70, 7, 40, 70]))
     decision = decide(fleet, EngineState.fresh(fleet), observation)[1]
 

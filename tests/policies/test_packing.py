@@ -184,7 +184,7 @@ def test_what_cannot_be_packed_is_a_type_error() -> None:
 def test_an_observation_of_the_model_comes_back() -> None:
     backfill = Backfill(60.0, 15.0, np.ones((2, 3), np.float32), np.ones((2, 3), np.bool_))
     seen = observation(3, backfill=backfill)
-    back = unpack(Observation, pack(seen), types=(Backfill, SeasonalFit))
+    back = unpack(Observation, pack(seen), types=(Backfill, Learned))
     assert same(back, seen)
     assert same(unpack(Limits, pack(Limits())), Limits())
 
@@ -200,7 +200,7 @@ def test_bench_ten_thousand_lanes() -> None:
     print(f"pack of 10,000 lanes: {1e3 * float(np.median(times)):.1f} ms median, {len(data)} bytes")  # noqa: T201
 
 
-class SeasonalFit:
+class Learned:
     """Stands for the class of a field that is None here."""
 
 

@@ -13,7 +13,7 @@ from policies.packing import pack
 from policies.schedules import bounds_at
 from policies.snapshot import OPEN_HOURS, fleet_from, observation_from, snapshot_of, state_from
 from policies.state import EngineState
-from tests.builders import FREE, NOW_S, Ticks, demand, level_fit, one, policy, readings, seen
+from tests.builders import FREE, NOW_S, Ticks, demand, one, ordering, policy, readings, seen
 
 HOUR_S = 3600.0
 
@@ -22,8 +22,7 @@ def after_hours(count: int) -> EngineState:
     """The state after a tick in each of so many hours."""
     world = Ticks(fleet_of([policy("a"), policy("b")], FREE), [10, 10])
     for hour in range(count):
-        fit = level_fit(world.fleet, 80, 90, fitted_at_s=world.now_s)
-        world.tick(readings([70 + hour, 7]), after_s=HOUR_S, fit=fit)
+        world.tick(readings([70 + hour, 7]), after_s=HOUR_S)
     assert world.state is not None
     return world.state
 
@@ -71,7 +70,7 @@ def test_damaged_bytes_are_refused(damage: object, message: str) -> None:
 def test_another_version_is_refused() -> None:
     core, hours = snapshot_of(replace(after_hours(1), version=99))
 
-    with pytest.raises(ValueError, match="the snapshot has version 99 and this program reads version 1"):
+    with pytest.raises(ValueError, match="the snapshot has version 99 and this program reads version 2"):
         state_from(core, hours)
 
 
@@ -99,7 +98,7 @@ def without(data: bytes, *names: str, of: str = "") -> bytes:
 
 def test_observations_and_fleets_come_back() -> None:
     fleet = one(demand(), schedules=[{"cron": "0 0 * * *", "duration": "1h", "min": 3}])
-    observation = seen([4], readings([7]), fit=level_fit(fleet, 8))
+    observation = seen([4], readings([7]), learned=ordering(fleet, 8))
     again = fleet_from(pack(fleet))
     low, _ = bounds_at(again.schedules, again.min_replicas, again.max_replicas, now_s=NOW_S)
 

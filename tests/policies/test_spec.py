@@ -66,7 +66,7 @@ def test_the_smallest_policy_has_the_documented_defaults() -> None:
     assert (spec.mode, spec.replicas.min, spec.replicas.max, spec.replicas.schedules) == ("shadow", 1, 10, ())
     assert (spec.objective.late, spec.objective.serving_limit) == (0.01, 0.8)
     assert (spec.objective.slo, spec.objective.prices, spec.objective.churn, spec.incumbent) == (None, None, 30.0, None)
-    assert (spec.forecast.enabled, spec.forecast.history) == (True, 604_800.0)  # 7 x 86 400
+    assert (spec.forecast.enabled, spec.forecast.history) == (True, 1_209_600.0)  # 14 x 86 400
     assert spec.behavior is None
     assert not spec.scale_up_is_written
     assert not spec.scale_down_is_written

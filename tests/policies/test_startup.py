@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policies.model import UNKNOWN, Starts
@@ -313,10 +313,13 @@ def test_an_old_snapshot_is_read_and_goes_on() -> None:
     assert pack(unpack(StartTimes, pack(read))) == pack(read)
 
 
+TINY = 1e-6  # seconds that a weighted mean may be off by rounding
 rows = st.tuples(st.floats(0, 4000), st.booleans(), st.sampled_from([UNKNOWN, 0, 1]), st.sampled_from([1, 2, 7, 5000]))
 
 
 @given(st.lists(st.lists(rows, max_size=6), min_size=1, max_size=12))
+@example([[(0.0, False, 1, 1), (0.0, True, -1, 1), (0.0, True, -1, 1), (3600.0, True, 0, 1)]])
+@example([[(0.0, False, 1, 1), (0.0, True, -1, 1), (0.0, True, -1, 1), (1800.0, True, 0, 1)]])
 def test_whatever_is_seen_the_plan_stays_between_what_was_seen_and_the_defaults(
     ticks: Sequence[list[tuple[float, bool, int, int]]],
 ) -> None:
@@ -333,6 +336,6 @@ def test_whatever_is_seen_the_plan_stays_between_what_was_seen_and_the_defaults(
         times = times.learned(starts, now_s=NOW_S + 15.0 * tick)
         seen_s += duration_s
 
-        assert min(seen_s) <= times.quantile_s[0] <= min(max(seen_s) + NODE_S, LONGEST_STARTUP_S)
-        assert (times.force.value_s <= LONGEST_STARTUP_S + NODE_S).all()
+        assert min(seen_s) - TINY <= times.quantile_s[0] <= min(max(seen_s) + NODE_S, LONGEST_STARTUP_S) + TINY
+        assert (times.force.value_s <= LONGEST_STARTUP_S + NODE_S + TINY).all()
         assert pack(unpack(StartTimes, pack(times))) == pack(times)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from hypothesis import strategies as st
 
+from policies.arrays import any_by
 from policies.fleet import fleet_of
 from policies.model import (
     UNKNOWN,
     Applied,
     Fleet,
     Hold,
+    Kind,
     Limits,
     Observation,
     Pods,
@@ -119,7 +121,8 @@ def random_learned(random: np.random.Generator, fleet: Fleet) -> Learned:
     """Orders of any size, with evidence or without, of some lanes."""
     orders = random.choice([0, 1, 5, 50, 10_000_000], fleet.lanes).tolist()
     learned = ordering(fleet, *orders, alone=bool(random.random() < 0.5))
-    learned.lead.scores.known[random.random(fleet.lanes) < 0.2] = 0
+    without = ~any_by(fleet.tracks.lane, fleet.tracks.kind == Kind.DEMAND, fleet.lanes)
+    learned.lead.scores.known[without | (random.random(fleet.lanes) < 0.2)] = 0
     return learned
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil, trunc
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,8 @@ from policies.fleet import fleet_of
 from policies.guardrails import HOLD_RULES, fleet_breaker, held, removal_budget
 from policies.model import Hold, Limits, Mode
 from policies.proposal import Proposal
-from policies.state import Removals
-from tests.builders import FREE, NOW_S, Ticks, demand, level_fit, policy, readings
+from policies.state import EngineState, Removals
+from tests.builders import FREE, NOW_S, Ticks, demand, ordering, policy, readings
 from tests.properties.generate import directions, fleets, seeds
 
 if TYPE_CHECKING:
@@ -27,11 +28,13 @@ walks = st.lists(st.tuples(steps_s, st.integers(0, 900), st.integers(0, 900)), m
 
 
 def counts(behavior: Document, walk: list[tuple[float, int, int]]) -> tuple[Fleet, list[float], list[int]]:
-    """Times and counts of one lane between bounds that never bind, driven by a random load and a random forecast."""
+    """Times and counts of one lane between bounds that never bind, driven by a random load and random orders."""
     fleet = fleet_of([policy("web", demand(), high=100_000, behavior=behavior)], FREE)
     world, at_s, count = Ticks(fleet, [20]), [NOW_S], [20]
-    for after_s, value, level in walk:
-        world.tick(readings([value]), after_s=after_s, fit=level_fit(fleet, level, fitted_at_s=world.now_s))
+    for after_s, value, order in walk:
+        lead = ordering(fleet, order, at_s=world.now_s + after_s).lead
+        world.state = replace(world.state or EngineState.fresh(fleet), lead=lead)
+        world.tick(readings([value]), after_s=after_s)
         at_s.append(world.now_s)
         count += world.replicas
     return fleet, at_s, count

@@ -125,9 +125,7 @@ def test_missing_load_never_lowers(policy: str) -> None:
 
 
 @pytest.mark.parametrize("now", [0, 1, 150, 299])
-@pytest.mark.parametrize(
-    "policy", ["hpa:0.70", "hpa:0.70,tolerance=0.05,window=60s", "kpa", "reactive", "tournament", "predictive"]
-)
+@pytest.mark.parametrize("policy", ["hpa:0.70", "hpa:0.70,tolerance=0.05,window=60s", "kpa", "reactive", "predictive"])
 def test_no_decision_sees_the_future(policy: str, now: int) -> None:
     contender = parse_contender(policy)
     scrambled_after(lambda scenario: plan_of(contender, scenario), _scenario(_day(300)), now)

@@ -120,7 +120,7 @@ def test_missing_load_is_told_and_not_taken_for_nothing(tmp_path: Path) -> None:
     assert run["cost_replica_hours"] == pytest.approx(118 * 2 / 120)
 
 
-@pytest.mark.parametrize("policy", ["reactive", "tournament", "predictive"])
+@pytest.mark.parametrize("policy", ["reactive", "predictive"])
 def test_foresail_takes_part(policy: str, tmp_path: Path) -> None:
     load = _written(tmp_path / "short.parquet", np.linspace(100.0, 300.0, 60))
     options = "--step 30s --sync 30s --metric-delay 60s --warmup 10m --objective 0.001 -o json"
@@ -129,10 +129,10 @@ def test_foresail_takes_part(policy: str, tmp_path: Path) -> None:
     assert run["steps"] == 118
 
 
-def test_a_pace_that_the_tournament_does_not_keep_is_refused(load: Path) -> None:
-    done = _run("--load", str(load), "--policy", "tournament", "--step", "60s")
+def test_a_pace_that_only_decide_keeps_is_refused(load: Path) -> None:
+    done = _run("--load", str(load), "--policy", "reactive", "--step", "60s")
     assert done.exit_code == 1
-    assert "the tournament decides every 30 s" in done.stderr
+    assert "policy reactive decides every 30 s" in done.stderr
 
 
 def test_table_and_yaml(load: Path) -> None:
@@ -148,7 +148,7 @@ def test_table_and_yaml(load: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        pytest.param("--policy hpa:70%", "is neither predictive, tournament, reactive", id="policy"),
+        pytest.param("--policy hpa:70%", "is neither predictive, reactive", id="policy"),
         pytest.param("--policy kpa --capacity many", "neither a number above 0", id="capacity"),
         pytest.param("--policy kpa --startup soon", "must be a duration", id="startup"),
         pytest.param("--policy kpa --sync 20s", "must divide the step", id="sync"),

@@ -2,15 +2,14 @@
 
 import pytest
 
-from simulations.contenders import Contender, ContenderError, Daemon, Hpa, Kpa, LeadTime, parse_contender
+from simulations.contenders import Contender, ContenderError, Daemon, Hpa, Kpa, parse_contender
 
 
 @pytest.mark.parametrize(
     ("text", "contender"),
     [
         ("predictive", Daemon("predictive")),
-        ("tournament", LeadTime("tournament", forecast=True)),
-        ("reactive", LeadTime("reactive", forecast=False)),
+        ("reactive", Daemon("reactive", forecast=False)),
         ("kpa", Kpa("kpa", 0.7)),
         ("kpa:0.5", Kpa("kpa:0.5", 0.5)),
         ("hpa:0.70", Hpa("hpa:0.70", 0.7, 0.1, 300.0)),

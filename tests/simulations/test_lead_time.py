@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from policies.arrays import FloatArray, IntArray
-from simulations.lead_time import plans
-from simulations.scenario import Pace, ReplayError, Scenario
+from simulations import daemon
+from simulations.lead_time import fits, plans
+from simulations.scenario import Pace, Scenario
 from simulations.serving import Serving, figures
 from simulations.traffic import Daily, Noise, Traffic, generate
 
@@ -100,7 +101,17 @@ def test_an_empty_and_a_constant_load_need_what_they_need() -> None:
     assert plan(np.full(2 * DAY, 790.0))[-1] == 10  # 790 / 80 = 9.9
 
 
-@pytest.mark.parametrize("pace", [Pace(step_s=60.0, sync_s=60.0), Pace(metric_delay_s=0.0)])
-def test_another_pace_is_refused(pace: Pace) -> None:
-    with pytest.raises(ReplayError, match="the tournament decides every 30 s"):
-        plans([replace(scenario(days(1)), pace=pace)], 0.01, forecast=True)
+@pytest.mark.parametrize("pace", [Pace(step_s=60.0, sync_s=60.0), Pace(metric_delay_s=0.0), Pace(metric_delay_s=150.0)])
+def test_other_paces_are_for_decide_itself(pace: Pace) -> None:
+    assert fits(scenario(days(1)))
+    assert not fits(replace(scenario(days(1)), pace=pace))
+
+
+@pytest.mark.parametrize("metric_delay_s", [30.0, 60.0])
+@pytest.mark.parametrize("startup_s", [60.0, 600.0])
+def test_the_fast_drive_decides_as_decide_does(startup_s: float, metric_delay_s: float) -> None:
+    """Over the first day, in which the Kubernetes rule takes part, and after it; with holes in both."""
+    demand = days(2)[: DAY + 500]
+    demand[700:730] = demand[DAY + 200 : DAY + 210] = np.nan
+    lane = replace(scenario(demand, replace(SERVING, startup_s=startup_s)), pace=Pace(metric_delay_s=metric_delay_s))
+    assert (plans([lane], 0.01) == daemon.plans([lane], 0.01)).all()

@@ -15,9 +15,10 @@ from aiohttp import web
 from controller.records import PolicySet, TargetRef, TickReport
 from controller.settings.values import Listen
 from controller.web import Views, serving, web_app
-from policies.model import Hold
+from policies.model import UNKNOWN, Hold
+from policies.tournament import INCUMBENT
 from tests.controller.cli.shared import run
-from tests.controller.decisions import decided
+from tests.controller.decisions import decided, with_standing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -63,12 +64,27 @@ async def test_workloads_as_a_table() -> None:
         done = await _run("status", "--url", url)
     assert done.exit_code == 0, done.output
     header, search, shop = (line.split() for line in done.stdout.splitlines())
-    assert header == ["NAMESPACE", "NAME", "MODE", "READY", "NOW", "WANTED", "MIN", "MAX", "LOAD", "FORECAST", "REASON"]
+    figures = ["READY", "NOW", "WANTED", "MIN", "MAX", "LOAD", "FORECAST"]
+    assert header == ["NAMESPACE", "NAME", "MODE", *figures, "IN", "CHARGE", "REASON"]
     assert (search[:8], search[-1]) == (["api", "search", "active", "3", "3", "5", "1", "9"], "signals")
     # 70 / s on replicas that serve 10 / s up to 80 % of it: 8.75 replicas.
     assert (shop[7], shop[8]) == ("9", "8.8")
     assert "problem: a.yaml: spec.mode: must be shadow" in done.stderr
     assert "problem: web/odd is in quarantine: ZeroDivisionError" in done.stderr
+
+
+async def test_who_is_in_charge_and_how_far_its_evidence_goes() -> None:
+    rows = decided("api/search", "web/shop", "web/till", load=[30.0, 70.0, 70.0])
+    thin, enough = with_standing(rows, 37, INCUMBENT, UNKNOWN, known_h=9), with_standing(rows, 37, INCUMBENT, UNKNOWN)
+    for tick, expected in (
+        (thin, ["largest, 37 %", "incumbent, 37 %", "-"]),  # 9 of 24 h are 37.5 %
+        (enough, ["largest", "incumbent", "-"]),
+    ):
+        async with _daemon(_report(tick)) as url:
+            done = await _run("status", "--url", url)
+        header, *lines = done.stdout.splitlines()
+        begin, end = header.index("IN CHARGE"), header.index("REASON")
+        assert [line[begin:end].strip() for line in lines] == expected
 
 
 async def test_the_owner_is_named() -> None:
@@ -131,12 +147,13 @@ def test_a_url_that_is_none_is_a_usage_error() -> None:
 
 
 async def test_the_present_decision_is_explained() -> None:
-    async with _daemon(_report(decided("web/shop", load=[70.0]))) as url:
+    async with _daemon(_report(with_standing(decided("web/shop", load=[70.0]), 37))) as url:
         done = await _run("explain", "web/shop", "--url", url)
         short = await _run("explain", "-n", "web", "shop", "--url", url, "-o", "json")
     assert done.exit_code == 0
     assert done.stdout.startswith("web/shop at ")
     assert "  Signal rps is 70, 5 s old (the workload was saturated, so it is a lower bound).\n" in done.stdout
+    assert "  Evidence: 24 h and more, so it decides alone while all data is fresh.\n" in done.stdout
     # The API's default rates allow four more in one step.
     assert done.stdout.endswith("  Decision: raise from 3 to 7.\n")
     assert json.loads(short.stdout)["replicas"]["recommended"] == 7

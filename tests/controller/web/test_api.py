@@ -12,8 +12,8 @@ from controller.errors import Unavailable
 from controller.records import PolicySet, TargetRef, TickReport
 from controller.settings.values import Listen
 from controller.web import Check, Views, heartbeat, serving, web_app
-from policies.model import Hold
-from tests.controller.decisions import decided, measured
+from policies.model import UNKNOWN, Hold
+from tests.controller.decisions import decided, measured, with_standing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -125,6 +125,43 @@ async def test_one_workload_with_its_story(client: Client, daemon: Daemon) -> No
     assert found["explanation"][-1] == "Decision: raise from 3 to 7."
     [signal] = found["signals"]
     assert (signal["name"], signal["status"], signal["value"], signal["ageSeconds"]) == ("rps", "censored", 50.0, 5.0)
+
+
+async def test_how_the_tournament_stands(client: Client, daemon: Daemon) -> None:
+    daemon.report = report(with_standing(decided("shop/chat", "shop/search"), 37, UNKNOWN, known_h=12))
+    _, found = await client.json("/api/v1/workloads/shop/chat")
+    assert found["standing"] == {
+        "inCharge": {
+            "name": "largest +1.8 errors, held 2.5 min",
+            "family": "largest",
+            "replicas": 8.5,
+            "lateRatio": 0.007,
+        },
+        "runnerUp": {
+            "name": "largest +2.2 errors, held 5 min",
+            "family": "largest",
+            "replicas": 9.0,
+            "lateRatio": 0.008,
+        },
+        "incumbent": {"name": "incumbent", "family": "incumbent", "replicas": 11.0, "lateRatio": 0.002},
+        "trimErrors": 0.25,
+        "fromOtherLoadsRatio": 0.125,
+        "realisedLateRatio": 0.006,
+        "lateBudgetRatio": 0.01,
+        "evidenceSeconds": 43_200.0,
+        "evidenceRatio": 0.5,
+    }
+    assert any(sentence.startswith("In charge: the largest load") for sentence in found["explanation"])
+    _, page = await client.json("/api/v1/workloads")
+    assert [item["standing"] and item["standing"]["inCharge"]["family"] for item in page["items"]] == ["largest", None]
+
+
+async def test_costs_without_evidence_are_null(client: Client, daemon: Daemon) -> None:
+    daemon.report = report(with_standing(decided("shop/chat"), 37, known_h=0.5))
+    _, found = await client.json("/api/v1/workloads/shop/chat")
+    standing = found["standing"]
+    assert (standing["inCharge"]["replicas"], standing["incumbent"]["lateRatio"]) == (None, None)
+    assert (standing["realisedLateRatio"], standing["evidenceSeconds"]) == (None, 1800.0)
 
 
 async def test_what_starts_take_and_how_many_requests_are_late(client: Client, daemon: Daemon) -> None:

@@ -54,7 +54,7 @@ def test_the_engine_of_the_product_replays_every_case_within_its_bounds() -> Non
     assert plans[1].paid.max() == 6
     told: list[int] = []
     assert contenders([short], FORESAIL, on_step=told.append)[0].paid.size == 240
-    assert told == list(range(240))
+    assert told == [0, 120, 239]
 
 
 def test_foresail_is_held_to_the_autoscalers_bounds(demand: np.ndarray) -> None:

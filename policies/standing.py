@@ -1,0 +1,132 @@
+"""How the tournament stands: who is in charge, and what it, the runner-up and the incumbent cost and missed.
+
+What is shown of a tournament comes from here; nothing is decided by it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from policies.arrays import floats, integers
+from policies.forecast.nearby import STEP_S
+from policies.model import UNKNOWN
+from policies.tournament import (
+    EVIDENCE_STEPS,
+    EXPERTS,
+    GRID,
+    HEARD_STEPS,
+    HOLDS,
+    INCUMBENT,
+    INCUMBENT_LEAST,
+    INCUMBENT_MOST,
+    SCALES,
+    begun_steps,
+    scored_steps,
+)
+
+if TYPE_CHECKING:
+    from policies.arrays import BoolArray, FloatArray, IntArray
+    from policies.lead_time import LeadTime
+    from policies.model import Fleet
+
+ROLES = ("in_charge", "runner_up", "incumbent")
+FAMILIES = ("largest", "last", "middle", "incumbent", "seasonal-naive")  # of candidates, in their order
+HEARD_S, EVIDENCE_S = HEARD_STEPS * STEP_S, EVIDENCE_STEPS * STEP_S
+_A_FAMILY = SCALES.size * HOLDS.size
+_NOISE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the tournament stands, `[lane]` or `[lane, who]`: in charge, runner-up, incumbent; of about a week."""
+
+    candidate: IntArray  # [lane, who]; UNKNOWN before the first
+    trim: FloatArray  # scales added to those of the one in charge [lane]
+    cost: FloatArray  # replicas, with what churn costs, on average [lane, who]
+    late: FloatArray  # share of the load [lane, who]
+    elsewhere: FloatArray  # share of cost and late that such candidates had on other loads, before any evidence [lane]
+    realised: FloatArray  # share of the load that really came late, whoever scaled it, of about two weeks [lane]
+    budget: FloatArray  # share of the load that may come late [lane]
+    known: IntArray  # steps of known load that this rests on [lane]
+
+    @classmethod
+    def none(cls, lanes: int) -> Standing:
+        """Nobody is in charge."""
+        who, zero = (lanes, len(ROLES)), floats(lanes)
+        nobody = np.full(who, UNKNOWN, np.int64)
+        return cls(nobody, zero, np.zeros(who), np.zeros(who), zero, zero, zero, integers(lanes))
+
+    @property
+    def there(self) -> BoolArray:
+        """Somebody is in charge, `[lane]`."""
+        return np.asarray(self.candidate[:, 0] != UNKNOWN)
+
+    @property
+    def proven(self) -> BoolArray:
+        """Its order counts, and cost and late say something of this lane, `[lane]`."""
+        return np.asarray(self.there & (self.known >= HEARD_STEPS))
+
+    @property
+    def known_s(self) -> FloatArray:
+        """For how long a load was known that this rests on, `[lane]`."""
+        return np.asarray(self.known * STEP_S, np.float64)
+
+    @property
+    def evidence_ratio(self) -> FloatArray:
+        """How much there is of the evidence that lets the one in charge decide alone, from 0 to 1, `[lane]`."""
+        return np.minimum(self.known / EVIDENCE_STEPS, 1.0)
+
+
+def standing_of(lead: LeadTime, fleet: Fleet) -> Standing:
+    """Who is in charge of each lane, and what it, the runner-up and the incumbent cost and missed in shadow.
+
+    Nobody is of lanes that are not to be forecast, and before the first usable demand.
+    """
+    scores, lanes = lead.scores, np.arange(lead.lanes)[:, None]
+    there = fleet.forecast & (scores.in_charge != UNKNOWN)
+    who = np.stack([scores.in_charge, scores.runner_up, integers(lead.lanes, INCUMBENT)], axis=1)
+    who = np.where(there[:, None], who, UNKNOWN)
+    place = np.maximum(who, 0)
+    steps, load = scored_steps(scores), np.maximum(scores.load[:, -1:], _NOISE)
+    late = np.minimum(scores.late[lanes, -1, place] / load, 1.0)
+    return Standing(
+        candidate=who,
+        trim=scores.trim,
+        cost=scores.cost[lanes, -1, place] / steps[:, None],
+        late=late,
+        elsewhere=np.minimum(begun_steps(scores) / steps, 1.0),
+        realised=scores.realised[:, 0] / np.maximum(scores.realised[:, 1], _NOISE),
+        budget=_budget(fleet, late[:, ROLES.index("incumbent")], scores.known),
+        known=scores.known,
+    )
+
+
+def family_name(candidate: int) -> str:
+    """The family of a candidate, one of `FAMILIES`."""
+    return FAMILIES[candidate // _A_FAMILY if candidate < GRID else candidate - GRID + EXPERTS]
+
+
+def margin_of(candidate: int) -> tuple[float, float]:
+    """Scales that a candidate of the grid adds to its forecast, and seconds for which it holds its largest order."""
+    rest = candidate % _A_FAMILY
+    return float(SCALES[rest // HOLDS.size]), float(HOLDS[rest % HOLDS.size] * STEP_S)
+
+
+def candidate_name(candidate: int) -> str:
+    """What a candidate does, in a few words: "largest +1.8 errors, held 5 min"."""
+    if candidate >= GRID:
+        return family_name(candidate)
+    scales, hold_s = margin_of(candidate)
+    held = f", held {hold_s / 60:g} min" if hold_s else ""
+    return f"{family_name(candidate)} {scales:+g} errors{held}"
+
+
+def _budget(fleet: Fleet, incumbent: FloatArray, known: IntArray) -> FloatArray:
+    """What the tournament holds the one in charge to: as written, or what the incumbent missed in shadow, `[lane]`."""
+    aims = fleet.aims
+    most = np.where(aims.slo_window_s > 0, fleet.late_ratio, INCUMBENT_MOST)
+    measured = aims.late_incumbent & (known >= EVIDENCE_STEPS)
+    return np.where(measured, np.minimum(np.maximum(incumbent, INCUMBENT_LEAST), most), fleet.late_ratio)

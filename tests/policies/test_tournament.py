@@ -1,0 +1,181 @@
+"""Who is put in charge and what it orders, on forecasts that are given: evidence, budgets, prices, lower bounds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from policies.contest import Came, Forecasts, Ruling, Terms
+from policies.tournament import EVIDENCE_STEPS, GRID, INCUMBENT, STEPS_A_DAY, Scores, rulings
+
+if TYPE_CHECKING:
+    from policies.arrays import FloatArray
+
+DAY = STEPS_A_DAY
+LEVEL = 20.0  # replicas
+
+
+def terms(**given: Any) -> Terms:  # noqa: ANN401 - columns of one lane
+    one = {
+        "low": 1,
+        "high": 1000,
+        "startup": 2,
+        "lag": 1,
+        "budget": 0.01,
+        "as_incumbent": False,
+        "hour": np.inf,
+        "price": 0.0,
+        "churn": 1.0,
+        "hold": 0,
+        "slo": False,
+        "acted": True,
+    }
+    return Terms(**{name: np.array([value]) for name, value in (one | given).items()})
+
+
+def noise(steps: int, seed: int = 1, scale: float = 0.1) -> FloatArray:
+    """A load around `LEVEL`, each step by itself: nothing that came tells what comes."""
+    return LEVEL * np.exp(np.random.default_rng(seed).normal(0.0, scale, (1, steps)))
+
+
+def said(demand: FloatArray, incumbent: float = 2.0, scale: float = 0.1) -> Forecasts:
+    """Models that know the level and its scale, beside an incumbent with so many times the replicas."""
+    flat = np.full(demand.shape, np.log(LEVEL + 0.5))
+    told = np.zeros((*demand.shape, 4))
+    told[:, :, 2:] = scale
+    orders = np.full(demand.shape, int(incumbent * LEVEL), np.int64)
+    return Forecasts(told, flat, flat + 1.0, orders, flat)
+
+
+def came(demand: FloatArray, **given: Any) -> Came:  # noqa: ANN401 - columns
+    nobody = np.full(demand.shape, -1.0)
+    return Came(demand, np.full(demand.shape, 2, np.int64), nobody, nobody)._replace(**given)
+
+
+def late_share(ruling: Ruling, demand: FloatArray, since: int, startup: int = 2) -> float:
+    ready = ruling.order[0].copy()
+    for back in range(1, startup + 1):
+        ready[back:] = np.minimum(ready[back:], ruling.order[0][:-back])
+    missed = demand[0] > ready + 1e-9
+    return float(demand[0][since:][missed[since:]].sum() / demand[0][since:].sum())
+
+
+@pytest.mark.parametrize("budget", [0.05, 0.01, 0.002])
+def test_a_budget_is_kept(budget: float) -> None:
+    demand = noise(8 * DAY)
+    ruling = rulings(Scores.empty(1), said(demand), came(demand), terms(budget=budget))
+    assert 0.4 * budget < late_share(ruling, demand, 2 * DAY) < 1.1 * budget
+
+
+def test_evidence_counts_known_steps_alone() -> None:
+    demand = noise(DAY + 200)
+    usable = np.full(demand.shape, 2, np.int64)
+    usable[0, 100:150] = 0
+    ruling = rulings(Scores.empty(1), said(demand), came(demand, usable=usable), terms())
+    assert ruling.known[0, -1] == DAY + 200 - 2 - 50  # the first two steps are not judged
+    assert np.flatnonzero(ruling.known[0] >= EVIDENCE_STEPS)[0] == DAY + 51
+
+
+def test_the_incumbent_is_in_charge_where_it_is_cheapest_and_not_before_there_is_evidence() -> None:
+    demand = noise(4 * DAY)
+    wide = said(demand, incumbent=1.4, scale=1.0)  # forecasts that are of no use
+    ruling = rulings(Scores.empty(1), wide, came(demand), terms(budget=0.01))
+    assert (ruling.candidate[0, : EVIDENCE_STEPS - 10] < GRID).all()
+    assert ruling.candidate[0, -1] == INCUMBENT
+    assert ruling.order[0, -1] == 28
+
+
+def test_as_late_as_the_incumbent() -> None:
+    demand = noise(9 * DAY)
+    bold = rulings(Scores.empty(1), said(demand, incumbent=1.15), came(demand), terms(as_incumbent=True))
+    ready = 1.15 * LEVEL
+    allowed = demand[0][demand[0] > int(ready)].sum() / demand[0].sum()  # 8 % or so, where the budget says 1 %
+    assert 0.03 < allowed < 0.2
+    assert 0.4 * allowed < late_share(bold, demand, 4 * DAY) < 1.1 * allowed
+    bound = rulings(Scores.empty(1), said(demand, incumbent=1.15), came(demand), terms(as_incumbent=True, slo=True))
+    assert late_share(bound, demand, 4 * DAY) < 0.011
+
+
+def test_a_price_of_lateness_buys_less_of_it_than_the_budget_allows() -> None:
+    demand = noise(8 * DAY)
+    plain, dear = (
+        rulings(Scores.empty(1), said(demand), came(demand), terms(budget=0.05, price=price)) for price in (0.0, 300.0)
+    )
+    late = [late_share(each, demand, 2 * DAY) for each in (plain, dear)]
+    assert late[1] < 0.3 * late[0]
+    assert dear.order[0, 2 * DAY :].mean() > plain.order[0, 2 * DAY :].mean()
+
+
+def test_an_hours_budget_is_hurried_to() -> None:
+    demand = noise(3 * DAY)
+    demand[0, 2 * DAY : 2 * DAY + 60] = LEVEL * 1.8  # for half an hour
+    plain, bound = (rulings(Scores.empty(1), said(demand), came(demand), terms(hour=hour)) for hour in (np.inf, 0.05))
+    assert (bound.order[0, : 2 * DAY] == plain.order[0, : 2 * DAY]).mean() > 0.95
+    crowd = slice(2 * DAY + 10, 2 * DAY + 60)
+    assert bound.order[0, crowd].mean() > 1.1 * plain.order[0, crowd].mean()
+
+
+def test_a_lower_bound_lowers_no_order_and_is_late_for_who_was_below_what_was_ready() -> None:
+    demand = noise(DAY)
+    cut = np.minimum(demand, 18.0)
+    usable = np.where(demand > 18.0, 1, 2)
+    ready = np.full(demand.shape, 18.0)
+    scores = Scores.empty(1)
+    ruling = rulings(scores, said(demand), came(cut, usable=usable, ready=ready), terms())
+    bounded = np.flatnonzero(usable[0, 1:] == 1) + 1
+    assert (ruling.order[0, bounded] >= ruling.order[0, bounded - 1]).all()
+    blind = rulings(Scores.empty(1), said(demand), came(cut), terms())
+    assert ruling.order[0, DAY // 2 :].mean() > blind.order[0, DAY // 2 :].mean()
+
+
+def test_an_indicator_of_lateness_counts_instead_of_what_was_ordered() -> None:
+    demand = noise(2 * DAY)
+    never, always = np.zeros(demand.shape), np.full(demand.shape, 0.05)
+    trims = []
+    for late in (never, always):
+        scores = Scores.empty(1)
+        rulings(scores, said(demand), came(demand, late=late), terms())
+        trims.append(float(scores.trim[0]))
+    assert trims[0] == -1.5
+    assert trims[1] == 3.0
+
+
+def test_replicas_that_another_ordered_tell_nothing_of_these_orders() -> None:
+    demand = noise(2 * DAY)
+    plenty, alone = Scores.empty(1), Scores.empty(1)
+    rulings(plenty, said(demand), came(demand, ready=np.full(demand.shape, 99.0)), terms(acted=False))
+    rulings(alone, said(demand), came(demand), terms())
+    assert plenty.trim.tolist() == alone.trim.tolist()
+    assert plenty.realised.tolist() == alone.realised.tolist()
+
+
+def test_lateness_that_no_candidate_could_avoid_is_charged_to_none() -> None:
+    demand = noise(DAY)
+    scores = Scores.empty(1)
+    rulings(scores, said(demand), came(demand), terms(high=5))
+    before = 0.5 * DAY  # what is charged before any evidence
+    assert scores.late[0, 1].max() <= before * demand[0, 0]
+    assert scores.late[0, 1, :GRID].max() < scores.load[0, 1]
+
+
+@pytest.mark.parametrize("length", [1, 7, 100])
+def test_blocks_of_any_length_give_the_same(length: int) -> None:
+    demand = noise(300)
+    whole = rulings(Scores.empty(1), said(demand), came(demand), terms(startup=15))
+    scores, orders = Scores.empty(1), []
+    for first in range(0, 300, length):
+        part = slice(first, first + length)
+        piece = demand[:, part]
+        orders += rulings(scores, said(piece), came(piece), terms(startup=15)).order[0].tolist()
+    assert orders == whole.order[0].tolist()
+
+
+def test_a_copy_is_its_own() -> None:
+    scores = Scores.empty(1)
+    copy = scores.copied()
+    copy.own[0, 0] = 7
+    assert scores.own[0, 0] == 0
+    assert replace(copy, steps=copy.steps).own[0, 0] == 7
