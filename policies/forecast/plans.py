@@ -79,6 +79,7 @@ class Plans:
 
     uid: tuple[str, ...]
     made_at_s: FloatArray  # when the week ahead was looked at; -inf: never
+    said: BoolArray  # whether anything was
     replicas: NDArray[np.float32]  # needed at LEADS_MIN from then [lane, lead, level]; NaN where nothing is said
     above_at_s: FloatArray  # when more than the maximum is needed; infinite: not within the week [lane, level]
     maximum: IntArray  # in force then [lane, level]
@@ -92,6 +93,7 @@ class Plans:
         return cls(
             uid=fleet.uid,
             made_at_s=np.full(lanes, -np.inf),
+            said=np.zeros(lanes, np.bool_),
             replicas=np.full((lanes, len(LEADS_MIN), levels), np.nan, np.float32),
             above_at_s=np.full((lanes, levels), np.nan),
             maximum=np.zeros((lanes, levels), np.int64),
@@ -121,6 +123,7 @@ class Plans:
         told = Plans(
             uid=horizon.uid,
             made_at_s=np.full(count, horizon.made_at_s),
+            said=np.asarray(np.isfinite(horizon.replicas).any(axis=(1, 2))),
             replicas=horizon.replicas,
             above_at_s=horizon.above_at_s,
             maximum=horizon.maximum,
@@ -131,8 +134,7 @@ class Plans:
 
     def told_at(self, now_s: float) -> BoolArray:
         """Whether something recent enough is said of a lane, `[lane]`."""
-        recent = np.abs(now_s - self.made_at_s) <= OLDEST_S
-        told: BoolArray = recent & np.isfinite(self.replicas).any(axis=(1, 2))
+        told: BoolArray = self.said & (np.abs(now_s - self.made_at_s) <= OLDEST_S)
         return told
 
     def replicas_in(self, ahead_s: float, now_s: float) -> FloatArray:
