@@ -14,23 +14,25 @@ from policies.arrays import floats, integers
 from policies.forecast.nearby import STEP_S
 from policies.model import UNKNOWN
 from policies.tournament import (
+    BEGUN_STEPS,
     EVIDENCE_STEPS,
     EXPERTS,
     GRID,
+    HALF_LIFE_STEPS,
     HEARD_STEPS,
     HOLDS,
     INCUMBENT,
     INCUMBENT_LEAST,
     INCUMBENT_MOST,
     SCALES,
-    begun_steps,
-    scored_steps,
+    USUAL_STEPS,
 )
 
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, FloatArray, IntArray
     from policies.lead_time import LeadTime
     from policies.model import Fleet
+    from policies.tournament import Scores
 
 ROLES = ("in_charge", "runner_up", "incumbent")
 FAMILIES = ("largest", "last", "middle", "incumbent", "seasonal-naive")  # of candidates, in their order
@@ -90,14 +92,14 @@ def standing_of(lead: LeadTime, fleet: Fleet) -> Standing:
     who = np.stack([scores.in_charge, scores.runner_up, integers(lead.lanes, INCUMBENT)], axis=1)
     who = np.where(there[:, None], who, UNKNOWN)
     place = np.maximum(who, 0)
-    steps, load = scored_steps(scores), np.maximum(scores.load[:, -1:], _NOISE)
+    steps, load = _scored_steps(scores), np.maximum(scores.load[:, -1:], _NOISE)
     late = np.minimum(scores.late[lanes, -1, place] / load, 1.0)
     return Standing(
         candidate=who,
         trim=scores.trim,
         cost=scores.cost[lanes, -1, place] / steps[:, None],
         late=late,
-        elsewhere=np.minimum(begun_steps(scores) / steps, 1.0),
+        elsewhere=np.minimum(_begun_steps(scores) / steps, 1.0),
         realised=scores.realised[:, 0] / np.maximum(scores.realised[:, 1], _NOISE),
         budget=_budget(fleet, late[:, ROLES.index("incumbent")], scores.known),
         known=scores.known,
@@ -130,3 +132,13 @@ def _budget(fleet: Fleet, incumbent: FloatArray, known: IntArray) -> FloatArray:
     most = np.where(aims.slo_window_s > 0, fleet.late_ratio, INCUMBENT_MOST)
     measured = aims.late_incumbent & (known >= EVIDENCE_STEPS)
     return np.where(measured, np.minimum(np.maximum(incumbent, INCUMBENT_LEAST), most), fleet.late_ratio)
+
+
+def _scored_steps(scores: Scores) -> FloatArray:
+    """The steps that the costs of about a week are a sum of, older ones for less, `[lane]`; at least 1."""
+    return np.asarray(np.maximum(scores.usual[:, 1] + (1.0 - USUAL_STEPS / BEGUN_STEPS) * _begun_steps(scores), 1.0))
+
+
+def _begun_steps(scores: Scores) -> FloatArray:
+    """Those among `_scored_steps` that are what such candidates cost and missed on other loads, `[lane]`."""
+    return np.asarray(BEGUN_STEPS * 0.5 ** (scores.known / HALF_LIFE_STEPS[-1]))

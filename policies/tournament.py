@@ -7,6 +7,9 @@ no candidate could have served in time is charged to none. The `z` of the one in
 came late, so that the budget is kept in the long run: each late share moves it up and each share in time down, as in
 Gibbs and Candes, "Adaptive conformal inference under distribution shift", NeurIPS 2021.
 
+What is ordered is the mean of the one in charge and of those whose score is nearly as good, each weighted by how nearly:
+the best of hundreds of noisy scores is not believed alone, and charge changes hands smoothly.
+
 Two more candidates order without a margin of their own: the incumbent, which is Kubernetes' rule at its settings, and
 seasonal-naive, what a load needed at this time yesterday.
 """
@@ -43,7 +46,9 @@ SLOTS = 12  # minima of orders kept per candidate; a start-up of more steps keep
 FAMILIES = EXPERTS + 2
 SPANS = 2  # of memory: a day and a week
 HALF_LIFE_STEPS = np.array([1.0 * STEPS_A_DAY, 7.0 * STEPS_A_DAY])
-CHOOSE_EVERY = 5  # steps
+CHOOSE_EVERY = 20  # steps
+NEARLY = 0.01  # of a score: one that is so much worse has a weight of 1 / e
+_LEAST_WEIGHT = 0.01
 PRICE = 0.2  # of lateness above the target: as much again as the budget is worth 20 % of the cost
 TARGET = 0.85  # share of the budget that is aimed at
 FEEDBACK = 0.25  # how strongly realised lateness moves the aim
@@ -54,12 +59,11 @@ HEAVY = 3.0  # in the trim a load counts as so many mean loads at most
 HEARD_STEPS = STEPS_A_DAY // 24  # charged with a known load, before the one in charge may raise,
 EVIDENCE_STEPS = STEPS_A_DAY  # and before it decides alone
 INCUMBENT_LEAST, INCUMBENT_MOST = 0.0001, 0.5  # budget of a lane that may be as late as its incumbent
-HOUR_STEPS = 120.0
-HOUR_SPENT, HOUR_SCALES = 0.5, 3.0  # from half of an hour's budget on, up to so many scales are added
+HOUR_STEPS, HOUR_SPENT, HOUR_SCALES = 120.0, 0.5, 3.0  # from half of an hour's budget on, up to 3 scales are added
 HEADROOM = 0.4  # no candidate orders for more than 1.5 times the largest load of about a week
 _OUTSIDE_COST = math.log(1.4)  # of those without a margin, before any evidence
-_BEGUN_STEPS = STEPS_A_DAY / 2.0  # weight of what candidates cost and missed on other loads
-_USUAL_STEPS = STEPS_A_DAY / 6.0
+BEGUN_STEPS = STEPS_A_DAY / 2.0  # weight of what candidates cost and missed on other loads
+USUAL_STEPS = STEPS_A_DAY / 6.0
 _KNOWN = 2  # usable as it is
 _NEVER = 1 << 30
 _NOISE = 1e-9
@@ -78,6 +82,7 @@ class Scores:
     before: CountArray  # last order [lane, candidate]
     level: FloatArray  # forecasts of the last steps, newest first: log demand of each expert [lane, expert, step]
     scale: FloatArray  # and its scale
+    weight: StatArray  # share in the order [lane, candidate of the grid]
     own: IntArray  # own orders, newest first [lane, step]
     in_charge: IntArray  # candidate [lane]
     runner_up: IntArray  # candidate [lane]
@@ -99,6 +104,7 @@ class Scores:
             before=np.zeros((lanes, CANDIDATES), np.int32),
             level=np.full((lanes, EXPERTS, REMEMBERED), -np.inf),
             scale=np.zeros((lanes, EXPERTS, REMEMBERED)),
+            weight=np.zeros((lanes, GRID), np.float32),
             own=np.zeros((lanes, REMEMBERED), np.int64),
             in_charge=integers(lanes, -1),
             runner_up=integers(lanes, -1),
@@ -125,6 +131,7 @@ class _Columns(NamedTuple):
     before: CountArray
     level: FloatArray
     scale: FloatArray
+    weight: StatArray
     own: IntArray
     in_charge: IntArray
     runner_up: IntArray
@@ -147,16 +154,6 @@ def rulings(scores: Scores, forecasts: Forecasts, came: Came, terms: Terms) -> R
     columns = _Columns(*(getattr(scores, each.name) for each in fields(scores)))
     _rulings(columns, forecasts, came, terms, ruling)
     return ruling
-
-
-def scored_steps(scores: Scores) -> FloatArray:
-    """The steps that the costs of about a week are a sum of, older ones for less, `[lane]`; at least 1."""
-    return np.asarray(np.maximum(scores.usual[:, 1] + (1.0 - _USUAL_STEPS / _BEGUN_STEPS) * begun_steps(scores), 1.0))
-
-
-def begun_steps(scores: Scores) -> FloatArray:
-    """Those among `scored_steps` that are what such candidates cost and missed on other loads, `[lane]`."""
-    return np.asarray(_BEGUN_STEPS * 0.5 ** (scores.known / HALF_LIFE_STEPS[-1]))
 
 
 @compiled
@@ -197,7 +194,7 @@ def _rulings(scores: _Columns, forecasts: Forecasts, came: Came, terms: Terms, r
                 eligible = CANDIDATES if scores.known[lane] >= EVIDENCE_STEPS else GRID
                 aims = (_budget(scores, terms, lane), terms.price[lane])
                 scores.in_charge[lane], scores.runner_up[lane] = _cheapest(
-                    scores.cost[lane], scores.late[lane, :, :eligible], scores.load[lane], aims
+                    (scores.cost[lane], scores.late[lane]), scores.load[lane], aims, eligible, scores.weight[lane]
                 )
             chosen = scores.in_charge[lane]
             order = low
@@ -205,7 +202,7 @@ def _rulings(scores: _Columns, forecasts: Forecasts, came: Came, terms: Terms, r
                 order = scores.before[lane, chosen]
             elif chosen >= 0:
                 trim = scores.trim[lane] + _hurry(scores, lane, terms.hour[lane])
-                order = _trimmed(scores.level[lane], scores.scale[lane], most, bounds, chosen, trim)
+                order = _blended(scores.level[lane], scores.scale[lane], most, bounds, scores.weight[lane], trim)
             order = max(order, scores.own[lane, 0]) if usable < _KNOWN and n > 0 else order
             for back in range(REMEMBERED - 1, 0, -1):
                 scores.own[lane, back] = scores.own[lane, back - 1]
@@ -229,10 +226,10 @@ def _begun(scores: _Columns, lane: int, demand: float, startup: int, budget: flo
         if candidate >= GRID:
             late, cost = math.log(budget), _OUTSIDE_COST
         for span in range(SPANS):
-            scores.late[lane, span, candidate] = _BEGUN_STEPS * demand * min(1.0, math.exp(late))
-            scores.cost[lane, span, candidate] = _BEGUN_STEPS * max(demand, 1.0) * math.exp(cost)
-    scores.load[lane, :] = _BEGUN_STEPS * demand
-    scores.usual[lane, 0], scores.usual[lane, 1] = _USUAL_STEPS * demand, _USUAL_STEPS
+            scores.late[lane, span, candidate] = BEGUN_STEPS * demand * min(1.0, math.exp(late))
+            scores.cost[lane, span, candidate] = BEGUN_STEPS * max(demand, 1.0) * math.exp(cost)
+    scores.load[lane, :] = BEGUN_STEPS * demand
+    scores.usual[lane, 0], scores.usual[lane, 1] = USUAL_STEPS * demand, USUAL_STEPS
     scores.realised[lane, 0], scores.realised[lane, 1] = 240.0 * demand * budget, 240.0 * demand
 
 
@@ -346,15 +343,23 @@ def _ordered(level: FloatArray, scale: FloatArray, most: float, bounds: tuple[in
 
 
 @compiled
-def _trimmed(
-    level: FloatArray, scale: FloatArray, most: float, bounds: tuple[int, int, int], chosen: int, trim: float
+def _blended(
+    level: FloatArray, scale: FloatArray, most: float, bounds: tuple[int, int, int], weight: StatArray, trim: float
 ) -> int:
-    """What the candidate in charge orders with its trim."""
-    expert, rest = chosen // (SCALES.size * HOLDS.size), chosen % (SCALES.size * HOLDS.size)
-    z, largest = SCALES[rest // HOLDS.size] + trim, -np.inf
-    for back in range(max(HOLDS[rest % HOLDS.size], bounds[2]) + 1):
-        largest = max(largest, level[expert, back] + z * scale[expert, back])
-    return _replicas(min(largest, most), bounds[0], bounds[1])
+    """What candidates of some weight order with the trim, the mean of their log demands."""
+    total = 0.0
+    for expert in range(EXPERTS):
+        for z in range(SCALES.size):
+            place = (expert * SCALES.size + z) * HOLDS.size
+            if weight[place : place + HOLDS.size].sum() == 0.0:
+                continue
+            largest, back = -np.inf, 0
+            for hold in range(HOLDS.size):
+                while back <= max(HOLDS[hold], bounds[2]):
+                    largest = max(largest, level[expert, back] + (SCALES[z] + trim) * scale[expert, back])
+                    back += 1
+                total += weight[place + hold] * min(largest, most)
+    return _replicas(total, bounds[0], bounds[1])
 
 
 @compiled
@@ -364,18 +369,17 @@ def _replicas(log_demand: float, low: int, high: int) -> int:
 
 
 @compiled
-def _cheapest(cost: StatArray, late: StatArray, load: FloatArray, aims: tuple[float, float]) -> tuple[int, int]:
+def _cheapest(
+    came: tuple[StatArray, StatArray], load: FloatArray, aims: tuple[float, float], eligible: int, weight: StatArray
+) -> tuple[int, int]:
     """The candidate with the least cost and price of lateness, the mean of both spans; and the best of another family.
 
-    Families are the three experts, the incumbent and seasonal-naive.
+    Families are the three experts, the incumbent and seasonal-naive. `weight` of the grid is written in place.
     """
-    budget, price = aims
-    least = np.full(SPANS, np.inf)
-    for span in range(SPANS):
-        for candidate in range(GRID):
-            least[span] = min(least[span], cost[span, candidate] + price * late[span, candidate])
+    (cost, late), (budget, price) = came, aims
+    least = np.array([(cost[span, :GRID] + price * late[span, :GRID]).min() for span in range(SPANS)])
     best, lowest = np.zeros(FAMILIES, np.int64), np.full(FAMILIES, np.inf)
-    for candidate in range(late.shape[1]):
+    for candidate in range(eligible):
         score = 0.0
         for span in range(SPANS):
             share = late[span, candidate] / max(load[span], _NOISE)
@@ -384,6 +388,14 @@ def _cheapest(cost: StatArray, late: StatArray, load: FloatArray, aims: tuple[fl
         family = candidate // (SCALES.size * HOLDS.size) if candidate < GRID else candidate - GRID + EXPERTS
         if score < lowest[family]:
             best[family], lowest[family] = candidate, score
+        if candidate < GRID:
+            weight[candidate] = score
+    total, lead = 0.0, lowest[:EXPERTS].min()
+    for candidate in range(GRID):
+        share = math.exp(-(weight[candidate] - lead) / NEARLY)
+        weight[candidate] = share if share >= _LEAST_WEIGHT else 0.0
+        total += weight[candidate]
+    weight /= total
     first = lowest.argmin()
     lowest[first] = np.inf
     return best[first], best[lowest.argmin()]
