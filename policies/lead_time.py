@@ -34,6 +34,7 @@ from policies.model import UNKNOWN, Forecast, Hold, Mode, Status
 from policies.rows import demand_tracks
 from policies.tournament import (
     EVIDENCE_STEPS,
+    EXPECTED,
     GRID,
     HEARD_STEPS,
     HOLDS,
@@ -56,7 +57,6 @@ FILLED_STEPS = 2  # so many steps, and those of a tick's length, take the readin
 LONGEST_LAG = 4
 LAG_SLACK = 0.75  # a lag stands while readings are up to so many steps older or younger
 YESTERDAY = (8, 10)  # mean features that lead from the base to the largest load a day before
-EXPECTED = 1  # the expert that tells what is expected when an order made now serves
 KNOWN, BOUND, NOTHING = 2, 1, 0  # how far a load is usable
 
 T = TypeVar("T")
@@ -137,6 +137,15 @@ class Orders:
         return cls(integers(lanes), booleans(lanes))
 
 
+class Decided(NamedTuple):
+    """What the layer decided on some steps, `[lane, step]`."""
+
+    order: IntArray  # replicas; 0 = none
+    alone: BoolArray  # the one in charge has evidence enough to decide alone
+    expected: FloatArray  # log demand when the order serves, in replicas
+    upper: FloatArray  # with the margin of the one in charge
+
+
 def came_of(fleet: Fleet, seen: Observation) -> tuple[FloatArray, IntArray]:
     """The demand of each lane in replicas at the serving limit, and how far it is usable, `[lane]`.
 
@@ -189,17 +198,18 @@ def advanced(state: EngineState, fleet: Fleet, seen: Observation, bounds: Bounds
     return lead, _orders(lead)
 
 
-def decided(lead: LeadTime, past: Past, came: Came, bound: Bound, first_step: int) -> tuple[IntArray, BoolArray]:
-    """Orders of some steps from `first_step` on, and whether they stand alone, `[lane, step]`; `lead` is written to.
+def decided(lead: LeadTime, past: Past, came: Came, bound: Bound, first_step: int) -> Decided:
+    """What is decided on some steps from `first_step` on; `lead` is written to.
 
-    There is none before a lane was watched for an hour.
+    There is no order before a lane was watched for an hour.
     """
     shape = shapes(lead.near, past, bound.lead, came.demand, came.usable, first_step)
     told = forecasts(lead.models, shape, bound.lead, learned=np.full(lead.lanes, bound.models))
     incumbent = orders_of(lead.incumbent, came.demand, came.usable, bound.incumbent)
     said = Forecasts(told, shape.base, shape.peak, incumbent, _yesterday(shape))
     ruling = rulings(lead.scores, said, came, bound.terms)
-    return np.where(ruling.known >= HEARD_STEPS, ruling.order, 0), ruling.known >= EVIDENCE_STEPS
+    heard = ruling.known >= HEARD_STEPS
+    return Decided(np.where(heard, ruling.order, 0), ruling.known >= EVIDENCE_STEPS, ruling.expected, ruling.upper)
 
 
 def bound_of(fleet: Fleet, startup_s: FloatArray, lag: IntArray, bounds: Bounds) -> Bound:

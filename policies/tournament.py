@@ -31,6 +31,7 @@ StatArray = NDArray[np.float32]
 CountArray = NDArray[np.int32]
 
 STEPS_A_DAY = 2880
+EXPECTED = 1  # the expert that tells what is expected when an order made now serves
 EXPERTS = 3  # the largest until then, the value then, and the middle of both with a calmer scale
 SCALES = np.array([-0.5, 0.0, 0.5, 1.0, 1.4, 1.8, 2.2, 2.6, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 11.0, 15.0])
 HOLDS = np.array([0, 2, 5, 10, 20, 40, 120])  # steps
@@ -143,7 +144,7 @@ def rulings(scores: Scores, forecasts: Forecasts, came: Came, terms: Terms) -> R
     lowers nobody's order. Blocks of any length give what one step at a time gives.
     """
     lanes, steps = forecasts.base.shape
-    ruling = Ruling(*(np.zeros((lanes, steps), np.int64) for _ in Ruling._fields))
+    ruling = Ruling.empty(lanes, steps)
     columns = _Columns(*(getattr(scores, each.name) for each in fields(scores)))
     _rulings(columns, forecasts, came, terms, ruling)
     return ruling
@@ -201,11 +202,13 @@ def _rulings(scores: _Columns, forecasts: Forecasts, came: Came, terms: Terms, r
                 )
             chosen = scores.in_charge[lane]
             order = low
+            ruling.expected[lane, step] = ruling.upper[lane, step] = scores.level[lane, EXPECTED, 0]
             if chosen >= GRID:
                 order = scores.before[lane, chosen]
             elif chosen >= 0:
                 trim = scores.trim[lane] + _hurry(scores, lane, terms.hour[lane])
                 order = _trimmed(scores.level[lane], scores.scale[lane], most, bounds, chosen, trim)
+                ruling.upper[lane, step] = min(_upper(scores.level[lane], scores.scale[lane], chosen, trim), most)
             order = max(order, scores.own[lane, 0]) if usable < _KNOWN and n > 0 else order
             for back in range(REMEMBERED - 1, 0, -1):
                 scores.own[lane, back] = scores.own[lane, back - 1]
@@ -355,6 +358,13 @@ def _trimmed(
     for back in range(max(HOLDS[rest % HOLDS.size], bounds[2]) + 1):
         largest = max(largest, level[expert, back] + z * scale[expert, back])
     return _replicas(min(largest, most), bounds[0], bounds[1])
+
+
+@compiled
+def _upper(level: FloatArray, scale: FloatArray, chosen: int, trim: float) -> float:
+    """The newest forecast of the candidate in charge with its margin and trim, as log demand."""
+    expert, rest = chosen // (SCALES.size * HOLDS.size), chosen % (SCALES.size * HOLDS.size)
+    return float(level[expert, 0] + (SCALES[rest // HOLDS.size] + trim) * scale[expert, 0])
 
 
 @compiled

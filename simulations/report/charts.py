@@ -70,7 +70,8 @@ def svg(plot: Plot) -> str:
     return (
         f'<figure class="plot"><figcaption><b>{escape(plot.title)}</b> <span class="unit">{escape(plot.unit)}</span>'
         f"{_legend(plot)}</figcaption>"
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(drawn)}</svg></figure>'
+        f'<div class="scroll"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(drawn)}</svg>'
+        "</div></figure>"
     )
 
 

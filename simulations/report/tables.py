@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from simulations.audit.figures import Interval, Outcome
     from simulations.audit.verdict import Audited
 
-_SUMMARY = ("workload", "cost as it was", "late", "cost with Foresail", "late", "its cost of today's", "remarks")
+_SUMMARY = ("workload", "cost as it was", "late", "cost with Foresail", "late", "of the cost as it was", "notes")
 
 
 def summary(report: Report) -> str:
@@ -26,7 +26,7 @@ def summary(report: Report) -> str:
     rows = "".join(_row(number, each, report.currency) for number, each in enumerate(report.audited))
     head = "".join(f"<th>{title}</th>" for title in _SUMMARY)
     return (
-        '<div class="scroll"><table><caption>As it was, and with Foresail; small: 95 % intervals over days</caption>'
+        '<p class="soft">As it was, and with Foresail; small: 95 % intervals over days</p><div class="scroll"><table>'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
