@@ -49,7 +49,8 @@ def plans(
     """The plans `[scenario, step]` of scenarios of one length and pace that `fits`.
 
     `objective` is the share of the load that may be late. Without `forecast` the mean is the load as it is now: the
-    headroom follows how much it changes, and nothing looks ahead. `told` hears what was decided on the steps of each block.
+    headroom follows how much it changes, and nothing looks ahead. `told` hears what was decided on each
+    block of steps.
     """
     seen = _Seen.of(scenarios)
     pace, steps = scenarios[0].pace, seen.demand.shape[1]

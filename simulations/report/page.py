@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from policies.quantities import duration_text
 from simulations.audit.autoscaler import About
 from simulations.audit.document import time_text
+from simulations.report.axes import moment_text
 from simulations.report.charts import svg
 from simulations.report.plots import day_start_s, overview, worst_day
 from simulations.report.style import STYLE
@@ -128,7 +129,7 @@ def _reading() -> str:
         " asked to keep the share of before. <b>Cost</b> counts every replica from the moment it is asked for.</p>"
         "<p><b>Ranges</b> are 95 % intervals from resampling whole days: they tell how much days differ, not whether"
         " the assumptions below are right. <b>The forecast</b> in the plots is what was said of each moment a start-up"
-        " before it: the load that was expected, and that with the margin for which replicas were ordered.</p></details>"
+        " before it: the load that was expected, and what was ordered for, its margin included.</p></details>"
     )
 
 
@@ -138,7 +139,7 @@ def _workload(number: int, each: Audited, report: Report, policies: Mapping[str,
     zoom = ""
     if worst is not None:
         day, plots = worst
-        begins = time_text(day_start_s(each, day))
+        begins = moment_text(day_start_s(each, day))
         zoom = f"<h3>The day with most late load as it was, from {begins}</h3>{''.join(map(svg, plots))}"
     return (
         f'<section id="w{number}"><h2>{escape(name)}</h2>'
@@ -165,7 +166,7 @@ def _facts(each: Audited, currency: str) -> str:
     if each.case.seen is None:
         del rows[1]
     if each.as_late is not None:
-        asked = f"With Foresail, asked to keep {percent(each.as_late.late_ratio)}"
+        asked = f"With Foresail, as late as it was ({percent(each.as_late.late_ratio)})"
         rows.append((asked, each.as_late.foresail))
     body = "".join(
         f'<tr><th scope="row">{name}</th><td>{count(who.replica_hours)}</td>'

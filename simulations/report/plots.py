@@ -49,7 +49,7 @@ def _load(each: Audited, steps: IntArray) -> Plot:
     if each.band is not None:
         low, high = (column[steps] * one for column in (each.band.expected, each.band.upper))
         ahead = duration_text(case.serving.startup_s)
-        bands.append(Range(f"forecast {ahead} before: expected to margin", TOLD, low, high))
+        bands.append(Range(f"forecast {ahead} ahead: from expected up to its margin", TOLD, low, high))
     return Plot(
         _when(title, each, steps), case.measure.unit, case.track.at_s[steps], lines, bands, *_apart(each, steps)
     )

@@ -60,9 +60,10 @@ svg { display: block; width: 100%; height: auto; }
 .shade { fill: var(--shade); }
 .line { fill: none; stroke-width: 1.5; stroke-linejoin: round; }
 .area { stroke: none; opacity: .28; }
-.band { stroke: none; opacity: .45; }
+.band { stroke: none; opacity: .35; }
 .line.now { stroke: var(--now); }
 .line.then { stroke: var(--then); }
+.line.told { stroke: var(--told); stroke-width: 1; }
 .line.load, .line.need { stroke: var(--load); stroke-width: 1; }
 .band.told { fill: var(--told); }
 .area.load, .area.need { fill: var(--load); }
@@ -73,7 +74,8 @@ summary { cursor: pointer; font-weight: 600; }
 pre { background: var(--card); overflow-x: auto; border: 1px solid var(--rule); border-radius: 8px; padding: 12px
   14px; font: 13px/1.45 ui-monospace, monospace; }
 @media (max-width: 700px) { body { padding: 20px 16px 48px; } figure svg { min-width: 620px; }
-  .legend { display: flex; margin-left: 0; } th[scope=row] { white-space: normal; min-width: 9em; }
+  .legend { display: flex; margin-left: 0; } th[scope=row] { white-space: normal; min-width: 8em;
+  position: sticky; left: 0; background: var(--paper); }
   .cards { grid-template-columns: repeat(2, 1fr); } .card .big { font-size: 16px; } }
 @media print { details { display: block; } h2 { break-before: page; } figure { break-inside: avoid; } }
 """

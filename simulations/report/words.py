@@ -63,8 +63,8 @@ def _as_late(each: Audited, allowed: AsLate) -> str:
     late, change = allowed.foresail.late_ratio, _change(cost_ratio(allowed.foresail, each.incumbent))
     what = "costs less but is late more" if each.cost_ratio < 1 else "costs more but is late less"
     return (
-        f" So Foresail {what}: compare at one late share. Asked to keep {percent(allowed.late_ratio)}, as late as it"
-        f" was, Foresail would have paid {change}, with {percent(late)} late."
+        f" So Foresail {what}. Asked to be as late as it was ({percent(allowed.late_ratio)}), Foresail would have paid"
+        f" {change} and {percent(late)} would have been late."
     )
 
 

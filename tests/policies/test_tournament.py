@@ -88,6 +88,18 @@ def test_the_incumbent_is_in_charge_where_it_is_cheapest_and_not_before_there_is
     assert ruling.order[0, -1] == 28
 
 
+def test_what_was_forecast_is_told_beside_the_order() -> None:
+    demand = noise(2 * DAY)
+    ruling = rulings(Scores.empty(1), said(demand), came(demand), terms())
+    expected, upper = ruling.expected[0, 10:], ruling.upper[0, 10:]
+    np.testing.assert_allclose(expected, np.log(LEVEL + 0.5))
+    margin = (upper - expected) / 0.1  # in scales; no more than the peak and the headroom above it allow
+    assert margin.min() > -2.0
+    assert margin.max() < 15.0
+    # An order is what the newest forecast needs, or what an older one needed that is still held.
+    assert (ruling.order[0, 10:] >= np.ceil(np.exp(upper) - 0.5 - 1e-9)).all()
+
+
 def test_as_late_as_the_incumbent() -> None:
     demand = noise(9 * DAY)
     bold = rulings(Scores.empty(1), said(demand, incumbent=1.15), came(demand), terms(as_incumbent=True))

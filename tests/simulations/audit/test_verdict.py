@@ -91,11 +91,11 @@ def test_where_one_costs_less_and_the_other_is_late_less_foresail_is_asked_for_t
 ) -> None:
     asked: list[Who] = []
 
-    def engine(each: Case, who: Who) -> Plan:
+    def engine(case: Case, who: Who) -> Plan:
         """Foresail pays for as many as are needed less one, or for 20 where it is asked to be late less."""
         asked.append(who)
         tight = isinstance(who, Foresail) and who.late_ratio < 0.01
-        paid = np.full(each.track.demand.size, 20 if tight else 2)
+        paid = np.full(case.track.demand.size, 20 if tight else 2)
         return Plan(paid, paid)
 
     # 10 serve 80: never late, at 80 replica-hours; 2 serve 16: always late, at 16.
@@ -104,8 +104,11 @@ def test_where_one_costs_less_and_the_other_is_late_less_foresail_is_asked_for_t
     assert found.as_late is not None
     assert found.as_late.foresail.replica_hours == pytest.approx(160)
     words = verdict(found)
-    assert "So Foresail costs less but is late more: compare at one late share." in words
-    assert "Asked to keep 0.01 %, as late as it was, Foresail would have paid 100 % more, with 0.00 % late." in words
+    assert (
+        "So Foresail costs less but is late more. Asked to be as late as it was (0.01 %), Foresail would have paid"
+        in words
+    )
+    assert " paid 100 % more and 0.00 % would have been late." in words
     document: Any = document_of(Report(START_S, "here", [found], [], Spent()))
     told = document["workloads"][0]["foresailAsLate"]
     assert (told["objective"], told["replicaHours"], told["costRatio"]["value"]) == (0.0001, 160, 2)
