@@ -81,7 +81,11 @@ def audit(
         typer.Option(help="Load that one replica serves at 100 %; of load files also p99.9/40, their default."),
     ] = None,
     serving_limit: Annotated[
-        float | None, typer.Option(help="Share of its capacity up to which a replica serves in time; 0.8 if not told.")
+        float | None,
+        typer.Option(
+            help="Share of its capacity up to which a replica serves in time;"
+            " 0.8 if not told, or more where the autoscaler aims above 0.7."
+        ),
     ] = None,
     startup: Annotated[
         str | None, typer.Option(help="Time from a decision until a replica serves; measured if not told, else 60s.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from policies.forecast.nearby import HALF_REPLICA
+from policies.objective import DEFAULT_LATE
 from simulations import lead_time
 from simulations.backtest import plan_of
 from simulations.contenders import Hpa
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from policies.lead_time import Decided
     from simulations.audit.case import Case
 
-LATE_RATIO = 0.01  # as in a policy that says nothing
 PACE = Pace()
 
 
@@ -32,7 +32,7 @@ class Rule:
 class Foresail:
     """What the daemon decides, asked to keep a share of the load that may be late."""
 
-    late_ratio: float = LATE_RATIO
+    late_ratio: float = DEFAULT_LATE
 
 
 Who = Rule | Foresail

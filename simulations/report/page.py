@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from policies.objective import DEFAULT_LATE
 from policies.quantities import duration_text
 from simulations.audit.autoscaler import About
 from simulations.audit.document import time_text
@@ -124,12 +125,12 @@ def _reading() -> str:
         " rule, replayed). <b>With Foresail</b> is what Foresail would have done on the same load, deciding at each"
         " moment from what was known then, with the same bounds and start-up time.</p>"
         "<p><b>Late</b> is the share of the load that arrived while ready replicas were above their serving limit, the"
-        " share of capacity up to which they serve in time. Foresail is asked to keep it at 1 %, as a policy is that"
-        " says nothing; where that costs less but is late more than before, or the reverse, it is replayed once more,"
+        " share of capacity up to which they serve in time. Foresail is asked to keep it at"
+        f" {DEFAULT_LATE:.0%}, as a policy is that says nothing; where that costs less but is late more than before, or the reverse, it is replayed once more,"
         " asked to keep the share of before. <b>Cost</b> counts every replica from the moment it is asked for.</p>"
         "<p><b>Ranges</b> are 95 % intervals from resampling whole days: they tell how much days differ, not whether"
         " the assumptions below are right. <b>The forecast</b> in the plots is what was said of each moment a start-up"
-        " before it: the load that was expected, and what was ordered for, its margin included.</p></details>"
+        " before it: the load that was expected, and that with the margin of who was in charge.</p></details>"
     )
 
 

@@ -27,8 +27,9 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { padding: 6px 10px; text-align: right; border-bottom: 1px solid var(--rule); vertical-align: top;
   white-space: nowrap; }
 th { font-weight: 600; }
-thead th { color: var(--soft); font-size: 13px; }
+thead th { color: var(--soft); font-size: 13px; white-space: normal; }
 th[scope=row], thead th:first-child { text-align: left; }
+th[scope=row] { white-space: normal; overflow-wrap: anywhere; min-width: 8em; }
 td .range { display: block; font-size: 12px; color: var(--soft); }
 td.text { text-align: left; white-space: normal; }
 .verdict { font-size: 17px; margin: 8px 0; }
@@ -74,7 +75,7 @@ summary { cursor: pointer; font-weight: 600; }
 pre { background: var(--card); overflow-x: auto; border: 1px solid var(--rule); border-radius: 8px; padding: 12px
   14px; font: 13px/1.45 ui-monospace, monospace; }
 @media (max-width: 700px) { body { padding: 20px 16px 48px; } figure svg { min-width: 620px; }
-  .legend { display: flex; margin-left: 0; } th[scope=row] { white-space: normal; min-width: 8em;
+  .legend { display: flex; margin-left: 0; } th[scope=row] {
   position: sticky; left: 0; background: var(--paper); }
   .cards { grid-template-columns: repeat(2, 1fr); } .card .big { font-size: 16px; } }
 @media print { details { display: block; } h2 { break-before: page; } figure { break-inside: avoid; } }

@@ -25,8 +25,8 @@ _SUMMARY = (
     "late",
     "cost with Foresail",
     "late",
-    "of the cost as it was",
-    "if as late as it was",
+    "cost ratio",
+    "ratio if as late as it was",
 )
 
 
