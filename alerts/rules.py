@@ -14,6 +14,7 @@ from policies import signals
 # Twenty ticks of the usual 15 s; three scrapes of a source that is scraped every minute.
 STALLED_S = 300
 STALE_SOURCE_S = 180
+MAXIMUM_AHEAD_S = 3 * 86_400
 
 _HEAD = """\
 # Rendered by `make generate` from alerts/rules.py.
@@ -69,6 +70,7 @@ def _total(increase: str, *labels: str) -> str:
 _WORKLOAD = ("namespace", "workload")
 _FAILED = " or ".join(signals.ACTUATIONS.increase("10m", result=result) for result in ("rejected", "unavailable"))
 _AT_MAX = f"{_largest(signals.DESIRED_REPLICAS, *_WORKLOAD)} == {_largest(signals.MAX_REPLICAS, *_WORKLOAD)}"
+_TO_MAX = _largest(signals.OUTLOOK_ABOVE_MAX, *_WORKLOAD, quantile="0.5")
 _NOT_FIXED = f"{_largest(signals.MAX_REPLICAS, *_WORKLOAD)} != {_largest(signals.MIN_REPLICAS, *_WORKLOAD)}"
 _LATE = _largest(signals.REALISED_LATE, *_WORKLOAD)
 _OVER_BUDGET = f"{_LATE} > {_largest(signals.LATE_BUDGET, *_WORKLOAD)}"
@@ -145,6 +147,17 @@ ALERTS: tuple[Alert, ...] = (
         description="{{ $labels.namespace }}/{{ $labels.workload }} served {{ $value | humanizePercentage }} of its"
         " load late over about two weeks, more than may, and no smaller a share in the last day. First see on the"
         " dashboard whether it is at its upper bound, then compare what is late in shadow with what really is.",
+        wait="60m",
+        labels=("cluster", *_WORKLOAD),
+    ),
+    Alert(
+        name="ForesailMaximumAhead",
+        expr=f"clamp_min({_TO_MAX} - time(), 0) < {MAXIMUM_AHEAD_S}",
+        severity=Severity.WARNING,
+        summary="A workload will need more than its upper bound within three days.",
+        description="{{ $labels.namespace }}/{{ $labels.workload }} is more likely than not to need more replicas than"
+        " its policy allows in {{ $value | humanizeDuration }}. First see whether load grows or an event comes; raise"
+        " the bound in time, after seeing that there are nodes and budget for it.",
         wait="60m",
         labels=("cluster", *_WORKLOAD),
     ),

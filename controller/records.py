@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from policies.forecast.plans import Plans
     from policies.model import Decision, Fleet, Observation, Why
     from policies.spec import WorkloadPolicy
 
@@ -197,3 +198,4 @@ class TickReport:
     quarantined: Mapping[str, str]
     problems: tuple[str, ...]
     killed: str | None = None
+    plans: Plans | None = None  # of the fleet's lanes

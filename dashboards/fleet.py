@@ -160,6 +160,54 @@ _EVIDENCE = Sheet(
 )
 
 
+_OUTLOOK = Sheet(
+    id=13,
+    title="Next week",
+    description="Replicas that demand is expected to need a horizon ahead, at the median and with a tenth's chance of"
+    " more; sums over the chosen workloads. Decisions do not use it. The maximum is the one in force now.",
+    unit="short",
+    queries=(
+        Query(sum_of_workloads(signals.OUTLOOK, "horizon", "quantile"), "{{horizon}} ahead, {{quantile}}"),
+        Query(sum_of_workloads(signals.MAX_REPLICAS), "max"),
+    ),
+)
+_TO_MAXIMUM = Sheet(
+    id=14,
+    title="Time until more than the maximum is needed",
+    description="By workload: at 0.5 more likely than not, at 0.9 with a tenth's chance. No line: not within a week, or"
+    " nothing recent enough is known.",
+    unit="s",
+    queries=(
+        Query(
+            f"clamp_min({per_workload(signals.OUTLOOK_ABOVE_MAX, 'quantile')} - time(), 0)",
+            "{{namespace}}/{{workload}} {{quantile}}",
+        ),
+    ),
+)
+_OUTLOOK_MODELS = Sheet(
+    id=15,
+    title="Models of the next week",
+    description="For how many demand signals each model speaks, and for how many it may not because its coverage or"
+    " error left its range; each of the eight horizons from a minute to a week counts.",
+    unit="short",
+    queries=tuple(
+        Query(f"sum by (model) ({largest(metric, 'cluster', 'model', 'horizon')})", f"{{{{model}}}}{told}")
+        for metric, told in ((signals.OUTLOOK_MODELS, ""), (signals.OUTLOOK_DEMOTED, " demoted"))
+    ),
+)
+_OUTLOOK_FIT = Sheet(
+    id=16,
+    title="Coverage and error of the next week's models",
+    description="In the newest part of the backtest: the share of loads below the 0.95 quantile, which is to be"
+    " 0.95, and the loss over the mean load, by how far ahead.",
+    unit="percentunit",
+    queries=(
+        Query(largest(signals.OUTLOOK_COVERAGE, "cluster", "horizon"), "coverage {{horizon}}"),
+        Query(largest(signals.OUTLOOK_ERROR, "cluster", "horizon"), "loss {{horizon}}"),
+    ),
+)
+
+
 def render() -> str:
     """JSON of the dashboard in Grafana's classic form (10 to 13 take it), the same bytes every time."""
     return JSONEncoder(sort_keys=True, indent=2).encode(_dashboard().build()) + "\n"
@@ -177,6 +225,8 @@ def _dashboard() -> dashboard.Dashboard:
     board.with_panel(rows(_WORKLOADS, _WORKLOAD_COLUMNS)).with_panel(lines(_REPLICAS, stepped=True))
     board.with_panel(lines(_SHADOW_COST)).with_panel(lines(_SHADOW_LATE)).with_panel(lines(_EVIDENCE, stepped=True))
     board.with_panel(states(_SAFE_MODE)).with_panel(lines(_REASONS, stepped=True))
+    for sheet in (_OUTLOOK, _TO_MAXIMUM, _OUTLOOK_MODELS, _OUTLOOK_FIT):
+        board.with_panel(lines(sheet))
     for sheet in (_LOOP, _LOOP_AGE, _FRESHNESS, _ACTUATIONS, _JOURNAL):
         board.with_panel(lines(sheet))
     return board

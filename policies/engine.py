@@ -118,7 +118,7 @@ def remembered(state: EngineState, fleet: Fleet, seen: Observation) -> EngineSta
         falls = _noted(falls, fleet, seen, -change, longest_period(fleet.behavior.down))
         removals = _with_removals(removals, fleet, seen)
     lead = state.lead
-    if seen.learned is not None:
+    if seen.learned is not None and lead.lanes == fleet.lanes:
         place = {uid: row for row, uid in enumerate(seen.learned.uid)}
         lead = lead.with_lanes(seen.learned.lead, np.array([place.get(uid, -1) for uid in fleet.uid], np.int64))
     history = state.history if seen.backfill is None else state.history.filled_with(seen.backfill)

@@ -98,23 +98,24 @@ class Objective(Part):
     late: Late = Field(
         DEFAULT_LATE,
         description="Share of requests that may arrive while replicas are above `servingLimit`, up to 50 %;"
-        " `incumbent`: no more than under the autoscaler in place, not measured yet: the default stands for it.",
+        " `incumbent`: no more than under the autoscaler in place, as measured in shadow once there is a day of it (the"
+        " default until then).",
     )
     serving_limit: Annotated[Share, share_up_to(1)] = Field(
         0.8, description="Share of capacity up to which a replica serves in time."
     )
     slo: Slo | None = Field(
         None,
-        description="The workload's own SLO. `late` is then at most a quarter of its error budget,"
-        " The share of any one hour is read, and not kept yet.",
+        description="The workload's own SLO. `late` is then at most a quarter of its error budget; in any one hour at"
+        " most a twentieth of that quarter may be spent: from half of it on, more replicas are ordered.",
     )
     prices: Prices | None = Field(
         None,
-        description="What lateness costs; read, and not weighed in decisions yet.",
+        description="What lateness costs: less of it than `late` allows is then chosen where that is cheaper.",
     )
     churn: Annotated[Amount, amount_up_to(_DAY_S)] = Field(
         30.0,
-        description="Price of starting or stopping one replica, in replica-seconds, up to 86400; not used yet.",
+        description="Price of starting or stopping one replica, in replica-seconds, up to 86400.",
     )
 
     @property

@@ -100,10 +100,12 @@ class EngineState:
     def aligned_to(self, fleet: Fleet) -> EngineState:
         """This state in the order of `fleet`: lanes that went are forgotten, new ones start fresh."""
         rows = demand_rows(fleet)
-        if self.uid is fleet.uid and self.rows is rows:
+        lead_lanes = fleet.lanes if fleet.forecast.any() else 0  # it rests where no lane is to be forecast
+        if self.uid is fleet.uid and self.rows is rows and self.lead.lanes == lead_lanes:
             return self
         if self.uid == fleet.uid and self.rows == rows:
-            return replace(self, uid=fleet.uid, rows=rows)
+            lead = self.lead if self.lead.lanes == lead_lanes else LeadTime.empty(lead_lanes)
+            return replace(self, uid=fleet.uid, rows=rows, lead=lead)
         lane, row = _source(self.uid, fleet.uid), _source(self.rows, rows)
         return replace(
             self,
@@ -118,7 +120,7 @@ class EngineState:
             falls=self.falls.aligned(lane),
             starts=self.starts.aligned(lane),
             history=self.history.aligned(row),
-            lead=self.lead.aligned(lane if fleet.forecast.any() else lane[:0]),
+            lead=self.lead.aligned(lane) if lead_lanes and self.lead.lanes else LeadTime.empty(lead_lanes),
         )
 
 

@@ -87,6 +87,11 @@ class Learning:
             self._reading = _Reading(uids, wanted, since_s, _rows_of(fleet, questions, wanted))
             self._task = asyncio.create_task(self._read(self._reading), name="history")
 
+    @property
+    def reading(self) -> bool:
+        """Whether more of the past is to be expected soon: not while its source does not answer."""
+        return self._unread() and not self._waiting
+
     def stop_reading(self) -> None:
         """Give up reading the past."""
         if self._task is not None:
@@ -124,7 +129,7 @@ class Learning:
 
     def learn_when_due(self, fleet: Fleet, state: EngineState, seen: Observation) -> None:
         """Have some lanes that know too little go through their past, once it is read and nothing else is learned."""
-        if self._learning is not None or (self._unread() and not self._waiting) or not state.history.hours:
+        if self._learning is not None or self.reading or not state.history.hours:
             return
         keep = self._to_learn(fleet, state)
         if not keep.any():

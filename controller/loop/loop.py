@@ -17,6 +17,7 @@ from controller.journal import Intent
 from controller.loop.learning import Learning
 from controller.loop.memory import Happened, Memory
 from controller.loop.noticed import Noticed
+from controller.loop.planning import Planning
 from controller.loop.recall import Recall, recalled, resolved
 from controller.loop.supervisor import Failure, Supervisor
 from controller.loop.told import Told, owners_of, source_health
@@ -79,6 +80,7 @@ class Loop:
         self.collector = Collector(parts.source)
         self.hands = Hands(parts.actuator, parts.cluster, parts.clock)
         self.learning = Learning(parts.source, parts.clock, parts.executor)
+        self.planning = Planning(parts.clock, parts.executor)
         self.memory = Memory(parts.journal, pace.snapshot_every_s, pace.retention_s)
         self.told = Told(parts.events)
         self.supervisor = Supervisor()
@@ -131,6 +133,7 @@ class Loop:
             due_s += (missed + 1) * self.pace.interval_s
             await _sleep_or(stop, clock, due_s - clock.elapsed_s())
         self.learning.stop()
+        self.planning.stop()
 
     async def tick(self) -> TickReport | None:
         """One tick. None when there is nothing to decide for, or deciding failed for all."""
@@ -190,6 +193,7 @@ class Loop:
         state = EngineState.fresh(fleet) if before is None else before
         self.collector.prepare(accepted)
         self.fleet, self.state, self._decision = fleet, state, None
+        self.planning.follow(fleet)
         self._remind_collector()
         known = frozenset(() if before is None else before.rows)
         new = np.array([uid not in known for uid in demand_rows(fleet)], np.bool_)
@@ -228,6 +232,7 @@ class Loop:
         await self.supervisor.guarded("tell", self.told.tell(fleet, seen, targets, self._outcomes))
         await self.supervisor.guarded("keep", self.memory.keep(self.state, now_s))
         self.learning.learn_when_due(fleet, self.state, seen)
+        self.planning.plan_when_due(fleet, self.state, seen, reading=self.learning.reading)
         return self._report(seen, decision, answers, view)
 
     async def _answers(self) -> Sequence[Answer]:
@@ -295,6 +300,7 @@ class Loop:
             quarantined={uid: error for uid, (_, error) in self.quarantined.items()},
             problems=(*self.policies.problems, *self.collector.problems(answers)),
             killed=view.killed,
+            plans=self.planning.plans,
         )
 
     async def _timed(self, phase: str, work: Awaitable[T]) -> T:

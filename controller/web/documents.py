@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from controller.telemetry import ready_replicas
+from controller.web.outlook import outlook
 from policies.explain import sentences, steps_of
+from policies.forecast.words import outlook_sentences
 from policies.lateness import base_value
 from policies.model import RULES, UNKNOWN, Action, Hold, Kind, Mode, Status, Why, signal_name
 from policies.standing import candidate_name, family_name
@@ -51,7 +53,8 @@ def workload(report: TickReport, lane: int) -> Document:
         "startup": _startup(report, lane),
         "kubernetesReplicas": int(decision.kubernetes[lane]),
         "steps": [{"rule": rule, "before": before, "after": after} for rule, before, after in steps_of(decision, lane)],
-        "explanation": list(sentences(report.fleet, report.seen, decision, lane)),
+        "explanation": [*sentences(report.fleet, report.seen, decision, lane), *_outlook_sentences(report, lane)],
+        "outlook": outlook(report, lane),
         "signals": [_signal(report, track) for track in np.flatnonzero(report.fleet.tracks.lane == lane).tolist()],
     }
 
@@ -160,6 +163,10 @@ def _signal(report: TickReport, track: int) -> Document:
         "ageSeconds": float(readings.age_s[track]) if there else None,
         "proposed": _known(int(report.decision.proposed[track])),
     }
+
+
+def _outlook_sentences(report: TickReport, lane: int) -> tuple[str, ...]:
+    return () if report.plans is None else outlook_sentences(report.plans, lane, report.at_s)
 
 
 def _known(count: int) -> int | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtri
 
-from policies.forecast.ridge import Pairs, rolling_fit, rolling_said
+from policies.forecast.ridge import Pairs, emptied, rolling_fit, rolling_said
 
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, FloatArray
@@ -54,9 +54,9 @@ class Band:
     middle: FloatArray  # usual ln scale [row]
     offset: FloatArray  # [row, level]
     number: FloatArray  # independent misses [row]
-    loss: FloatArray  # pinball at SCORED over all calibrated pairs, mean of value [row]
+    loss: FloatArray  # pinball at SCORED over all calibrated pairs, as a share of the row's scale [row]
     coverage: FloatArray  # at SCORED in the last block [row, scored]
-    recent: FloatArray  # pinball at SCORED in the last block [row, scored]
+    recent: FloatArray  # pinball at SCORED in the last block, likewise [row, scored]
     judged: FloatArray  # independent misses in the last block [row]
 
 
@@ -77,39 +77,41 @@ def band_of(misses: Misses, pairs: Pairs, units: Units, setting: Setting) -> Ban
     sized = replace(pairs, y=size * misses.usable, known=misses.usable)
     spread, number = rolling_fit(_thinned(sized, pairs.known), blocks, alpha=_ALPHA, keep=_KEEP)
     usable = misses.usable & (number[:-1] >= LEAST_PAIRS).T[:, pairs.origin_block]
-    flat = usable.sum(axis=1) * independent < LEAST_PAIRS
+    flat = np.count_nonzero(usable, axis=1) * independent < LEAST_PAIRS
     usable = np.where(flat[:, np.newaxis], misses.usable, usable)
-    count = independent * usable.sum(axis=1)
-    middle = np.sum(size * misses.usable, axis=1) / np.maximum(misses.usable.sum(axis=1), 1)
+    count = independent * np.count_nonzero(usable, axis=1)
+    middle = np.sum(size * misses.usable, axis=1) / np.maximum(np.count_nonzero(misses.usable, axis=1), 1)
     unsure = THIN_SCALE / (count + THIN_SCALE)
     middle = np.where(flat, (1 - unsure) * middle + unsure * np.log(PRIOR_MISS * ahead_min**GROWTH), middle)
     spread[:, flat] = 0
     spread[:, flat, 0] = middle[flat]
     width = width_of(rolling_said(sized, spread), middle)
     unit = np.where(usable, misses.miss / width, np.inf).astype(np.float32)
-    newest, before = pairs.origin_block >= blocks - 1, pairs.target_block < blocks - 1
-    earlier = blended(_quantiles(unit[:, before]), independent * usable[:, before].sum(axis=1))
+    newest = slice(int(np.searchsorted(pairs.origin_block, blocks - 1)), None)
+    before = slice(0, int(np.searchsorted(pairs.target_block, blocks - 1)))
+    earlier = blended(_quantiles(unit[:, before]), independent * np.count_nonzero(usable[:, before], axis=1))
     offset = blended(_quantiles(unit), count)
-    _, loss = _scores(misses, width, offset, units)
-    within, recent = _scores(_part(misses, newest), width[:, newest], earlier, units)
+    over, _ = _beyond(misses, width, offset, units)
+    lately, quantile = _beyond(_part(misses, newest), width[:, newest], earlier, units)
+    within = lately <= np.float32(1e-6) * quantile
     return Band(
         spread=spread[-1],
         middle=middle,
         offset=offset,
         number=count,
-        loss=_averaged(loss, usable).sum(axis=1),
+        loss=_pinball(over, usable).sum(axis=1),
         coverage=_averaged(within, usable[:, newest]),
-        recent=_averaged(recent, usable[:, newest]),
-        judged=independent * usable[:, newest].sum(axis=1),
+        recent=_pinball(lately, usable[:, newest]),
+        judged=independent * np.count_nonzero(usable[:, newest], axis=1),
     )
 
 
 def _independent(misses: Misses) -> FloatArray:
     """Which share of the misses counts as independent, `[row]`: (1 - r) / (1 + r) of neighbours' correlation r."""
-    both = misses.usable[:, 1:] & misses.usable[:, :-1]
+    both = (misses.usable[:, 1:] & misses.usable[:, :-1]).astype(np.float32)
     before, after = misses.miss[:, :-1], misses.miss[:, 1:]
-    square = np.sum((before * before + after * after) * both, axis=1, dtype=np.float64) / 2
-    shared = np.sum(before * after * both, axis=1, dtype=np.float64)
+    square = np.einsum("rp,rp->r", before * before + after * after, both).astype(np.float64) / 2
+    shared = np.einsum("rp,rp->r", before * after, both).astype(np.float64)
     r = np.clip(np.divide(shared, square, out=np.zeros_like(square), where=square > 0), 0.0, 1.0)
     share: FloatArray = (1 - r) / (1 + r)
     return share
@@ -119,7 +121,9 @@ def _thinned(pairs: Pairs, filled: BoolArray) -> Pairs:
     """Every other pair, which is plenty for a scale; features are 0 where a pair is not known (and not `filled`)."""
     part = slice(None, None, 2)
     x, known = pairs.x[:, :, part], pairs.known[:, part]
-    x = np.ascontiguousarray(x) if np.array_equal(known, filled[:, part]) else x * known[:, np.newaxis]
+    x = np.ascontiguousarray(x)
+    if not np.array_equal(known, filled[:, part]):
+        emptied(x, known)
     return Pairs(x, pairs.y[:, part], known, pairs.origin_block[part], pairs.target_block[part])
 
 
@@ -148,13 +152,13 @@ def _quantiles(unit: Real) -> FloatArray:
     if unit.shape[1] == 0:
         return np.full((unit.shape[0], len(LEVELS)), np.nan)
     ordered = np.sort(unit, axis=1)
-    count = np.isfinite(unit).sum(axis=1)[:, np.newaxis]
+    count = np.count_nonzero(np.isfinite(unit), axis=1)[:, np.newaxis]
     rank = np.ceil((count + 1) * np.array(LEVELS) - 1e-9).astype(np.int64) - 1
     found = np.take_along_axis(ordered, np.clip(rank, 0, np.maximum(count - 1, 0)), axis=1)
     return np.where(count > 0, found, np.nan).astype(np.float64)
 
 
-def _part(misses: Misses, chosen: BoolArray) -> Misses:
+def _part(misses: Misses, chosen: slice) -> Misses:
     return Misses(
         said=misses.said[:, chosen],
         miss=misses.miss[:, chosen],
@@ -164,24 +168,29 @@ def _part(misses: Misses, chosen: BoolArray) -> Misses:
     )
 
 
-def _scores(misses: Misses, width: Real, offset: FloatArray, units: Units) -> tuple[BoolArray, FloatArray]:
-    """Whether each value lies at or below the quantile, and its pinball loss, `[row, scored, pair]`."""
-    base = (misses.last + misses.said)[:, np.newaxis]
-    z = base + width[:, np.newaxis] * offset[:, PLACES, np.newaxis].astype(np.float32)
-    quantile = np.minimum(units.value(z), _most(misses))
-    over = misses.value[:, np.newaxis] - quantile
-    level = np.array(SCORED, np.float32)[:, np.newaxis]
-    loss: FloatArray = np.maximum(level * over, (level - 1) * over)
-    return over <= 1e-6 * quantile, loss
+def _beyond(misses: Misses, width: Real, offset: FloatArray, units: Units) -> tuple[Real, Real]:
+    """How far each value lies above the quantile, and the quantile, as shares of the scale, `[row, scored, pair]`."""
+    z = width[:, np.newaxis] * offset[:, PLACES, np.newaxis].astype(np.float32)
+    z += (misses.last + misses.said)[:, np.newaxis]
+    scale = units.scale[:, np.newaxis]
+    quantile = units.relative(z)
+    np.minimum(quantile, _most(misses, scale), out=quantile)
+    return (misses.value / scale).astype(np.float32)[:, np.newaxis] - quantile, quantile
 
 
-def _most(misses: Misses) -> FloatArray:
-    most: FloatArray = PEAKS * misses.value.max(axis=1, initial=0).astype(np.float64)
-    return most[:, np.newaxis, np.newaxis]
+def _pinball(over: Real, usable: BoolArray) -> FloatArray:
+    """Means over the usable pairs of max(q over, (q - 1) over), which is q over - min(over, 0), `[row, scored]`."""
+    return np.array(SCORED) * _averaged(over, usable) - _averaged(np.minimum(over, 0), usable)
 
 
-def _averaged(figure: FloatArray | BoolArray, usable: BoolArray) -> FloatArray:
+def _most(misses: Misses, scale: FloatArray) -> Real:
+    most = PEAKS * (misses.value.max(axis=1, initial=0)[:, np.newaxis] / scale)
+    found: Real = most.astype(np.float32)[:, np.newaxis]
+    return found
+
+
+def _averaged(figure: Real | BoolArray, usable: BoolArray) -> FloatArray:
     """Means over the usable pairs, `[row, scored]`; 0 where there is none."""
-    total = np.einsum("rsp,rp->rs", figure, usable.astype(np.float32))
-    mean: FloatArray = total / np.maximum(usable.sum(axis=1), 1)[:, np.newaxis]
+    total = (figure @ usable.astype(np.float32)[:, :, np.newaxis])[:, :, 0].astype(np.float64)
+    mean: FloatArray = total / np.maximum(np.count_nonzero(usable, axis=1), 1)[:, np.newaxis]
     return mean

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from policies.forecast.shape import DAY_MIN, NEAR_MIN, WEEK_MIN, lag_of, season_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from policies.arrays import BoolArray, IntArray
     from policies.forecast.shape import Real, Shape
+
+Item = TypeVar("Item", np.float32, np.bool_)
 
 _DAY_ORDERS = np.array([7, 14, 21, 28])  # per week
 _WEEK_ORDERS = np.array([1, 2, 3])
@@ -41,10 +46,10 @@ def scale_features(shape: Shape, at: IntArray, ahead_min: int) -> Real:
     x = np.empty((shape.last.shape[0], SCALE_FEATURES, at.size), np.float32)
     x[:, 0] = 1
     for place, column in enumerate(shape.restless, start=1):
-        x[:, place] = column[:, at]
-    x[:, 4] = _back(shape.restless[1], at + ahead_min - lag_of(ahead_min, DAY_MIN))
-    x[:, 5] = shape.means[2][:, at]
-    np.abs(shape.last[:, at] - x[:, 5], out=x[:, 6])
+        x[:, place] = taken(column, at)
+    x[:, 4] = taken(shape.restless[1], at + ahead_min - lag_of(ahead_min, DAY_MIN))
+    x[:, 5] = taken(shape.means[2], at)
+    np.abs(taken(shape.last, at) - x[:, 5], out=x[:, 6])
     x[:, 7:] = _waves(shape.start_min + at + ahead_min, _SCALE_ORDERS)
     return x
 
@@ -54,61 +59,67 @@ def seasonal_value(shape: Shape, at: IntArray, ahead_min: int, period_min: int) 
     return _season_at(shape, at + ahead_min - lag_of(ahead_min, period_min), ahead_min, period_min)
 
 
-def _back(column: Real, then: IntArray) -> Real:
-    """The column at times of which the first may lie before the window, where it is 0."""
-    found = column[:, np.maximum(then, 0)]
-    found[:, then < 0] = 0
+def taken(column: NDArray[Item], at: IntArray) -> NDArray[Item]:
+    """A table `[row, minute]` at minutes `at`, 0 where they lie before it; quicker where they are evenly apart."""
+    apart = int(at[1] - at[0]) if at.size > 1 else 0
+    if apart <= 0 or not (np.diff(at) == apart).all():
+        found: NDArray[Item] = column[:, np.maximum(at, 0)]
+        found[:, at < 0] = 0
+        return found
+    before = min(max(-(int(at[0]) // apart), 0), at.size)
+    found = np.empty((column.shape[0], at.size), column.dtype)
+    found[:, :before] = 0
+    if before < at.size:
+        found[:, before:] = column[:, int(at[before]) : int(at[-1]) + 1 : apart]
     return found
 
 
 def _season_at(shape: Shape, then: IntArray, ahead_min: int, period_min: int) -> tuple[Real, BoolArray]:
     column, known = season_of(shape, ahead_min, period_min)
-    return _back(column, then), _there(known, then)
+    return taken(column, then), taken(known, then)
 
 
 def _local(shape: Shape, at: IntArray, x: Real) -> None:
-    levels = [column[:, at] for column in (shape.last, *shape.means)]
+    levels = [taken(column, at) for column in (shape.last, *shape.means)]
     for place, (shorter, longer) in enumerate(pairwise(levels)):
         np.subtract(shorter, longer, out=x[:, place])
     x[:, 5] = levels[-1]
     columns = (shape.last, *shape.means)
     for place, (level, since) in enumerate(((0, 1), (0, 5), (1, 15), (3, 60), (5, DAY_MIN)), start=6):
-        np.subtract(levels[level], columns[level][:, np.maximum(at - since, 0)], out=x[:, place])
+        np.subtract(levels[level], taken(columns[level], at - since), out=x[:, place])
         x[:, place, at < since] = 0
 
 
 def _season(shape: Shape, at: IntArray, ahead_min: int, x: Real) -> None:
     """For a day, two days and a week ago: the change that followed, the level then, how the day's mean changed."""
-    last, mean = shape.last[:, at], shape.means[4][:, at]
+    last, mean = taken(shape.last, at), taken(shape.means[4], at)
     for place, (period, more) in enumerate(((DAY_MIN, 0), (DAY_MIN, DAY_MIN), (WEEK_MIN, 0))):
         now_at, then_at = at - period - more, at + ahead_min - lag_of(ahead_min, period) - more
-        now, (then, then_known) = _back(shape.near, now_at), _season_at(shape, then_at, ahead_min, period)
-        now_known = _there(shape.near_known, now_at)
+        now, (then, then_known) = taken(shape.near, now_at), _season_at(shape, then_at, ahead_min, period)
+        now_known = taken(shape.near_known, now_at)
         np.multiply(then - now, now_known & then_known, out=x[:, 3 * place])
         np.multiply(now - last, now_known, out=x[:, 3 * place + 1])
-        np.subtract(mean, shape.means[4][:, np.maximum(now_at, 0)], out=x[:, 3 * place + 2])
+        np.subtract(mean, taken(shape.means[4], now_at), out=x[:, 3 * place + 2])
         x[:, 3 * place + 2, now_at < 0] = 0
 
 
 def _habit(shape: Shape, at: IntArray, ahead_min: int, x: Real) -> None:
     """How the very minute differed from those around it, in past hours and on past days."""
-    apart = np.where(shape.known, shape.last - shape.near, np.float32(0))
     for place, (period, turns) in enumerate(((60, HOURS), (DAY_MIN, DAYS))):
         newest = at + ahead_min - lag_of(ahead_min + NEAR_MIN // 2, period)
         total, number = np.zeros_like(x[:, place]), np.zeros_like(x[:, place])
         for turn in range(turns):
-            total += _back(apart, newest - turn * period)
-            number += _there(shape.known, newest - turn * period)
+            total += taken(shape.apart, newest - turn * period)
+            number += taken(shape.known, newest - turn * period)
         np.divide(total, np.maximum(number, 1), out=x[:, place])
-
-
-def _there(known: BoolArray, then: IntArray) -> BoolArray:
-    found = known[:, np.maximum(then, 0)]
-    found[:, then < 0] = False
-    return found
 
 
 def _waves(minute: IntArray, orders: IntArray) -> Real:
     """Sines and cosines at minutes since 1970, `[wave, minute]`."""
-    angle = (2 * np.pi / WEEK_MIN) * orders[:, np.newaxis] * (minute % WEEK_MIN)
+    return _week_of_waves(tuple(orders.tolist()))[:, minute % WEEK_MIN]
+
+
+@lru_cache(maxsize=4)
+def _week_of_waves(orders: tuple[int, ...]) -> Real:
+    angle = (2 * np.pi / WEEK_MIN) * np.array(orders)[:, np.newaxis] * np.arange(WEEK_MIN)
     return np.concatenate([np.cos(angle), np.sin(angle)]).astype(np.float32)

@@ -7,7 +7,7 @@ rows at once) and the seasonal-naive value of a day or a week before. Rolling ba
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from policies.forecast.shape import Units
 from policies.forecast.young import borrowed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from policies.events import Spans
     from policies.history import Window
 
@@ -29,6 +31,7 @@ REFIT_EVERY_S = 6 * 3600.0
 OLDEST_FIT_S = 24 * 3600.0
 NEEDED_MIN = 15  # known minutes of a row; with fewer nothing is said of it
 _ROWS_AT_ONCE = 16
+_ROWS_PREPARED = 256  # of two weeks: 26 MB
 
 Float32 = NDArray[np.float32]
 
@@ -37,8 +40,8 @@ Float32 = NDArray[np.float32]
 class HorizonFit:
     """What a refit learned and how well that did, one row per track of demand; experts in the order of EXPERTS."""
 
-    fitted_at_s: float
     uid: tuple[str, ...]
+    fitted_at_s: FloatArray  # wall time [row]
     known: BoolArray  # [row]
     scale: FloatArray  # mean of the row [row]
     ground: FloatArray  # of Units [row]
@@ -50,21 +53,21 @@ class HorizonFit:
     reach: Float32  # largest change in ln that was seen [row, horizon]
     offset: Float32  # quantiles in units of that scale [row, expert, horizon, level]
     number: FloatArray  # independent misses that the quantiles rest on [row, expert, horizon]
-    loss: FloatArray  # pinball over the backtest, at all SCORED together [row, expert, horizon]
+    loss: FloatArray  # pinball over the backtest, all SCORED together, over `scale` [row, expert, horizon]
     coverage: FloatArray  # in the newest block of the backtest [row, expert, horizon, scored]
-    recent: FloatArray  # pinball loss there [row, expert, horizon, scored]
+    recent: FloatArray  # pinball loss there, over `scale` [row, expert, horizon, scored]
     judged: FloatArray  # independent misses there [row, expert, horizon]
     demoted: BoolArray  # [row, expert, horizon]
     charge: SmallArray  # Expert in charge [row, horizon]
 
     @classmethod
-    def empty(cls, uid: tuple[str, ...], fitted_at_s: float) -> HorizonFit:
-        """A fit that knows nothing of any row."""
+    def empty(cls, uid: tuple[str, ...], fitted_at_s: float = -np.inf) -> HorizonFit:
+        """A fit that knows nothing of any row; made at `fitted_at_s`, or never."""
         rows, experts, horizons = len(uid), len(EXPERTS), len(HORIZONS_MIN)
         each = (rows, experts, horizons)
         return cls(
-            fitted_at_s=fitted_at_s,
             uid=uid,
+            fitted_at_s=np.full(rows, fitted_at_s),
             known=booleans(rows),
             scale=floats(rows, 1.0),
             ground=floats(rows, 1.0),
@@ -90,20 +93,35 @@ class HorizonFit:
             return self
         row_of = {name: row for row, name in enumerate(self.uid)}
         source = np.array([row_of.get(name, -1) for name in uid], np.int64)
-        new, to = HorizonFit.empty(uid, self.fitted_at_s), indices(source >= 0)
+        new, to = HorizonFit.empty(uid), indices(source >= 0)
+        for name, column in self._columns():
+            getattr(new, name)[to] = column[source[to]]
+        return new
+
+    def with_rows(self, other: HorizonFit) -> HorizonFit:
+        """This fit with the rows of `other` instead of its own; rows that it does not have are left out."""
+        row_of = {name: row for row, name in enumerate(self.uid)}
+        place = np.array([row_of.get(name, -1) for name in other.uid], np.int64)
+        new, of = {name: column.copy() for name, column in self._columns()}, indices(place >= 0)
+        for name, column in other._columns():
+            new[name][place[of]] = column[of]
+        return cast("HorizonFit", replace(cast("Any", self), **new))
+
+    def _columns(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Every column by its name."""
         for each in fields(self):
             column = getattr(self, each.name)
             if isinstance(column, np.ndarray):
-                getattr(new, each.name)[to] = column[source[to]]
-        return new
+                yield each.name, column
 
     def units(self, rows: IntArray) -> Units:
         """On which scale `rows` are modelled."""
         return Units(self.scale[rows], self.ground[rows])
 
-    def usable_at(self, at_s: float) -> bool:
-        """Whether the fit is recent enough, with up to three refits that did not come."""
-        return abs(at_s - self.fitted_at_s) <= OLDEST_FIT_S
+    def usable_at(self, at_s: FloatArray) -> BoolArray:
+        """Whether each row's fit is recent enough, with up to three refits that did not come, `[row, time]`."""
+        recent: BoolArray = np.abs(at_s - self.fitted_at_s[:, np.newaxis]) <= OLDEST_FIT_S
+        return recent
 
 
 def refit(
@@ -123,17 +141,24 @@ def refit(
         raise ValueError(f"the window has {window.value.shape[0]} rows and {len(rows)} names")
     window = window if events is None else without_events(window, events)
     fit = HorizonFit.empty(rows, now_s)
-    known = window.known & np.isfinite(window.value)
-    fit.known[:] = known.sum(axis=1) >= NEEDED_MIN
-    units = Units.of(window)
-    fit.scale[:], fit.ground[:] = units.scale, units.ground
-    fit.peak[:] = np.where(known, window.value, 0).max(axis=1, initial=0)
-    for minutes, every, group in _groups(known, fit.known):
-        for start in range(0, group.size, _ROWS_AT_ONCE):
-            chunk = group[start : start + _ROWS_AT_ONCE]
-            fit_rows(fit, chunk, _tail(window, chunk, minutes), every)
+    for start in range(0, len(rows), _ROWS_PREPARED):
+        _fit_part(fit, window, slice(start, start + _ROWS_PREPARED))
     borrowed(fit)
     return governed(fit, before)
+
+
+def _fit_part(fit: HorizonFit, window: Window, part: slice) -> None:
+    """Fill in the rows `part` of `fit`, of which alone the window is copied."""
+    of = type(window)(window.start_s, window.value[part], window.known[part])
+    known = of.known & np.isfinite(of.value)
+    fit.known[part] = np.count_nonzero(known, axis=1) >= NEEDED_MIN
+    units = Units.of(of)
+    fit.scale[part], fit.ground[part] = units.scale, units.ground
+    fit.peak[part] = np.where(known, of.value, 0).max(axis=1, initial=0)
+    for minutes, every, group in _groups(known, fit.known[part]):
+        for start in range(0, group.size, _ROWS_AT_ONCE):
+            chunk = group[start : start + _ROWS_AT_ONCE]
+            fit_rows(fit, part.start + chunk, _tail(of, chunk, minutes), every)
 
 
 def governed(fit: HorizonFit, before: HorizonFit | None) -> HorizonFit:

@@ -12,7 +12,6 @@ from policies.forecast.bands import LEVELS, PEAKS, width_of
 from policies.forecast.declared import with_events, without_events
 from policies.forecast.features import mean_features, scale_features, seasonal_value
 from policies.forecast.governance import Expert
-from policies.forecast.horizon import OLDEST_FIT_S
 from policies.forecast.rolling import HORIZONS_MIN
 from policies.forecast.shape import DAY_MIN, WEEK_MIN, shape_of
 from policies.history import Window
@@ -77,7 +76,7 @@ def quantiles(fit: HorizonFit, window: Window, asked: Asked, events: Spans | Non
         for place, lead in enumerate(asked.leads_min):
             found[chunk, :, place] = _of_lead(fit, chunk, shape, asked, lead)
     origin_s = np.asarray(window.start_s + 60.0 * asked.at, np.float64)
-    found[:, np.abs(origin_s - fit.fitted_at_s) > OLDEST_FIT_S] = np.nan
+    found[~fit.usable_at(origin_s)] = np.nan
     if events is not None:
         for place, lead in enumerate(asked.leads_min):
             found[:, :, place] = with_events(found[:, :, place], np.asarray(origin_s + 60.0 * lead, np.float64), events)

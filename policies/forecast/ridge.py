@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from policies.forecast.shape import Real
 
 
+_FEW = 0.1  # below this share it is quicker to set single pairs than all
+
+
 @dataclass(frozen=True, slots=True)
 class Pairs:
     """What was seen and what came of it, `[row, feature, pair]` and `[row, pair]`, in the order of time.
@@ -33,6 +36,16 @@ class Pairs:
     def blocks(self) -> int:
         """How many blocks of time there are, with or without pairs."""
         return int(self.target_block[-1]) + 1 if self.target_block.size else 0
+
+
+def emptied(x: Real, known: BoolArray) -> None:
+    """Set the features of pairs that are not known to 0."""
+    missing = known.size - np.count_nonzero(known)
+    if missing > _FEW * known.size:
+        x *= known[:, np.newaxis]
+    elif missing:
+        row, pair = np.nonzero(~known)
+        x[row, :, pair] = 0
 
 
 def rolling_fit(pairs: Pairs, blocks: int, *, alpha: float, keep: float) -> tuple[FloatArray, FloatArray]:
@@ -60,7 +73,7 @@ def rolling_fits(pairs: Pairs, blocks: int, *, alphas: tuple[float, ...], keep: 
             x = pairs.x[:, :, part]
             gram = np.add(keep * gram, x @ x.transpose(0, 2, 1), dtype=np.float64)
             moment = np.add(keep * moment, (x @ pairs.y[:, part, np.newaxis])[:, :, 0], dtype=np.float64)
-            count = keep * count + pairs.known[:, part].sum(axis=1, dtype=np.float64)
+            count = keep * count + np.count_nonzero(pairs.known[:, part], axis=1)
         grams[block], moments[block], number[block + 1] = gram, moment, count
     coefficient = np.zeros((len(alphas), blocks + 1, rows, features))
     for place, alpha in enumerate(alphas):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from math import gcd
 from typing import TYPE_CHECKING
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.forecast.bands import LEAST_MISS, Misses, Setting, band_of
-from policies.forecast.features import DIFFERENCES, mean_features, scale_features, seasonal_value
+from policies.forecast.features import DIFFERENCES, mean_features, scale_features, seasonal_value, taken
 from policies.forecast.governance import Expert
-from policies.forecast.ridge import Pairs, rolling_fits, rolling_said
+from policies.forecast.ridge import Pairs, emptied, rolling_fits, rolling_said
 from policies.forecast.shape import DAY_MIN, WEEK_MIN, shape_of
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 HORIZONS_MIN = (1, 5, 15, 60, 240, DAY_MIN, 3 * DAY_MIN, WEEK_MIN)
 BUCKETS_MIN = tuple(DAY_MIN * quarter // 4 for quarter in (1, 2, 4, 6, 8, 12, 16, 20, 28, 40, 56, 84, 140))
 BLOCKS = 6
-_APART, _APART_YOUNG = (7, 17), (1, 5)  # minutes between origins, for horizons up to _SHORT_MIN and beyond
+_APART, _APART_YOUNG = (11, 7, 17), (1, 1, 5)  # minutes between origins, up to each of _UP_TO_MIN ahead and beyond
 
-_SHORT_MIN = 15
+_UP_TO_MIN = (5, 15)
 _ALPHAS, _KEEP = (300.0, 30_000.0), 0.9
 _CLIP = 3.0  # times the mean change: what goes beyond says that something else happened
 _FEWEST = 100  # pairs behind a ridge fit that may speak
@@ -45,7 +46,7 @@ def fit_rows(fit: HorizonFit, rows: IntArray, window: Window, every: tuple[int, 
     z = units.z(window.value)
     for place, ahead in enumerate(HORIZONS_MIN):
         at = _origins(window.value.shape[1], ahead, every)
-        known = shape.known[:, at + ahead] & shape.fresh[:, at]
+        known = taken(shape.known, at + ahead) & taken(shape.fresh, at)
         if known.any():
             _fit_horizon(fit, (rows, place), _Horizon.of(shape, (z, window.value), at, known, ahead))
 
@@ -69,7 +70,7 @@ class _Horizon:
     def of(cls, shape: Shape, values: tuple[Real, Real], at: IntArray, known: BoolArray, ahead: int) -> _Horizon:
         """Pairs from origins `at`; `values` are those of the window, in z and as they are."""
         z, value = values
-        minutes, target, last = z.shape[1], at + ahead, shape.last[:, at]
+        minutes, target, last = z.shape[1], at + ahead, taken(shape.last, at)
         apart = float(at[1] - at[0]) if at.size > 1 else 1.0
         return cls(
             shape=shape,
@@ -77,8 +78,8 @@ class _Horizon:
             ahead=ahead,
             known=known,
             last=last,
-            change=((z[:, target] - last) * known).astype(np.float32),
-            value=(value[:, target] * known).astype(np.float32),
+            change=((taken(z, target) - last) * known).astype(np.float32),
+            value=(taken(value, target) * known).astype(np.float32),
             origin_block=at * BLOCKS // minutes,
             target_block=target * BLOCKS // minutes,
             share=min(1.0, apart / ahead),
@@ -86,13 +87,12 @@ class _Horizon:
 
     def pairs(self, x: Real, y: Real) -> Pairs:
         """`y` at features `x`, which are set to 0 where a pair is not known."""
-        if not self.known.all():
-            x *= self.known[:, np.newaxis]
+        emptied(x, self.known)
         return Pairs(x, y, self.known, self.origin_block, self.target_block)
 
     def clipped(self) -> tuple[Real, Real]:
         """The changes, cut at _CLIP times their mean size, and that size `[row]`."""
-        size = np.sum(np.abs(self.change), axis=1) / np.maximum(self.known.sum(axis=1), 1)
+        size = np.sum(np.abs(self.change), axis=1) / np.maximum(np.count_nonzero(self.known, axis=1), 1)
         size = np.maximum(size, LEAST_MISS).astype(np.float32)
         most = _CLIP * size[:, np.newaxis]
         return np.clip(self.change, -most, most), size
@@ -104,8 +104,8 @@ class _Horizon:
 
     def missed(self, said: Real, seen: BoolArray) -> FloatArray:
         """The mean size of what `said` missed where `seen`, `[row]`; infinite where nothing was."""
-        total = np.sum(np.abs(self.change - said) * seen, axis=1, dtype=np.float64)
-        count = seen.sum(axis=1)
+        total = np.einsum("rp,rp->r", np.abs(self.change - said), seen.astype(np.float32)).astype(np.float64)
+        count = np.count_nonzero(seen, axis=1)
         return np.where(count > 0, total / np.maximum(count, 1), np.inf)
 
 
@@ -166,7 +166,7 @@ def _keep(fit: HorizonFit, to: tuple[IntArray, Expert, int], band: Band) -> None
 
 def _seasonal(horizon: _Horizon) -> tuple[Real, NDArray[np.int32]]:
     """What the best of the last hour's level, a day and a week before says, `[row, pair]`, and its period `[row]`."""
-    level = horizon.shape.means[2][:, horizon.at] - horizon.last
+    level = taken(horizon.shape.means[2], horizon.at) - horizon.last
     best, period = level, np.zeros(level.shape[0], np.int32)
     least = horizon.missed(level, horizon.known)
     for minutes in (DAY_MIN, WEEK_MIN):
@@ -174,7 +174,7 @@ def _seasonal(horizon: _Horizon) -> tuple[Real, NDArray[np.int32]]:
         said = np.where(there, value - horizon.last, level)
         seen = horizon.known & there
         missed = horizon.missed(said, seen)
-        better = (seen.sum(axis=1) >= _SEEN * horizon.known.sum(axis=1)) & (missed < least)
+        better = (np.count_nonzero(seen, axis=1) >= _SEEN * np.count_nonzero(horizon.known, axis=1)) & (missed < least)
         best, least = np.where(better[:, np.newaxis], said, best), np.where(better, missed, least)
         period = np.where(better, minutes, period).astype(np.int32)
     return best, period
@@ -186,8 +186,7 @@ def _origins(minutes: int, ahead: int, every: tuple[int, int]) -> IntArray:
     They come round to every minute of the hour, so that what happens on the quarter hour is seen.
     """
     step, phase = every
-    short, long = _APART_YOUNG if minutes <= DAY_MIN else _APART
-    least = short if ahead <= _SHORT_MIN else long
+    least = (_APART_YOUNG if minutes <= DAY_MIN else _APART)[bisect_left(_UP_TO_MIN, ahead)]
     newest = minutes - 1 - phase - ahead
     if ahead % step or newest < 0:
         return np.zeros(0, np.int64)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Real = NDArray[np.float32]
 Number = TypeVar("Number", np.float64, np.int32)
+AnyReal = TypeVar("AnyReal", NDArray[np.float32], NDArray[np.float64])
 
 DAY_MIN = 24 * 60
 WEEK_MIN = 7 * DAY_MIN
@@ -66,13 +67,19 @@ class Units:
         found: Real = np.log(relative + ground) - np.log1p(ground)
         return found
 
-    def value(self, z: FloatArray | Real) -> FloatArray:
+    def value(self, z: AnyReal) -> FloatArray:
         """The value that `z` `[row, ...]` stands for; never below 0."""
-        shape = (self.scale.size, *(1,) * (z.ndim - 1))
-        ground = self.ground.reshape(shape).astype(z.dtype)
-        relative = np.exp(np.minimum(z, z.dtype.type(_LARGEST_Z))) * (1 + ground) - ground
-        found: FloatArray = np.maximum(relative, 0) * self.scale.reshape(shape)
+        found: FloatArray = self.relative(z) * self.scale.reshape(self.scale.size, *(1,) * (z.ndim - 1))
         return found
+
+    def relative(self, z: AnyReal) -> AnyReal:
+        """The value that `z` `[row, ...]` stands for as a share of the scale, as exactly as `z`; never below 0."""
+        ground = self.ground.reshape(self.scale.size, *(1,) * (z.ndim - 1)).astype(z.dtype)
+        relative: AnyReal = np.minimum(z, z.dtype.type(_LARGEST_Z))
+        np.exp(relative, out=relative)
+        relative *= 1 + ground
+        relative -= ground
+        return np.maximum(relative, 0, out=relative)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,7 @@ class Shape:
     means: tuple[Real, ...]  # over SPANS_MIN
     near: Real  # over NEAR_MIN around the minute
     near_known: NDArray[np.bool_]
+    apart: Real  # how the very minute differs from `near`, 0 where it is not known
     restless: tuple[Real, ...]  # ln of the mean change from minute to minute, over 10, 60 and 240 minutes
 
 
@@ -106,9 +114,11 @@ def shape_of(window: Window, units: Units) -> Shape:
     moved = _sums(change)
     steady = np.arange(1, z.shape[1] + 1, dtype=np.float64)
     restless = tuple(
-        np.log(_over(moved, span) / np.minimum(steady, span) + RESTLESS).astype(np.float32) for span in (10, 60, 240)
+        np.log((_over(moved, span) / np.minimum(steady, span)).astype(np.float32) + np.float32(RESTLESS))
+        for span in (10, 60, 240)
     )
-    return Shape(window.start_s // 60, known, last, fresh, tuple(means), near, there > 0, restless)
+    apart = np.subtract(last, near, out=np.zeros_like(z), where=known)
+    return Shape(window.start_s // 60, known, last, fresh, tuple(means), near, there > 0, apart, restless)
 
 
 def _sums(z: Real) -> FloatArray:
@@ -140,8 +150,11 @@ def _around(total: NDArray[Number], span: int) -> NDArray[Number]:
 
 
 def _mean(total: FloatArray, count: NDArray[np.int32], otherwise: Real) -> Real:
-    mean = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
-    return np.where(count > 0, mean, otherwise).astype(np.float32)
+    mean = (total / np.maximum(count, 1)).astype(np.float32)
+    empty = count == 0
+    if empty.any():
+        mean[empty] = otherwise[empty]
+    return mean
 
 
 def _newest(z: Real, known: NDArray[np.bool_], otherwise: Real) -> tuple[Real, NDArray[np.bool_]]:

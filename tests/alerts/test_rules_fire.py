@@ -121,6 +121,21 @@ FIRING = [
         f"{CLUSTER}&var-namespace=shop&var-workload=chat",
     ),
     Case(
+        "ForesailMaximumAhead",
+        "70m",
+        {
+            # A standby tells an older value.
+            f'foresail_outlook_above_max_timestamp_seconds{{{CHAT},pod="x",quantile="0.5"}}': "176999x20 177000x80",
+            f'foresail_outlook_above_max_timestamp_seconds{{{CHAT},pod="y",quantile="0.5"}}': "176000x100",
+        },
+        {"cluster": "a", "namespace": "shop", "workload": "chat"},
+        # 177,000 s less the 4,200 s of 70 minutes are two days.
+        "shop/chat is more likely than not to need more replicas than its policy allows in 2d 0h 0m 0s. First see"
+        " whether load grows or an event comes; raise the bound in time, after seeing that there are nodes and budget"
+        " for it.",
+        f"{CLUSTER}&var-namespace=shop&var-workload=chat",
+    ),
+    Case(
         "ForesailJournalFailing",
         "20m",
         {
@@ -233,6 +248,25 @@ SILENT = [
     ),
     pytest.param(
         Case(
+            "ForesailMaximumAhead",
+            "90m",
+            {
+                f'foresail_outlook_above_max_timestamp_seconds{{{CHAT},quantile="0.9"}}': "100000x100",
+                f'foresail_outlook_above_max_timestamp_seconds{{{CHAT},quantile="0.5"}}': "300000x100",
+            },
+        ),
+        id="maximum-ahead-not-for-a-tenths-chance-nor-beyond-three-days",
+    ),
+    pytest.param(
+        Case(
+            "ForesailMaximumAhead",
+            "90m",
+            {f'foresail_outlook_above_max_timestamp_seconds{{{CHAT},quantile="0.5"}}': "100000x40 _x10 100000x50"},
+        ),
+        id="maximum-ahead-not-for-what-is-not-told-for-an-hour",
+    ),
+    pytest.param(
+        Case(
             "ForesailJournalFailing",
             "20m",
             {
@@ -251,7 +285,7 @@ def test_the_rules_are_valid(tmp_path: Path) -> None:
     path.write_text(render(), encoding="utf-8")
     code, output = promtool("check", "rules", path)
     assert code == 0, output
-    assert "9 rules found" in output
+    assert "10 rules found" in output
 
 
 @on_promtool

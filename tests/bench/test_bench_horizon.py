@@ -1,19 +1,18 @@
-"""What the horizon layer costs: a refit of 10,000 tracks of two weeks at one minute in a worker, and its forecasts."""
+"""What the horizon layer costs: 10,000 lanes of two weeks at one minute in a worker beside the ticks, and forecasts."""
 
 from __future__ import annotations
 
 import os
 import platform
-import resource
 import time
 
 import numpy as np
 import pytest
 
-from controller.worker import worker
 from policies.forecast.horizon import refit
 from policies.forecast.outlook import Asked, quantiles
 from policies.history import Window
+from tests.integration.beside import gone_through
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1200)]
 
@@ -36,29 +35,26 @@ def weeks(rows: int) -> Window:
     return Window(START_S, value, random.random((rows, minutes), np.float32) < 0.99)
 
 
-def refitted(rows: int) -> tuple[float, float, float, bool]:
-    """Seconds, peak memory of the process in MB, what the window takes of it, and whether every row is known."""
-    window = weeks(rows)
-    start = time.perf_counter()
-    fit = refit(window, now_s=START_S + 86_400.0 * DAYS, rows=tuple(map(str, range(rows))))
-    elapsed = time.perf_counter() - start
-    held = (window.value.nbytes + window.known.nbytes) / 1e6
-    return elapsed, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, held, bool(fit.known.all())
-
-
 def tell(what: str) -> None:
     threads = os.environ.get("OPENBLAS_NUM_THREADS", "all")
     print(f"\n{what} [{platform.machine()}, {os.cpu_count()} cores, BLAS threads: {threads}]")  # noqa: T201 - its result
 
 
-def test_refit_of_10000_tracks_of_two_weeks_in_a_worker() -> None:
-    with worker() as executor:
-        elapsed, peak, held, known = executor.submit(refitted, ROWS).result(timeout=1000)
-    tell(f"horizon refit of {ROWS:,} tracks x {DAYS * DAY:,} minutes: {elapsed:.0f} s, {peak:.0f} MB at its peak,")
-    tell(f"of which the window takes {held:.0f} MB")
+async def test_10000_lanes_of_two_weeks_gone_through_in_a_worker_beside_the_ticks() -> None:
+    gone = await gone_through(ROWS, DAYS)
+    noticed = gone.noticed
+    tell(f"refit of {ROWS:,} lanes x {DAYS * DAY:,} minutes and a look ahead: {gone.elapsed_s:.0f} s beside the ticks,")
+    tell(f"{gone.worked_s:.0f} s of the worker's processor")
+    tell(
+        f"peaks: worker {gone.worker_mb:.0f} MB, owner {gone.own_mb:.0f} MB, of which history {gone.history_mb:.0f} MB"
+    )
+    tell(
+        f"at worst the event loop was {1e3 * noticed.loop_s:.0f} ms late and /livez took {1e3 * noticed.live_s:.0f} ms"
+    )
 
-    assert known
-    assert peak < 3000
+    assert gone.plans.told_at(float(gone.plans.made_at_s[0])).all()
+    assert gone.worker_mb + gone.own_mb < 3000
+    assert max(noticed.loop_s, noticed.live_s) < 1.0
 
 
 def test_a_week_of_forecasts_of_1000_tracks() -> None:

@@ -59,6 +59,10 @@ def test_panel_ids_are_those_that_links_know() -> None:
         10: "Replicas in shadow: in charge, runner-up, incumbent",
         11: "Late load in shadow, and really",
         12: "Evidence of the tournament",
+        13: "Next week",
+        14: "Time until more than the maximum is needed",
+        15: "Models of the next week",
+        16: "Coverage and error of the next week's models",
     }
     assert len(ids) == len(BOARD["panels"])
 

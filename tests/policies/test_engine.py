@@ -331,6 +331,19 @@ def test_state_follows_lanes_that_come_go_and_change_places() -> None:
     assert moved.aligned_to(after) is moved
 
 
+def test_a_forecast_that_is_switched_on_and_off_begins_anew() -> None:
+    on, off = one(), one(forecast=OFF)
+    more = fleet_of([policy("a"), policy("web")], FREE)
+    world = Ticks(off, [10])
+    counts = []
+    for fleet in (off, on, on, off, more, off):
+        world.fleet, world.replicas = fleet, [10] * fleet.lanes
+        world.tick(readings([70] * fleet.lanes), after_s=30.0)
+        assert world.state is not None
+        counts.append(world.state.lead.near.count.tolist())
+    assert counts == [[], [1], [2], [], [1, 1], []]
+
+
 def test_a_lane_that_stays_is_still_held_by_its_window_when_others_come() -> None:
     world = Ticks(fleet_of([policy("m", forecast=OFF)], FREE), [10])
     world.values(70)

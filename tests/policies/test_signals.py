@@ -13,7 +13,7 @@ BASE_UNITS = ("seconds", "ratio", "bytes")
 # Sets that are bounded by the policies or by the code; pods, uids, messages and queries are not.
 BOUNDED = {
     *("namespace", "workload", "signal", "quantile", "action", "reason", "result", "source", "kind"),
-    *("phase", "state", "version", "python", "hash", "case"),
+    *("phase", "state", "version", "python", "hash", "case", "horizon", "model"),
     *("candidate", "mode", "in_charge"),
 }
 

@@ -9,9 +9,10 @@ import pytest
 
 from policies.arrays import BoolArray, FloatArray, floats
 from policies.events import Spans
+from policies.forecast.features import taken
 from policies.forecast.governance import Expert
 from policies.forecast.horizon import OLDEST_FIT_S, HorizonFit, refit
-from policies.forecast.maximum import first_above, minutes_until_full, of_lanes
+from policies.forecast.maximum import LEADS_MIN, first_above
 from policies.forecast.outlook import Asked, quantiles
 from policies.history import Window
 from policies.packing import pack, unpack
@@ -230,7 +231,9 @@ def test_a_past_event_leaves_nothing_behind() -> None:
 
 def test_when_load_exceeds_its_room() -> None:
     window = window_of(np.linspace(100, 300, 14 * DAY)[np.newaxis].repeat(3, axis=0))
-    minutes = minutes_until_full(fitted(window), window, np.array([330.0, 250.0, 1e9]))
+    said = quantiles(fitted(window), window, Asked(np.array([14 * DAY - 1]), LEADS_MIN, (0.5, 0.9)))[:, 0]
+    room = np.array([330.0, 250.0, 1e9])[:, np.newaxis].repeat(len(LEADS_MIN), axis=1)
+    minutes = first_above(said, np.array(LEADS_MIN), room)
 
     assert DAY < minutes[0, 0] < WEEK  # at 14.3 a day 30 more take 2.1 days
     assert minutes[0, 1] <= minutes[0, 0]
@@ -238,13 +241,28 @@ def test_when_load_exceeds_its_room() -> None:
     assert np.isinf(minutes[2]).all()
 
 
-def test_the_first_lead_above_and_the_earliest_row_of_a_lane() -> None:
+def test_the_first_lead_above() -> None:
     value = np.array([[[1.0, 2.0], [3.0, 4.0]], [[1.0, 1.0], [1.0, 1.0]], [[np.nan] * 2, [np.nan] * 2]])
-    minutes = first_above(value, np.array([5, 60]), np.array([1.5, 9.0, 1.0]))
+    minutes = first_above(value, np.array([5, 60]), np.array([[1.5, 1.5], [9.0, 0.5], [1.0, 1.0]]))
 
     assert minutes[0].tolist() == [60, 5]
-    assert np.isinf(minutes[1]).all()
+    assert minutes[1].tolist() == [60, 60]
     assert np.isnan(minutes[2]).all()
-    lanes = of_lanes(minutes, np.array([0, 0, 1]), 3)
-    assert lanes[0].tolist() == [60, 5]
-    assert np.isnan(lanes[1:]).all()
+    assert np.isinf(first_above(value[:2], np.array([5, 60]), np.full((2, 2), 9.0))).all()
+
+
+def test_a_part_that_is_fitted_again_replaces_its_rows_alone(fit: HorizonFit) -> None:
+    later = dataclasses.replace(fit, fitted_at_s=fit.fitted_at_s + 60, scale=fit.scale + 1)
+    part = later.aligned((fit.uid[2], "team/gone/load"))
+    merged = fit.with_rows(part)
+
+    assert merged.uid == fit.uid
+    assert (merged.fitted_at_s - fit.fitted_at_s).tolist() == [0, 0, 60, 0, 0, 0, 0, 0]
+    assert (merged.scale - fit.scale).tolist() == pytest.approx([0, 0, 1, 0, 0, 0, 0, 0])
+
+
+def test_columns_that_are_evenly_apart_are_those_that_are_named_one_by_one() -> None:
+    table = np.arange(40, dtype=np.float32).reshape(2, 20) + 1
+    for at in ([3, 8, 13, 18], [-7, -2, 3, 8], [-9, -6, -3], [-5], [4], [0, 1, 2], [5, 2, 9], [-3, 1, 2]):
+        expected = [[row[each] if each >= 0 else 0 for each in at] for row in table.tolist()]
+        assert taken(table, np.array(at)).tolist() == expected

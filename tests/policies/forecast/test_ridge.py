@@ -1,9 +1,10 @@
 """Ridge by blocks is scikit-learn's Ridge on what came before each block."""
 
 import numpy as np
+import pytest
 from sklearn.linear_model import Ridge
 
-from policies.forecast.ridge import Pairs, rolling_fit, rolling_said
+from policies.forecast.ridge import Pairs, emptied, rolling_fit, rolling_said
 
 
 def pairs_of(rows: int = 3, number: int = 400, features: int = 5) -> Pairs:
@@ -13,6 +14,14 @@ def pairs_of(rows: int = 3, number: int = 400, features: int = 5) -> Pairs:
     y = x.sum(axis=1) + random.normal(size=(rows, number)).astype(np.float32)
     block = np.arange(number) * 4 // number
     return Pairs(x, y, known, block, np.minimum(block + (np.arange(number) % 100 >= 90), 3))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 1.0])
+def test_features_of_pairs_that_are_not_known_are_set_to_zero(share: float) -> None:
+    missing = np.random.default_rng(2).random((3, 400)) < share
+    x = np.ones((3, 5, 400), np.float32)
+    emptied(x, ~missing)
+    assert (x.sum(axis=1) == np.where(missing, 0, 5)).all()
 
 
 def test_each_block_sees_what_came_before_it() -> None:

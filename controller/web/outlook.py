@@ -1,0 +1,75 @@
+"""What the API says of a workload's next week, and of the models behind it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from controller.telemetry.outlook import AHEAD_S, ahead_text, model_name
+from policies.forecast.governance import EXPERTS, Expert
+from policies.forecast.maximum import LEVELS
+from policies.forecast.rolling import HORIZONS_MIN
+from policies.model import signal_name
+
+if TYPE_CHECKING:
+    from controller.records import TickReport
+    from policies.forecast.plans import Models
+
+_QUANTILES = tuple(f"p{100 * level:g}" for level in LEVELS)
+
+
+def outlook(report: TickReport, lane: int) -> dict[str, Any] | None:
+    """Replicas needed ahead, when more than the maximum are, and which model speaks; None where nothing is said."""
+    plans, now_s = report.plans, report.at_s
+    if plans is None or not plans.told_at(now_s)[lane]:
+        return None
+    ahead = {name: plans.replicas_in(ahead_s, now_s)[lane].tolist() for name, ahead_s in AHEAD_S.items()}
+    above_s, maximum = plans.above_maximum_at(now_s)[lane].tolist(), plans.maximum[lane].tolist()
+    return {
+        "at": _time(float(plans.made_at_s[lane])),
+        "replicas": [{"ahead": name, **_by_quantile(said)} for name, said in ahead.items()],
+        "aboveMaximum": {
+            name: {"at": _time(at_s) if np.isfinite(at_s) else None, "maximum": most}
+            for name, at_s, most in zip(_QUANTILES, above_s, maximum, strict=True)
+        },
+        "models": [_signal(plans.models, row) for row in plans.models.rows_of(lane)],
+    }
+
+
+def _by_quantile(said: list[float]) -> dict[str, float | None]:
+    return {name: value if np.isfinite(value) else None for name, value in zip(_QUANTILES, said, strict=True)}
+
+
+def _signal(models: Models, row: int) -> dict[str, Any]:
+    fitted_s = float(models.fitted_at_s[row])
+    return {
+        "signal": signal_name(models.uid[row]),
+        "fittedAt": _time(fitted_s) if np.isfinite(fitted_s) else None,
+        "horizons": [_horizon(models, row, place) for place in range(len(HORIZONS_MIN))],
+    }
+
+
+def _horizon(models: Models, row: int, place: int) -> dict[str, Any]:
+    """Who speaks, and how each model fared in the backtest; error is the pinball loss as a share of the mean load."""
+    return {
+        "ahead": ahead_text(HORIZONS_MIN[place]),
+        "inCharge": model_name(int(models.charge[row, place])),
+        "models": {model_name(expert): _figures(models, row, expert, place) for expert in EXPERTS},
+    }
+
+
+def _figures(models: Models, row: int, expert: Expert, place: int) -> dict[str, Any]:
+    error = float(models.error[row, expert, place])
+    judged = float(models.judged[row, expert, place])
+    return {
+        "errorRatio": round(error, 4) if np.isfinite(error) else None,
+        "coverage95": round(float(models.coverage[row, expert, place]), 3) if judged > 0 else None,
+        "judgedOn": round(judged, 1),
+        "demoted": bool(models.demoted[row, expert, place]),
+    }
+
+
+def _time(at_s: float) -> str:
+    return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
