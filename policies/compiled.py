@@ -13,13 +13,13 @@ Loop = TypeVar("Loop", bound="Callable[..., object]")
 
 
 def compiled(loop: Loop) -> Loop:
-    """Compile a function over arrays with Numba, at its first call for these types.
+    """Compile a function over arrays with Numba, at its first call for these types. Other threads go on while it runs.
 
     What was compiled is kept beside the source, else in the user's cache folder (or in NUMBA_CACHE_DIR). Where neither
     can be written to, as in a read-only image, each process compiles for itself. Numba looks for changes in the file
     of the function alone, so a compiled function calls others of its own file only.
     """
     try:
-        return cast("Loop", njit(cache=True)(loop))
+        return cast("Loop", njit(cache=True, nogil=True)(loop))
     except RuntimeError:  # no folder to keep it in
-        return cast("Loop", njit(loop))
+        return cast("Loop", njit(loop, nogil=True))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, FloatArray, IntArray
 
@@ -50,3 +52,11 @@ class Ruling(NamedTuple):
     order: IntArray
     candidate: IntArray
     known: IntArray  # steps whose load was known, this one included
+    expected: FloatArray  # log demand that was expected when the order serves; -inf before there is one in charge
+    upper: FloatArray  # with the margin of the one in charge, where it has one
+
+    @classmethod
+    def empty(cls, lanes: int, steps: int) -> Ruling:
+        """To be filled."""
+        order, candidate, known = (np.zeros((lanes, steps), np.int64) for _ in range(3))
+        return cls(order, candidate, known, np.full((lanes, steps), -np.inf), np.full((lanes, steps), -np.inf))

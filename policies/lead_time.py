@@ -27,13 +27,15 @@ from policies.forecast.nearby import (
     shapes,
 )
 from policies.forecast.recursive import Models, forecasts
-from policies.hpa.pods import ready_pods
+from policies.hpa.pods import listed_pods, ready_pods
 from policies.incumbent import Incumbent, Settings, orders_of
 from policies.lateness import realised
 from policies.model import UNKNOWN, Forecast, Hold, Mode, Status
 from policies.rows import demand_tracks
 from policies.tournament import (
     EVIDENCE_STEPS,
+    EXPECTED,
+    EXPERTS,
     GRID,
     HEARD_STEPS,
     HOLDS,
@@ -56,7 +58,6 @@ FILLED_STEPS = 2  # so many steps, and those of a tick's length, take the readin
 LONGEST_LAG = 4
 LAG_SLACK = 0.75  # a lag stands while readings are up to so many steps older or younger
 YESTERDAY = (8, 10)  # mean features that lead from the base to the largest load a day before
-EXPECTED = 1  # the expert that tells what is expected when an order made now serves
 KNOWN, BOUND, NOTHING = 2, 1, 0  # how far a load is usable
 
 T = TypeVar("T")
@@ -137,6 +138,15 @@ class Orders:
         return cls(integers(lanes), booleans(lanes))
 
 
+class Decided(NamedTuple):
+    """What the layer decided on some steps, `[lane, step]`."""
+
+    order: IntArray  # replicas; 0 = none
+    alone: BoolArray  # the one in charge has evidence enough to decide alone
+    expected: FloatArray  # log demand when the order serves, in replicas
+    upper: FloatArray  # with the margin of the one in charge
+
+
 def came_of(fleet: Fleet, seen: Observation) -> tuple[FloatArray, IntArray]:
     """The demand of each lane in replicas at the serving limit, and how far it is usable, `[lane]`.
 
@@ -189,17 +199,18 @@ def advanced(state: EngineState, fleet: Fleet, seen: Observation, bounds: Bounds
     return lead, _orders(lead)
 
 
-def decided(lead: LeadTime, past: Past, came: Came, bound: Bound, first_step: int) -> tuple[IntArray, BoolArray]:
-    """Orders of some steps from `first_step` on, and whether they stand alone, `[lane, step]`; `lead` is written to.
+def decided(lead: LeadTime, past: Past, came: Came, bound: Bound, first_step: int) -> Decided:
+    """What is decided on some steps from `first_step` on; `lead` is written to.
 
-    There is none before a lane was watched for an hour.
+    There is no order before a lane was watched for an hour.
     """
     shape = shapes(lead.near, past, bound.lead, came.demand, came.usable, first_step)
     told = forecasts(lead.models, shape, bound.lead, learned=np.full(lead.lanes, bound.models))
     incumbent = orders_of(lead.incumbent, came.demand, came.usable, bound.incumbent)
     said = Forecasts(told, shape.base, shape.peak, incumbent, _yesterday(shape))
     ruling = rulings(lead.scores, said, came, bound.terms)
-    return np.where(ruling.known >= HEARD_STEPS, ruling.order, 0), ruling.known >= EVIDENCE_STEPS
+    heard = ruling.known >= HEARD_STEPS
+    return Decided(np.where(heard, ruling.order, 0), ruling.known >= EVIDENCE_STEPS, ruling.expected, ruling.upper)
 
 
 def bound_of(fleet: Fleet, startup_s: FloatArray, lag: IntArray, bounds: Bounds) -> Bound:
@@ -254,19 +265,16 @@ def log_demand(minutes: Window, serving: FloatArray, lane: IntArray, lanes: int)
 
 
 def forecast_of(lead: LeadTime, fleet: Fleet, startup_s: FloatArray) -> Forecast:
-    """Demand one start-up ahead: the expected, and with the margin of the one in charge, if it has one, `[lane]`."""
+    """Demand one start-up ahead: the expected, and with the margins of those in charge, if they have one, `[lane]`."""
     scores = lead.scores
-    chosen, lanes = scores.in_charge, np.arange(lead.lanes)
-    grid = np.clip(chosen, 0, GRID - 1)
-    expert = np.where(chosen < GRID, grid // (SCALES.size * HOLDS.size), EXPECTED)
-    z = SCALES[grid // HOLDS.size % SCALES.size] + scores.trim
-    margin = np.where(chosen < GRID, z * scores.scale[lanes, expert, 0], 0.0)
     known = fleet.forecast & (scores.known >= HEARD_STEPS)
-    level = scores.level[:, :, 0]
-    median, upper = (
-        np.where(known, np.exp(np.where(known, each, 0.0)) - HALF_REPLICA, 0.0)
-        for each in (level[:, EXPECTED], level[lanes, expert] + margin)
-    )
+    level, scale = (np.where(known[:, None], each[:, :, 0], 0.0) for each in (scores.level, scores.scale))
+    share = scores.weight.reshape(-1, EXPERTS, SCALES.size, HOLDS.size).sum(axis=3)
+    z = SCALES + scores.trim[:, None]
+    each = level[:, :, None] + z[:, None, :] * scale[:, :, None]
+    mixed = (share * np.where(share > 0, each, 0.0)).sum(axis=(1, 2))
+    upper = np.where(scores.in_charge < GRID, mixed, level[:, EXPECTED])
+    median, upper = (np.where(known, np.exp(each) - HALF_REPLICA, 0.0) for each in (level[:, EXPECTED], upper))
     lead_s = np.asarray(_lead_steps(startup_s) * STEP_S, np.float64)
     replicas = np.where(known, scores.own[:, 0], 0)
     return Forecast(known, lead_s, np.maximum(median, 0.0), np.maximum(upper, 0.0), replicas)
@@ -308,10 +316,10 @@ def _lag(lag: IntArray, fleet: Fleet, seen: Observation) -> IntArray:
 
 
 def _ready(fleet: Fleet, seen: Observation) -> FloatArray:
-    """Replicas that are ready, `[lane]`; UNKNOWN where no pods are listed at all, as in a replay."""
-    if seen.pods.lane.size == 0:
-        return floats(fleet.lanes, UNKNOWN)
-    return (ready_pods(seen.pods, fleet.lanes) // seen.pods_per_replica).astype(np.float64)
+    """Replicas that are ready, `[lane]`; UNKNOWN where no pods are listed though there are some, as in a replay."""
+    listed = listed_pods(seen.pods, fleet.lanes) > 0
+    ready = (ready_pods(seen.pods, fleet.lanes) // seen.pods_per_replica).astype(np.float64)
+    return np.where(listed | (seen.status_replicas == 0), ready, UNKNOWN)
 
 
 def _lead_steps(startup_s: FloatArray) -> IntArray:

@@ -17,7 +17,7 @@ from policies.startup import StartTimes
 if TYPE_CHECKING:
     from policies.model import Fleet
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ no candidate could have served in time is charged to none. The `z` of the one in
 came late, so that the budget is kept in the long run: each late share moves it up and each share in time down, as in
 Gibbs and Candes, "Adaptive conformal inference under distribution shift", NeurIPS 2021.
 
-What is ordered is the mean of the one in charge and of those whose score is nearly as good, each weighted by how nearly:
-the best of hundreds of noisy scores is not believed alone, and charge changes hands smoothly.
+What is ordered is the mean of the one in charge and of those whose score is nearly as good, weighted by how nearly: the
+best of hundreds of noisy scores is not believed alone, and charge changes hands smoothly.
 
 Two more candidates order without a margin of their own: the incumbent, which is Kubernetes' rule at its settings, and
 seasonal-naive, what a load needed at this time yesterday.
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,39 +34,36 @@ StatArray = NDArray[np.float32]
 CountArray = NDArray[np.int32]
 
 STEPS_A_DAY = 2880
+EXPECTED = 1  # the expert that tells what is expected when an order made now serves
 EXPERTS = 3  # the largest until then, the value then, and the middle of both with a calmer scale
 SCALES = np.array([-0.5, 0.0, 0.5, 1.0, 1.4, 1.8, 2.2, 2.6, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 11.0, 15.0])
 HOLDS = np.array([0, 2, 5, 10, 20, 40, 120])  # steps
 GRID = EXPERTS * SCALES.size * HOLDS.size
 INCUMBENT, SEASONAL = GRID, GRID + 1
-CANDIDATES = GRID + 2
+CANDIDATES, FAMILIES = GRID + 2, EXPERTS + 2
 CALM = 0.75  # exponent of the third expert's scale
 REMEMBERED = 121  # steps of forecasts and own orders kept, for the longest hold and the longest start-up
 SLOTS = 12  # minima of orders kept per candidate; a start-up of more steps keeps minima over several
-FAMILIES = EXPERTS + 2
 SPANS = 2  # of memory: a day and a week
 HALF_LIFE_STEPS = np.array([1.0 * STEPS_A_DAY, 7.0 * STEPS_A_DAY])
 CHOOSE_EVERY = 20  # steps
-NEARLY = 0.01  # of a score: one that is so much worse has a weight of 1 / e
-_LEAST_WEIGHT = 0.01
+NEARLY, LEAST_WEIGHT = 0.01, 0.01  # of a score: one that is so much worse has a weight of 1 / e
 PRICE = 0.2  # of lateness above the target: as much again as the budget is worth 20 % of the cost
 TARGET = 0.85  # share of the budget that is aimed at
 FEEDBACK = 0.25  # how strongly realised lateness moves the aim
 REALISED_STEPS = 14.0 * STEPS_A_DAY  # half-life of realised lateness
 TRIM = 0.0003  # scales by which a step of a mean load in time lowers the trim, a late one raises it 1 / budget as much
-TRIM_LEAST, TRIM_MOST = -1.5, 3.0
+TRIM_LEAST, TRIM_MOST, TRIM_RISE = -1.5, 3.0, 0.5  # and the most that one step raises it by
 HEAVY = 3.0  # in the trim a load counts as so many mean loads at most
-HEARD_STEPS = STEPS_A_DAY // 24  # charged with a known load, before the one in charge may raise,
+HEARD_STEPS = STEPS_A_DAY // 24  # with a known load, before loads are charged and the one in charge may raise,
 EVIDENCE_STEPS = STEPS_A_DAY  # and before it decides alone
 INCUMBENT_LEAST, INCUMBENT_MOST = 0.0001, 0.5  # budget of a lane that may be as late as its incumbent
 HOUR_STEPS, HOUR_SPENT, HOUR_SCALES = 120.0, 0.5, 3.0  # from half of an hour's budget on, up to 3 scales are added
 HEADROOM = 0.4  # no candidate orders for more than 1.5 times the largest load of about a week
 _OUTSIDE_COST = math.log(1.4)  # of those without a margin, before any evidence
-BEGUN_STEPS = STEPS_A_DAY / 2.0  # weight of what candidates cost and missed on other loads
-USUAL_STEPS = STEPS_A_DAY / 6.0
+BEGUN_STEPS, USUAL_STEPS = STEPS_A_DAY / 2.0, STEPS_A_DAY / 6.0  # weight of what came on other loads; of the first load
 _KNOWN = 2  # usable as it is
-_NEVER = 1 << 30
-_NOISE = 1e-9
+_NEVER, _LARGEST, _NOISE = 1 << 30, math.log(2.0**31), 1e-9
 _LATE_NEAR, _LATE_FAR = np.array([-0.81, -0.282, -0.565, -0.354]), np.array([-0.64, -0.257, -0.391, -0.239])
 _COST_NEAR, _COST_FAR = np.array([0.06, 0.071, 0.018, 0.070]), np.array([0.09, 0.123, 0.053, 0.062])
 
@@ -88,10 +85,10 @@ class Scores:
     runner_up: IntArray  # candidate [lane]
     trim: FloatArray  # scales added to the candidate's [lane]
     usual: FloatArray  # decayed sums of load and of steps, by the week [lane, 2]
-    realised: FloatArray  # decayed sums of own late load and of load [lane, 2]
+    realised: FloatArray  # decayed sums of late load, of load, and of late load that orders could have served [lane, 3]
     hour: FloatArray  # own late load of the last hour or so [lane]
     steps: IntArray  # [lane]
-    known: IntArray  # of which a known load was charged [lane]
+    known: IntArray  # of which the load is known [lane]
 
     @classmethod
     def empty(cls, lanes: int) -> Scores:
@@ -110,7 +107,7 @@ class Scores:
             runner_up=integers(lanes, -1),
             trim=np.zeros(lanes),
             usual=np.zeros((lanes, 2)),
-            realised=np.zeros((lanes, 2)),
+            realised=np.zeros((lanes, 3)),
             hour=np.zeros(lanes),
             steps=integers(lanes),
             known=integers(lanes),
@@ -121,26 +118,8 @@ class Scores:
         return Scores(*(getattr(self, each.name).copy() for each in fields(self)))
 
 
-class _Columns(NamedTuple):
-    """`Scores` as compiled code reads them."""
-
-    cost: StatArray
-    late: StatArray
-    load: FloatArray
-    minima: CountArray
-    before: CountArray
-    level: FloatArray
-    scale: FloatArray
-    weight: StatArray
-    own: IntArray
-    in_charge: IntArray
-    runner_up: IntArray
-    trim: FloatArray
-    usual: FloatArray
-    realised: FloatArray
-    hour: FloatArray
-    steps: IntArray
-    known: IntArray
+# `Scores` as compiled code reads them.
+_Columns = NamedTuple("_Columns", [(each.name, NDArray) for each in fields(Scores)])  # type: ignore[misc]  # no literals
 
 
 def rulings(scores: Scores, forecasts: Forecasts, came: Came, terms: Terms) -> Ruling:
@@ -150,14 +129,14 @@ def rulings(scores: Scores, forecasts: Forecasts, came: Came, terms: Terms) -> R
     lowers nobody's order. Blocks of any length give what one step at a time gives.
     """
     lanes, steps = forecasts.base.shape
-    ruling = Ruling(*(np.zeros((lanes, steps), np.int64) for _ in Ruling._fields))
+    ruling = Ruling.empty(lanes, steps)
     columns = _Columns(*(getattr(scores, each.name) for each in fields(scores)))
-    _rulings(columns, forecasts, came, terms, ruling)
+    _rulings(cast("Scores", columns), forecasts, came, terms, ruling)
     return ruling
 
 
 @compiled
-def _rulings(scores: _Columns, forecasts: Forecasts, came: Came, terms: Terms, ruling: Ruling) -> None:
+def _rulings(scores: Scores, forecasts: Forecasts, came: Came, terms: Terms, ruling: Ruling) -> None:
     orders, missed = np.empty(CANDIDATES, np.int64), np.empty(CANDIDATES, np.bool_)
     for lane in range(ruling.order.shape[0]):
         startup, low, high = terms.startup[lane], terms.low[lane], terms.high[lane]
@@ -166,9 +145,9 @@ def _rulings(scores: _Columns, forecasts: Forecasts, came: Came, terms: Terms, r
         for step in range(ruling.order.shape[1]):
             demand, usable = came.demand[lane, step], came.usable[lane, step]
             n = scores.steps[lane]
-            if usable > 0 and scores.usual[lane, 1] == 0.0:
+            if usable > 0 and scores.known[lane] < HEARD_STEPS:
                 _begun(scores, lane, demand, startup, terms.budget[lane])
-            if usable > 0 and n > terms.lag[lane]:
+            elif usable > 0:
                 _charged(scores, came, terms, (lane, step, merged), missed)
             _remembered(scores, forecasts, lane, step)
             most = forecasts.peak[lane, step] + HEADROOM
@@ -182,9 +161,7 @@ def _rulings(scores: _Columns, forecasts: Forecasts, came: Came, terms: Terms, r
                 if n % merged == 0:
                     for slot in range(SLOTS - 1, 0, -1):
                         minima[slot] = minima[slot - 1]
-                    minima[0] = order
-                else:
-                    minima[0] = min(minima[0], order)
+                minima[0] = order if n % merged == 0 else min(minima[0], order)
                 if usable > 0:
                     price = order + (terms.churn[lane] * abs(order - before) if n > 0 else 0.0)
                     for span in range(SPANS):
@@ -198,11 +175,13 @@ def _rulings(scores: _Columns, forecasts: Forecasts, came: Came, terms: Terms, r
                 )
             chosen = scores.in_charge[lane]
             order = low
+            ruling.expected[lane, step] = ruling.upper[lane, step] = scores.level[lane, EXPECTED, 0]
+            trim = scores.trim[lane] + _hurry(scores, lane, terms.hour[lane])
+            if 0 <= chosen < GRID or (chosen >= GRID and trim > 0.0):
+                place = scores.level[lane], scores.scale[lane], scores.weight[lane]
+                order, ruling.upper[lane, step] = _blended(place, most, bounds, trim)
             if chosen >= GRID:
-                order = scores.before[lane, chosen]
-            elif chosen >= 0:
-                trim = scores.trim[lane] + _hurry(scores, lane, terms.hour[lane])
-                order = _blended(scores.level[lane], scores.scale[lane], most, bounds, scores.weight[lane], trim)
+                order = max(order, scores.before[lane, chosen])
             order = max(order, scores.own[lane, 0]) if usable < _KNOWN and n > 0 else order
             for back in range(REMEMBERED - 1, 0, -1):
                 scores.own[lane, back] = scores.own[lane, back - 1]
@@ -213,8 +192,14 @@ def _rulings(scores: _Columns, forecasts: Forecasts, came: Came, terms: Terms, r
 
 
 @compiled
-def _begun(scores: _Columns, lane: int, demand: float, startup: int, budget: float) -> None:
-    """Scores before any evidence: half a day of what such candidates cost and missed on other loads."""
+def _begun(scores: Scores, lane: int, demand: float, startup: int, budget: float) -> None:
+    """Scores before any evidence: half a day of what such candidates cost and missed on other loads.
+
+    Each load before the first that is charged sizes them anew, at the mean of all.
+    """
+    scores.known[lane] += 1
+    before = scores.usual[lane, 0] / max(scores.usual[lane, 1], 1.0)
+    demand = before + (demand - before) / scores.known[lane]
     far = min(max(math.log(max(startup, 1) / 2.0) / math.log(5.0), 0.0), 1.5)
     for candidate in range(CANDIDATES):
         rest = candidate % (SCALES.size * HOLDS.size)
@@ -230,15 +215,14 @@ def _begun(scores: _Columns, lane: int, demand: float, startup: int, budget: flo
             scores.cost[lane, span, candidate] = BEGUN_STEPS * max(demand, 1.0) * math.exp(cost)
     scores.load[lane, :] = BEGUN_STEPS * demand
     scores.usual[lane, 0], scores.usual[lane, 1] = USUAL_STEPS * demand, USUAL_STEPS
-    scores.realised[lane, 0], scores.realised[lane, 1] = 240.0 * demand * budget, 240.0 * demand
+    scores.realised[lane, :] = 240.0 * demand * np.array([budget, 1.0, budget])
 
 
 @compiled
-def _charged(scores: _Columns, came: Came, terms: Terms, place: tuple[int, int, int], missed: BoolArray) -> None:
+def _charged(scores: Scores, came: Came, terms: Terms, place: tuple[int, int, int], missed: BoolArray) -> None:
     """Charge every candidate, and the lane itself, with the load that has become known."""
     lane, step, merged = place
-    n, demand, usable = scores.steps[lane], came.demand[lane, step], came.usable[lane, step]
-    real = came.ready[lane, step]
+    demand, usable, real = came.demand[lane, step], came.usable[lane, step], came.ready[lane, step]
     # What served the newest known load, of lag steps ago, was ordered from lag to lag + start-up steps ago.
     first = terms.lag[lane] - 1
     last = first + terms.startup[lane]
@@ -246,7 +230,7 @@ def _charged(scores: _Columns, came: Came, terms: Terms, place: tuple[int, int, 
     for candidate in range(CANDIDATES):
         ready = _NEVER
         for slot in range(min(first // merged, SLOTS - 1), min(last // merged, SLOTS - 1) + 1):
-            if slot * merged < n:
+            if slot * merged < scores.steps[lane]:
                 ready = min(ready, scores.minima[lane, candidate, slot])
         missed[candidate] = demand > ready + _NOISE or (usable == 1 and real >= 0 and ready <= real)
         avoidable = avoidable or (candidate < GRID and not missed[candidate])
@@ -258,31 +242,43 @@ def _charged(scores: _Columns, came: Came, terms: Terms, place: tuple[int, int, 
             scores.late[lane, span, candidate] *= keep
             if missed[candidate] and avoidable:
                 scores.late[lane, span, candidate] += demand
-    acted = terms.acted[lane] and real >= 0
-    served = real
-    if not acted:
-        served = float(_NEVER)
-        for back in range(first, min(last, REMEMBERED - 1, n - 1) + 1):
-            served = min(served, scores.own[lane, back])
-    share = 1.0 if demand > served + _NOISE or (usable == 1 and served <= real) else 0.0
-    if terms.acted[lane] and came.late[lane, step] >= 0:
-        share = came.late[lane, step]
     keep = 0.5 ** (1.0 / HALF_LIFE_STEPS[SPANS - 1])
     scores.usual[lane, 0] = scores.usual[lane, 0] * keep + demand
     scores.usual[lane, 1] = scores.usual[lane, 1] * keep + 1.0
+    scores.known[lane] += 1
+    share, answers = _late(scores, came, terms, lane, step, last)
+    charged = share * demand if answers else 0.0
     keep = 0.5 ** (1.0 / REALISED_STEPS)
     scores.realised[lane, 0] = scores.realised[lane, 0] * keep + share * demand
     scores.realised[lane, 1] = scores.realised[lane, 1] * keep + demand
-    scores.hour[lane] = scores.hour[lane] * (1.0 - 1.0 / HOUR_STEPS) + share * demand
-    scores.known[lane] += 1
+    scores.realised[lane, 2] = scores.realised[lane, 2] * keep + charged
+    scores.hour[lane] = scores.hour[lane] * (1.0 - 1.0 / HOUR_STEPS) + charged
     weight = min(demand / (scores.usual[lane, 0] / scores.usual[lane, 1] + _NOISE), HEAVY)
     budget = _budget(scores, terms, lane)
-    moved = TRIM * weight * (share - _aim(scores, lane, budget, terms.price[lane])) / budget
-    scores.trim[lane] = min(max(scores.trim[lane] + moved, TRIM_LEAST), TRIM_MOST)
+    moved = TRIM * weight * (share - _aim(scores, lane, budget, terms.price[lane])) / budget if answers else 0.0
+    least = TRIM_LEAST if scores.in_charge[lane] < GRID else 0.0
+    scores.trim[lane] = min(max(scores.trim[lane] + min(moved, TRIM_RISE), least), TRIM_MOST)
 
 
 @compiled
-def _budget(scores: _Columns, terms: Terms, lane: int) -> float:
+def _late(scores: Scores, came: Came, terms: Terms, lane: int, step: int, last: int) -> tuple[float, bool]:
+    """The share of a load that came late by what was ordered up to `last` steps ago, and whether orders answer for it.
+
+    They do not where all of them were the maximum, or would have served the load had they been followed.
+    """
+    demand, usable, real = came.demand[lane, step], came.usable[lane, step], came.ready[lane, step]
+    own = float(_NEVER)
+    for back in range(terms.lag[lane] - 1, min(last, REMEMBERED - 1, scores.steps[lane] - 1) + 1):
+        own = min(own, scores.own[lane, back])
+    missing = terms.acted[lane] and 0 <= real < demand - _NOISE and demand <= own + _NOISE
+    share = 1.0 if missing or demand > own + _NOISE or (usable == 1 and own <= real) else 0.0
+    if terms.acted[lane] and came.late[lane, step] >= 0:
+        share = came.late[lane, step]
+    return share, not (missing or (share > 0 and own >= terms.high[lane]))
+
+
+@compiled
+def _budget(scores: Scores, terms: Terms, lane: int) -> float:
     """The share of the load that may be late: as written, or what the incumbent would have been late in shadow."""
     if not terms.as_incumbent[lane] or scores.known[lane] < EVIDENCE_STEPS:
         return float(terms.budget[lane])
@@ -292,7 +288,7 @@ def _budget(scores: _Columns, terms: Terms, lane: int) -> float:
 
 
 @compiled
-def _aim(scores: _Columns, lane: int, budget: float, price: float) -> float:
+def _aim(scores: Scores, lane: int, budget: float, price: float) -> float:
     """The late share to steer for: below the target after more came late than that, above it after less.
 
     Where lateness has a price, no more than the one in charge found worth it.
@@ -301,12 +297,12 @@ def _aim(scores: _Columns, lane: int, budget: float, price: float) -> float:
     if price > 0 and chosen >= 0:
         late = scores.late[lane, SPANS - 1, chosen] / max(scores.load[lane, SPANS - 1], _NOISE)
         target = min(target, max(late, INCUMBENT_LEAST))
-    spent = scores.realised[lane, 0] / max(scores.realised[lane, 1], _NOISE) / target
+    spent = scores.realised[lane, 2] / max(scores.realised[lane, 1], _NOISE) / target
     return float(target * min(max(1.0 + FEEDBACK * (1.0 - spent), 0.25), 2.0))
 
 
 @compiled
-def _hurry(scores: _Columns, lane: int, most: float) -> float:
+def _hurry(scores: Scores, lane: int, most: float) -> float:
     """Scales added while an hour's budget runs out: none up to half of it, all of `HOUR_SCALES` once it is spent."""
     usual = scores.usual[lane, 0] / max(scores.usual[lane, 1], 1.0)
     spent = scores.hour[lane] / (HOUR_STEPS * usual * most + _NOISE)
@@ -314,7 +310,7 @@ def _hurry(scores: _Columns, lane: int, most: float) -> float:
 
 
 @compiled
-def _remembered(scores: _Columns, forecasts: Forecasts, lane: int, step: int) -> None:
+def _remembered(scores: Scores, forecasts: Forecasts, lane: int, step: int) -> None:
     """Move the forecasts of earlier steps on by one, and put this step's first."""
     level, scale = scores.level[lane], scores.scale[lane]
     for expert in range(EXPERTS):
@@ -344,28 +340,30 @@ def _ordered(level: FloatArray, scale: FloatArray, most: float, bounds: tuple[in
 
 @compiled
 def _blended(
-    level: FloatArray, scale: FloatArray, most: float, bounds: tuple[int, int, int], weight: StatArray, trim: float
-) -> int:
-    """What candidates of some weight order with the trim, the mean of their log demands."""
-    total = 0.0
+    place: tuple[FloatArray, FloatArray, StatArray], most: float, bounds: tuple[int, int, int], trim: float
+) -> tuple[int, float]:
+    """What the candidates of some weight order with the trim, the mean of their log demands; and that without holds."""
+    level, scale, weight = place
+    held, now = 0.0, 0.0
     for expert in range(EXPERTS):
         for z in range(SCALES.size):
-            place = (expert * SCALES.size + z) * HOLDS.size
-            if weight[place : place + HOLDS.size].sum() == 0.0:
+            first = (expert * SCALES.size + z) * HOLDS.size
+            if weight[first : first + HOLDS.size].sum() == 0.0:
                 continue
             largest, back = -np.inf, 0
             for hold in range(HOLDS.size):
                 while back <= max(HOLDS[hold], bounds[2]):
                     largest = max(largest, level[expert, back] + (SCALES[z] + trim) * scale[expert, back])
                     back += 1
-                total += weight[place + hold] * min(largest, most)
-    return _replicas(total, bounds[0], bounds[1])
+                held += weight[first + hold] * min(largest, most)
+                now += weight[first + hold] * min(level[expert, 0] + (SCALES[z] + trim) * scale[expert, 0], most)
+    return _replicas(held, bounds[0], bounds[1]), now
 
 
 @compiled
 def _replicas(log_demand: float, low: int, high: int) -> int:
     """Replicas that a log demand needs, within bounds."""
-    return int(min(max(math.ceil(math.exp(log_demand) - 0.5 - _NOISE), low), high))
+    return int(min(max(math.ceil(math.exp(min(log_demand, _LARGEST)) - 0.5 - _NOISE), low), high))
 
 
 @compiled
@@ -393,7 +391,7 @@ def _cheapest(
     total, lead = 0.0, lowest[:EXPERTS].min()
     for candidate in range(GRID):
         share = math.exp(-(weight[candidate] - lead) / NEARLY)
-        weight[candidate] = share if share >= _LEAST_WEIGHT else 0.0
+        weight[candidate] = share if share >= LEAST_WEIGHT else 0.0
         total += weight[candidate]
     weight /= total
     first = lowest.argmin()

@@ -14,7 +14,7 @@ import numpy as np
 from policies import kpa
 from policies.hpa import loop
 from policies.hpa.behavior import Bounds
-from policies.hpa.columns import default_behavior, steadied
+from policies.hpa.columns import behavior_of, default_behavior, steadied
 from simulations.contenders import Daemon, Hpa, Kpa
 from simulations.scenario import ReplayError
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from policies.arrays import BoolArray, FloatArray, IntArray
+    from policies.model import Behavior
     from simulations.contenders import Contender
     from simulations.scenario import Scenario
 
@@ -74,7 +75,8 @@ def _daemon(policy: Daemon, scenarios: Sequence[Scenario], aim: Aim) -> IntArray
     from simulations import daemon, lead_time  # noqa: PLC0415 - the core takes longer to load than a rule to run
 
     if lead_time.fits(scenarios[0]):
-        return lead_time.plans(scenarios, aim.late_ratio, forecast=policy.forecast, on_step=aim.on_step)
+        told = _last_step(aim.on_step)
+        return lead_time.plans(scenarios, aim.late_ratio, forecast=policy.forecast, told=told)
     if not policy.forecast:
         pace = scenarios[0].pace
         raise ReplayError(
@@ -84,11 +86,14 @@ def _daemon(policy: Daemon, scenarios: Sequence[Scenario], aim: Aim) -> IntArray
     return daemon.plans(scenarios, aim.late_ratio, on_step=aim.on_step)
 
 
+def _last_step(on_step: Callable[[int], None] | None) -> Callable[[slice, object], None] | None:
+    """Who hears of a block's last step."""
+    return None if on_step is None else lambda block, _: on_step(block.stop - 1)
+
+
 def _hpa(policy: Hpa, scenarios: Sequence[Scenario]) -> IntArray:
     pace, seen = scenarios[0].pace, _Seen.of(scenarios)
-    behavior = steadied(
-        default_behavior(len(scenarios)), tolerance_ratio=policy.tolerance_ratio, window_s=policy.window_s
-    )
+    behavior = _behavior(policy, len(scenarios))
     rule = loop.hpa_rule(
         np.array([scenario.serving.capacity for scenario in scenarios]),
         np.full(len(scenarios), policy.target_ratio),
@@ -98,6 +103,13 @@ def _hpa(policy: Hpa, scenarios: Sequence[Scenario]) -> IntArray:
     )
     state = loop.HpaState.begun(rule, seen.demand[:, 0])
     return loop.advance(rule, state, seen.demand, known=seen.known, runs=pace.syncs)[1]
+
+
+def _behavior(policy: Hpa, lanes: int) -> Behavior:
+    """As written, or the defaults of autoscaling/v2 at the policy's tolerance and window."""
+    if policy.written is None:
+        return steadied(default_behavior(lanes), tolerance_ratio=policy.tolerance_ratio, window_s=policy.window_s)
+    return behavior_of([policy.written] * lanes)
 
 
 def _kpa(policy: Kpa, scenarios: Sequence[Scenario]) -> IntArray:

@@ -12,6 +12,8 @@ from policies.quantities import parse_duration_s
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from policies.behavior import Behavior
+
 TOLERANCE_RATIO = 0.1
 WINDOW_S = 300.0
 _LONGEST_WINDOW_S = 3600.0  # that autoscaling/v2 takes
@@ -31,6 +33,7 @@ class Hpa:
     target_ratio: float
     tolerance_ratio: float = TOLERANCE_RATIO
     window_s: float = WINDOW_S  # stabilisation of falls
+    written: Behavior | None = None  # a behavior, in place of tolerance and window
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from policies.arrays import BoolArray, FloatArray, IntArray
     from policies.hpa.loop import HpaRule
+    from policies.lead_time import Decided
     from policies.model import Fleet
     from simulations.scenario import Scenario
 
@@ -42,13 +43,14 @@ def plans(
     objective: float,
     *,
     forecast: bool = True,
-    on_step: Callable[[int], None] | None = None,
+    told: Callable[[slice, Decided], None] | None = None,
     block_steps: int = BLOCK_STEPS,
 ) -> IntArray:
     """The plans `[scenario, step]` of scenarios of one length and pace that `fits`.
 
     `objective` is the share of the load that may be late. Without `forecast` the mean is the load as it is now: the
-    headroom follows how much it changes, and nothing looks ahead. `on_step` is told the last step of each block.
+    headroom follows how much it changes, and nothing looks ahead. `told` hears what was decided on each
+    block of steps.
     """
     seen = _Seen.of(scenarios)
     pace, steps = scenarios[0].pace, seen.demand.shape[1]
@@ -67,12 +69,12 @@ def plans(
         past = past_around(seen.window, first, demand.shape[1], bound.lead)
         nobody = np.full(demand.shape, -1.0)
         came = Came(demand, np.where(known, KNOWN, NOTHING).astype(np.int64), nobody, nobody)
-        order, alone = decided(lead, past, came, bound, first)
-        beside = loop.Beside(np.maximum(order, 1), alone)
+        made = decided(lead, past, came, bound, first)
+        beside = loop.Beside(np.maximum(made.order, 1), made.alone)
         usage = seen.milli[:, block] / loop.UNITS
         state, plan[:, block] = loop.advance(rule, state, usage, known=known, runs=pace.syncs, beside=beside)
-        if on_step is not None:
-            on_step(block.stop - 1)
+        if told is not None:
+            told(block, made)
     return plan
 
 

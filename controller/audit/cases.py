@@ -78,6 +78,7 @@ def case_of(read: Read, assumed: Assumptions) -> Case | Passed:
             *about_limit,
             *about_startup,
             *read.load.findings,
+            *scaled.findings,
             *_about_replicas(read),
             *_about_price(assumed, price),
         ),

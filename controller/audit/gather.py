@@ -90,7 +90,7 @@ async def _autoscalers(prometheus: MeteredPrometheus, wanted: Wanted) -> tuple[S
             why = str(error)
     words = (
         f"autoscalers were read from kube-state-metrics, not from the cluster ({why}): queries of KEDA triggers,"
-        " containers and selectors of metrics are not known that way"
+        " containers, selectors of metrics and behavior are not known that way"
     )
     found = await told_by_metrics(prometheus, cluster.namespace, at_s=wanted.end_s)
     return found, [Finding(About.ACCESS, words)]

@@ -28,7 +28,6 @@ Given = TypeVar("Given")
 Parsed = TypeVar("Parsed")
 
 QUERY_S = 30.0  # a day of a fleet takes longer than a tick's query
-_STEPS_BETWEEN_NEWS = 250
 _SETTINGS = ("kubeconfig", "context")
 _LOADS, _READING, _REPORT = "Load files", "Reading", "Report"
 
@@ -82,7 +81,11 @@ def audit(
         typer.Option(help="Load that one replica serves at 100 %; of load files also p99.9/40, their default."),
     ] = None,
     serving_limit: Annotated[
-        float | None, typer.Option(help="Share of its capacity up to which a replica serves in time; 0.8 if not told.")
+        float | None,
+        typer.Option(
+            help="Share of its capacity up to which a replica serves in time;"
+            " 0.8 if not told, or more where the autoscaler aims above 0.7."
+        ),
     ] = None,
     startup: Annotated[
         str | None, typer.Option(help="Time from a decision until a replica serves; measured if not told, else 60s.")
@@ -145,7 +148,7 @@ def _audited(options: _Options, settings: "Loaded", currency: str) -> "Report":
     began_s = time.perf_counter()
     with _progress() as told:
         found = _of_files(options) if options.loads else asyncio.run(_of_server(options, settings, told))
-        audited, short = judged(found.cases, on_step=_step_teller(told))
+        audited, short = judged(found.cases, told=told)
     return Report(
         at_s=time.time(),
         source=found.source,
@@ -241,11 +244,3 @@ def _progress() -> Iterator[Callable[[str], None]]:
         return
     with shown.status("beginning") as status:
         yield status.update
-
-
-def _step_teller(told: Callable[[str], None]) -> Callable[[str, int], None]:
-    def on_step(who: str, step: int) -> None:
-        if step % _STEPS_BETWEEN_NEWS == 0:
-            told(f"replaying {who}: step {step}")
-
-    return on_step

@@ -12,18 +12,19 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from simulations.audit.document import Report
+    from simulations.audit.verdict import Audited
 
 _COLUMNS = {
     "WORKLOAD": "left",
     "REPLICA-HOURS": "right",
     "COST": "right",
     "LATE": "right",
-    "FORESAIL": "right",
+    "WITH FORESAIL": "right",
     "ITS COST": "right",
+    "ITS LATE": "right",
     "COST RATIO": "right",
-    "LATE THEN": "right",
+    "IF AS LATE": "right",
     "CHURN A DAY": "right",
-    "DAYS": "right",
 }
 
 
@@ -109,13 +110,24 @@ def _table(report: "Report") -> "Table":
                 share(each.incumbent.late_ratio, each.incumbent.late),
                 count(planned),
                 money(price, planned, report.currency),
-                ratio(each.cost_ratio, each.cost),
                 share(each.foresail.late_ratio, each.foresail.late),
+                ratio(each.cost_ratio, each.cost),
+                _if_as_late(each),
                 f"{amount(each.incumbent.churn_per_day)} -> {amount(each.foresail.churn_per_day)}",
-                amount(each.scored_days),
             )
         )
     return table_of(_COLUMNS, rows)
+
+
+def _if_as_late(each: "Audited") -> str:
+    """The cost ratio at the late share of before; a dash where the plain one is fair."""
+    from simulations.audit.figures import cost_interval, cost_ratio
+    from simulations.report.words import ratio
+
+    if each.as_late is None:
+        return "-"
+    who = each.as_late.foresail
+    return ratio(cost_ratio(who, each.incumbent), cost_interval(who, each.incumbent))
 
 
 def _tell_spent(report: "Report") -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from policies.arrays import BoolArray
+    from policies.behavior import Behavior as Written
 
 _SELECTS = {"Max": Select.MAX, "Min": Select.MIN, "Disabled": Select.DISABLED}
 
@@ -24,6 +25,16 @@ def default_behavior(lanes: int) -> Behavior:
     unwritten = booleans(lanes)
     up, down = direction_of([ScaleUp()] * lanes, unwritten), direction_of([ScaleDown()] * lanes, unwritten)
     return Behavior(up, down, given=~unwritten)
+
+
+def behavior_of(written: Sequence[Written]) -> Behavior:
+    """What each lane's user wrote; a direction that is not written has its default."""
+    ups, downs = [each.scale_up for each in written], [each.scale_down for each in written]
+    return Behavior(
+        direction_of([up or ScaleUp() for up in ups], np.array([up is not None for up in ups], np.bool_)),
+        direction_of([down or ScaleDown() for down in downs], np.array([down is not None for down in downs], np.bool_)),
+        given=np.ones(len(written), np.bool_),
+    )
 
 
 def direction_of(rules: Sequence[ScaleUp | ScaleDown], written: BoolArray) -> Direction:

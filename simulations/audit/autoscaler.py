@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from policies.quantities import duration_text
+
+if TYPE_CHECKING:
+    from policies.behavior import Behavior
 
 PERCENT = 100.0
 
@@ -75,6 +79,8 @@ class Autoscaler:
     min_replicas: int
     max_replicas: int
     metrics: tuple[Metric, ...] = ()
+    behavior: Behavior | None = None  # as written; None = the defaults
+    findings: tuple[Finding, ...] = ()
 
     @property
     def uid(self) -> str:
@@ -91,6 +97,7 @@ class About(StrEnum):
     """What a finding is about."""
 
     ACCESS = "access"
+    BEHAVIOR = "behavior"
     BUDGET = "budget"
     CAPACITY = "capacity"
     CENSORED = "censored load"

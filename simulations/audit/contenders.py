@@ -1,68 +1,112 @@
-"""Who competes: the plans that policies make on the audited loads. The one place that knows the replay engine."""
+"""Who competes: the plan that a policy makes on an audited load. The one place that knows the replay engine."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from simulations.backtest import Aim, plans_of
-from simulations.contenders import parse_contender
+import numpy as np
+
+from policies.forecast.nearby import HALF_REPLICA
+from policies.objective import DEFAULT_LATE
+from simulations import lead_time
+from simulations.backtest import plan_of
+from simulations.contenders import Hpa
 from simulations.scenario import Pace, Scenario
 from simulations.serving import ready_replicas
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from policies.arrays import FloatArray, IntArray
+    from policies.lead_time import Decided
     from simulations.audit.case import Case
 
-FORESAIL = "predictive"
 PACE = Pace()
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
-    """What was forecast for each step a start-up before it, in replicas needed, `[step]`."""
+class Rule:
+    """The rule of the autoscaler in place, at the target and with the behavior of the case."""
 
-    lower: FloatArray
-    median: FloatArray
+
+@dataclass(frozen=True, slots=True)
+class Foresail:
+    """What the daemon decides, asked to keep a share of the load that may be late."""
+
+    late_ratio: float = DEFAULT_LATE
+
+
+Who = Rule | Foresail
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """What was forecast for each step a start-up before it, in replicas needed, `[step]`; NaN before there was any.
+
+    `upper` has the margin of whoever was in charge; where that has none, as Kubernetes' rule, it is what was expected.
+    """
+
+    expected: FloatArray
     upper: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a policy would have done: replicas paid and ready, `[step]`, and what it had forecast, if it tells."""
+    """What somebody would have done: replicas paid and ready, `[step]`, and what was forecast, if anything was."""
 
-    policy: str
     paid: IntArray
     ready: IntArray
     band: Band | None = None
 
 
 class Engine(Protocol):
-    """What makes the plans of a policy for every case, in their order; it is told whom to tell each step."""
+    """What makes the plan of one of them for a case."""
 
-    def __call__(
-        self, cases: Sequence[Case], policy: str, *, on_step: Callable[[int], None] | None = None
-    ) -> list[Plan]:
+    def __call__(self, case: Case, who: Who) -> Plan:
         """Replay."""
         ...
 
 
-def contenders(cases: Sequence[Case], policy: str, *, on_step: Callable[[int], None] | None = None) -> list[Plan]:
-    """Replay one policy on every case, in their order. Cases with the same steps share one replay.
-
-    Raises ContenderError for a policy that nobody knows.
-    """
-    scenarios = [_scenario(case) for case in cases]
-    plans = plans_of(parse_contender(policy), scenarios, Aim(on_step=on_step))
-    return [
-        Plan(policy, plan, ready_replicas(plan, startup_steps=case.serving.startup_steps))
-        for case, plan in zip(cases, plans, strict=True)
-    ]
-
-
-def _scenario(case: Case) -> Scenario:
-    """The case as it is replayed: within the autoscaler's bounds, its gaps unknown to the policy."""
+def plan(case: Case, who: Who) -> Plan:
+    """Replay one of them on a case, within the autoscaler's bounds, its gaps unknown to whoever decides."""
     serving = replace(case.serving, max_replicas=case.autoscaler.max_replicas)
-    return Scenario(case.track.demand, case.track.known, float(case.track.at_s[0]), PACE, serving)
+    start_s = float(case.track.at_s[0]) // PACE.step_s * PACE.step_s  # the daemon's steps begin at whole ones
+    scenario = Scenario(case.track.demand, case.track.known, start_s, PACE, serving)
+    heard = None
+    if isinstance(who, Rule):
+        target = case.measure.target_ratio
+        paid = plan_of(Hpa(f"hpa:{target:.4f}", target, written=case.autoscaler.behavior), scenario)
+    else:
+        heard = _Heard.nothing(case.track.demand.size)
+        paid = lead_time.plans([scenario], who.late_ratio, told=heard.take)[0]
+    ready = ready_replicas(paid, startup_steps=serving.startup_steps)
+    return Plan(paid, ready, None if heard is None else heard.band(max(1, serving.startup_steps)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """The forecasts of one load as they are made, log demand in replicas, `[step]`."""
+
+    expected: FloatArray
+    upper: FloatArray
+
+    @classmethod
+    def nothing(cls, steps: int) -> _Heard:
+        """Not a step yet."""
+        return cls(np.full(steps, np.nan), np.full(steps, np.nan))
+
+    def take(self, steps: slice, made: Decided) -> None:
+        """Keep what was forecast with an order."""
+        ordered = made.order[0] > 0
+        self.expected[steps] = np.where(ordered, made.expected[0], np.nan)
+        self.upper[steps] = np.where(ordered, made.upper[0], np.nan)
+
+    def band(self, ahead: int) -> Band:
+        """In replicas, each at the step that it was made for, so many steps later."""
+        return Band(*(_ahead(np.exp(each) - HALF_REPLICA, ahead) for each in (self.expected, self.upper)))
+
+
+def _ahead(made: FloatArray, steps: int) -> FloatArray:
+    """What was said of each step so many steps before it, not below 0."""
+    unsaid = np.full(min(steps, made.size), np.nan)
+    moved: FloatArray = np.concatenate((unsaid, made[: made.size - unsaid.size]))
+    return np.asarray(np.maximum(moved, 0.0))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from simulations.audit.figures import cost_interval, cost_ratio
 from simulations.audit.starter import starter_document
 from simulations.audit.verdict import fleet_of
 
@@ -111,11 +112,21 @@ def _workload(each: Audited) -> dict[str, object]:
         "incumbent": _outcome(each, each.incumbent),
         "incumbentRuleReplayed": _outcome(each, each.rule),
         "foresail": _outcome(each, each.foresail),
+        "foresailAsLate": _as_late(each),
         "leastReplicaHours": _rounded(each.least_replica_hours),
         "costRatio": _value(each.cost_ratio, each.cost),
         "findings": [_finding(one) for one in each.findings],
         "policy": starter_document(case),
     }
+
+
+def _as_late(each: Audited) -> dict[str, object] | None:
+    """Foresail at the incumbent's late share; None where the plain comparison is fair as it is."""
+    if each.as_late is None:
+        return None
+    who = each.as_late.foresail
+    ratio = _value(cost_ratio(who, each.incumbent), cost_interval(who, each.incumbent))
+    return {"objective": each.as_late.late_ratio, **_outcome(each, who), "costRatio": ratio}
 
 
 def _outcome(each: Audited, who: Outcome) -> dict[str, object]:

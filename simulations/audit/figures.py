@@ -125,6 +125,11 @@ def interval(top: FloatArray, bottom: FloatArray, whole: BoolArray) -> Interval 
     return Interval(float(low), float(high))
 
 
+def cost_ratio(one: Outcome, other: Outcome) -> float:
+    """The cost of one over that of the other; 1 where that is 0."""
+    return one.replica_hours / other.replica_hours if other.replica_hours else 1.0
+
+
 def cost_interval(one: Outcome, other: Outcome) -> Interval | None:
     """95 % interval of the cost of one over that of the other, on the same days."""
     return interval(one.days.replica_hours, other.days.replica_hours, one.days.whole & other.days.whole)

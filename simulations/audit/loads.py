@@ -71,7 +71,7 @@ def case_of_load(name: str, load: Load, how: Replayed) -> Case:
         autoscaler=_incumbent(name, how.target_ratio, most),
         track=track,
         serving=serving,
-        measure=Measure("load", "of the file", how.target_ratio),
+        measure=Measure("load", "the file's unit", how.target_ratio),
         replica_hour_price=replica_hour(how.prices, Size()),
         findings=tuple(findings),
     )

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from policies.tournament import INCUMBENT_LEAST, INCUMBENT_MOST
 from simulations.audit.case import scored_steps
-from simulations.audit.contenders import FORESAIL, contenders
-from simulations.audit.figures import Days, Replicas, cost_interval, interval, outcome
+from simulations.audit.contenders import Foresail, Rule, plan
+from simulations.audit.figures import Days, Replicas, cost_interval, cost_ratio, interval, outcome
 from simulations.audit.findings import findings_of
 from simulations.serving import DAY_S, HOUR_S, clairvoyant
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from simulations.audit.figures import Interval, Outcome
 
 LEAST_SCORED_S = 6 * HOUR_S  # with less than this nothing is compared
+EVEN_RATIO = 0.005  # costs that differ by less are the same
+_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +39,32 @@ class Audited:
     rule: Outcome
     foresail: Outcome
     least_replica_hours: float  # of a plan that knows the load beforehand and is never late
-    cost_ratio: float  # Foresail's over the incumbent's
-    cost: Interval | None
     band: Band | None
     findings: tuple[Finding, ...]
+    as_late: AsLate | None = None  # where one of them costs less and the other is late less
 
     @property
     def scored_days(self) -> float:
         """Days that were compared, gaps left out."""
         return float(self.scored.sum()) * self.case.serving.step_s / DAY_S
+
+    @property
+    def cost_ratio(self) -> float:
+        """Foresail's cost over the incumbent's; 1 where that is 0."""
+        return cost_ratio(self.foresail, self.incumbent)
+
+    @property
+    def cost(self) -> Interval | None:
+        """The interval of the cost ratio."""
+        return cost_interval(self.foresail, self.incumbent)
+
+
+@dataclass(frozen=True, slots=True)
+class AsLate:
+    """Foresail asked to keep the incumbent's late share, for a comparison of cost alone."""
+
+    late_ratio: float  # that it was asked to keep
+    foresail: Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +91,20 @@ class Fleet:
 
 
 def audit(
-    cases: Sequence[Case], *, on_step: Callable[[str, int], None] | None = None, engine: Engine = contenders
+    cases: Sequence[Case], *, told: Callable[[str], None] = lambda _: None, engine: Engine = plan
 ) -> tuple[list[Audited], list[Passed]]:
     """Audit cases in their order, and name those with too little to compare.
 
-    `on_step` is told who is replayed and each step. Raises ReplayError.
+    `told` is told who is replayed on which workload.
     """
-    short = [scored_seconds(case) < LEAST_SCORED_S for case in cases]
-    able = [case for case, brief in zip(cases, short, strict=True) if not brief]
-    passed = [_passed(case) for case, brief in zip(cases, short, strict=True) if brief]
-    ahead = engine(able, FORESAIL, on_step=_told(on_step, "Foresail"))
-    rules = _rules(able, engine, _told(on_step, "the incumbent's rule"))
-    return [_audited(case, *plans) for case, *plans in zip(able, ahead, rules, strict=True)], passed
+    able = [case for case in cases if scored_seconds(case) >= LEAST_SCORED_S]
+    passed = [_passed(case) for case in cases if scored_seconds(case) < LEAST_SCORED_S]
+    audited = []
+    for number, case in enumerate(able, start=1):
+        told(f"replaying {case.name}, {number} of {len(able)}")
+        found = _audited(case, engine)
+        audited.append(replace(found, as_late=_as_late(found, engine)))
+    return audited, passed
 
 
 def fleet_of(audited: Sequence[Audited]) -> Fleet | None:
@@ -111,37 +133,34 @@ def scored_seconds(case: Case) -> float:
     return float(scored_steps(case).sum()) * case.serving.step_s
 
 
-def _rules(cases: Sequence[Case], engine: Engine, on_step: Callable[[int], None] | None) -> list[Plan]:
-    """Each incumbent's rule, replayed at its own target; cases with the same target go together."""
-    made: dict[int, Plan] = {}
-    for target in dict.fromkeys(case.measure.target_ratio for case in cases):
-        numbers = [number for number, case in enumerate(cases) if case.measure.target_ratio == target]
-        plans = engine([cases[number] for number in numbers], f"hpa:{target:.4f}", on_step=on_step)
-        made |= dict(zip(numbers, plans, strict=True))
-    return [made[number] for number in range(len(cases))]
-
-
-def _audited(case: Case, ahead: Plan, rule: Plan) -> Audited:
+def _audited(case: Case, engine: Engine) -> Audited:
     scored = scored_steps(case)
-    foresail = outcome(case, _of_plan("Foresail", ahead), scored)
+    ahead, rule = engine(case, Foresail()), engine(case, Rule())
     replayed = outcome(case, _of_plan("rule", rule), scored)
     incumbent = replace(replayed, who="incumbent")
     if case.seen is not None:
         incumbent = outcome(case, Replicas("incumbent", case.seen.paid, case.seen.ready), scored)
     cheapest = np.where(scored, clairvoyant(case.track.demand, case.serving), 0).sum() * case.serving.step_s / HOUR_S
-    paid = incumbent.replica_hours
     return Audited(
         case=case,
         scored=scored,
         incumbent=incumbent,
         rule=replayed,
-        foresail=foresail,
+        foresail=outcome(case, _of_plan("Foresail", ahead), scored),
         least_replica_hours=float(cheapest),
-        cost_ratio=foresail.replica_hours / paid if paid else 1.0,
-        cost=cost_interval(foresail, incumbent),
         band=ahead.band,
         findings=(*case.findings, *findings_of(case, incumbent, replayed, scored)),
     )
+
+
+def _as_late(found: Audited, engine: Engine) -> AsLate | None:
+    """A second replay where neither of both is better in cost and lateness."""
+    cost, later = found.cost_ratio - 1.0, found.foresail.late_ratio - found.incumbent.late_ratio
+    if cost * later >= 0 or abs(cost) < EVEN_RATIO:
+        return None
+    late_ratio = round(min(max(found.incumbent.late_ratio, INCUMBENT_LEAST), INCUMBENT_MOST), _DIGITS)
+    ahead = engine(found.case, Foresail(late_ratio))
+    return AsLate(late_ratio, outcome(found.case, _of_plan("Foresail, as late", ahead), found.scored))
 
 
 def _of_plan(who: str, plan: Plan) -> Replicas:
@@ -156,10 +175,6 @@ def _passed(case: Case) -> Passed:
         " needed: read more days, or wait"
     )
     return Passed(case.name, str(case.autoscaler), why)
-
-
-def _told(on_step: Callable[[str, int], None] | None, who: str) -> Callable[[int], None] | None:
-    return None if on_step is None else lambda step: on_step(who, step)
 
 
 def _days(each: Audited, who: Outcome) -> Days:

@@ -14,7 +14,7 @@ _TIME_STEPS_S = (
 )
 _NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
 _SLACK = 1e-9
-_LARGE = 10_000
+_LARGE = ((1_000_000, 1_000_000, "M"), (10_000, 1000, "k"))
 _FROM_TEN = 10
 
 
@@ -57,14 +57,21 @@ def time_ticks(start_s: float, end_s: float, *, about: int = 8) -> list[Tick]:
     return [Tick(first + step * each, _moment(first + step * each)) for each in range(count)]
 
 
+def moment_text(at_s: float) -> str:
+    """A day and a time of day in UTC: Thu 19 Nov 20:05."""
+    moment = datetime.fromtimestamp(at_s, UTC)
+    return f"{moment:%a} {moment.day} {moment:%b %H:%M}"
+
+
 def _nice_step(rough: float) -> float:
     power = 10.0 ** floor(log10(rough))
     return next(nice * power for nice in _NICE if nice * power >= rough * (1 - _SLACK))
 
 
 def _number(value: float, step: float) -> str:
-    if value >= _LARGE:
-        return f"{value / 1000:,.10g}k"
+    for least, size, sign in _LARGE:
+        if value >= least:
+            return f"{value / size:,.10g}{sign}"
     places = max(0, -floor(log10(step) + _SLACK)) + (1 if 2.4 < step / 10 ** floor(log10(step) + _SLACK) < 2.6 else 0)  # noqa: PLR2004 - a step of 2.5 needs one more place
     return f"{value:,.{places if step < _FROM_TEN else 0}f}"
 

@@ -14,7 +14,7 @@ from simulations.report.thinning import thinned
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from policies.arrays import FloatArray
+    from policies.arrays import BoolArray, FloatArray
     from simulations.report.axes import Tick
 
 WIDTH, HEIGHT = 960, 210
@@ -63,14 +63,15 @@ def svg(plot: Plot) -> str:
     drawn = [
         *_shades(plot, across),
         *_grid(ticks, time_ticks(across.low, across.high), across, up),
-        *(_band(band, plot.at_s, across, up) for band in plot.bands),
+        *(text for band in plot.bands for text in _band(band, plot.at_s, across, up)),
         *(text for line in plot.lines for text in _line(line, plot.at_s, across, up)),
     ]
     label = escape(f"{plot.title}. {', '.join(line.label for line in plot.lines)}; in {plot.unit}", quote=True)
     return (
         f'<figure class="plot"><figcaption><b>{escape(plot.title)}</b> <span class="unit">{escape(plot.unit)}</span>'
         f"{_legend(plot)}</figcaption>"
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(drawn)}</svg></figure>'
+        f'<div class="scroll"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">'
+        f"{''.join(drawn)}</svg></div></figure>"
     )
 
 
@@ -118,22 +119,28 @@ def _line(line: Line, at_s: FloatArray, across: Scale, up: Scale) -> Iterator[st
     yield f'<path class="line {line.look}" d="{drawn}"/>'
 
 
-def _band(band: Range, at_s: FloatArray, across: Scale, up: Scale) -> str:
-    kept = thinned(band.high)
-    both = np.isfinite(band.low[kept]) & np.isfinite(band.high[kept])
-    times, low, high = at_s[kept][both], band.low[kept][both], band.high[kept][both]
-    if not times.size:
-        return ""
-    over = _path(times, high, across, up, "M")
-    under = _path(times[::-1], low[::-1], across, up, "L")
-    return f'<path class="band {band.look}" d="{over}{under}Z"/>'
+def _band(band: Range, at_s: FloatArray, across: Scale, up: Scale) -> Iterator[str]:
+    """The area between both edges, and the upper edge as a line; each edge keeps its own extremes."""
+    both = np.isfinite(band.low) & np.isfinite(band.high)
+    areas, edges = [], []
+    for first, end in _stretches(both):
+        times, low, high = at_s[first:end], band.low[first:end], band.high[first:end]
+        over, under = thinned(high), thinned(low)[::-1]
+        edges.append(_path(times[over], high[over], across, up, "M"))
+        areas.append(f"{edges[-1]}{_path(times[under], low[under], across, up, 'L')}Z")
+    yield f'<path class="band {band.look}" d="{"".join(areas)}"/>'
+    yield f'<path class="line {band.look}" d="{"".join(edges)}"/>'
 
 
 def _runs(at_s: FloatArray, value: FloatArray) -> list[tuple[FloatArray, FloatArray]]:
-    """The stretches between gaps."""
-    known = np.isfinite(value)
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], known, [False])).astype(np.int8)))
-    return [(at_s[a:b], value[a:b]) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    """The values between gaps."""
+    return [(at_s[first:end], value[first:end]) for first, end in _stretches(np.isfinite(value))]
+
+
+def _stretches(known: BoolArray) -> list[tuple[int, int]]:
+    """First points of what is known without a gap, and the points after the last."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], known, [False])).astype(np.int8))).tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 def _path(at_s: FloatArray, value: FloatArray, across: Scale, up: Scale, first: str) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from policies.objective import DEFAULT_LATE
 from policies.quantities import duration_text
 from simulations.audit.autoscaler import About
 from simulations.audit.document import time_text
+from simulations.report.axes import moment_text
 from simulations.report.charts import svg
 from simulations.report.plots import day_start_s, overview, worst_day
 from simulations.report.style import STYLE
@@ -47,12 +49,17 @@ def page(report: Report, policies: Mapping[str, str]) -> str:
 def _heading(report: Report) -> str:
     spent = report.spent
     asked = f", {spent.queries} of {spent.most_queries} queries" if spent.most_queries is not None else ""
-    count_ = len(report.audited)
     return (
         "<header><h1>Autoscaling audit</h1>"
-        f'<p class="soft">{count_} workload{"" if count_ == 1 else "s"} read from {escape(report.source)} at'
+        "<p>What each autoscaler cost over the days below and how much of the load came too late for it, beside what"
+        " Foresail would have done on the same load.</p>"
+        f'<p class="soft">{_workloads(len(report.audited))} read from {escape(report.source)} at'
         f" {time_text(report.at_s)}; took {spent.wall_s:.0f} s{asked}. Nothing was changed anywhere.</p></header>"
     )
+
+
+def _workloads(number: int) -> str:
+    return f"{number} workload{'' if number == 1 else 's'}"
 
 
 def _cards(report: Report, fleet: Fleet) -> str:
@@ -72,7 +79,7 @@ def _cards(report: Report, fleet: Fleet) -> str:
         _card(
             "Compared",
             f"{amount(sum(each.scored_days for each in report.audited))} days",
-            f"of {len(report.audited)} workloads; {len(report.passed)} could not be audited",
+            f"of {_workloads(len(report.audited))} together; {len(report.passed)} could not be audited",
         ),
     ]
     return f'<section class="cards" aria-label="The fleet">{"".join(cards)}</section>'
@@ -104,7 +111,7 @@ def _passed(report: Report) -> str:
 
 def _findings(findings: Iterable[Finding]) -> str:
     rows = "".join(
-        f'<li class="{"warn" if each.about in _GRAVE else "note"}"><b>{escape(each.about)}</b>: '
+        f'<li class="{"warn" if each.about in _GRAVE else "note"}"><b class="about">{escape(each.about)}</b>: '
         f"{escape(each.message)}</li>"
         for each in findings
     )
@@ -118,9 +125,13 @@ def _reading() -> str:
         " rule, replayed). <b>With Foresail</b> is what Foresail would have done on the same load, deciding at each"
         " moment from what was known then, with the same bounds and start-up time.</p>"
         "<p><b>Late</b> is the share of the load that arrived while ready replicas were above their serving limit, the"
-        " share of capacity up to which they serve in time. <b>Cost</b> counts every replica from the moment it is"
-        " asked for. Ranges are 95 % intervals from resampling whole days: they tell how much days differ, not whether"
-        " the assumptions below are right.</p></details>"
+        " share of capacity up to which they serve in time. Foresail is asked to keep it at"
+        f" {DEFAULT_LATE:.0%}, as a policy is that says nothing; where that costs less but is late more than before, or"
+        " the reverse, it is replayed once more, asked to keep the share of before. <b>Cost</b> counts every replica"
+        " from the moment it is asked for.</p>"
+        "<p><b>Ranges</b> are 95 % intervals from resampling whole days: they tell how much days differ, not whether"
+        " the assumptions below are right. <b>The forecast</b> in the plots is what was said of each moment a start-up"
+        " before it: the load that was expected, and that with the margin of who was in charge.</p></details>"
     )
 
 
@@ -130,12 +141,12 @@ def _workload(number: int, each: Audited, report: Report, policies: Mapping[str,
     zoom = ""
     if worst is not None:
         day, plots = worst
-        begins = time_text(day_start_s(each, day))
+        begins = moment_text(day_start_s(each, day))
         zoom = f"<h3>The day with most late load as it was, from {begins}</h3>{''.join(map(svg, plots))}"
     return (
         f'<section id="w{number}"><h2>{escape(name)}</h2>'
         f'<p class="soft">{escape(str(each.case.autoscaler))}</p>'
-        f'<p class="verdict">{escape(sentence[:1].upper() + sentence[1:])}</p>'
+        f'<p class="verdict">{escape(_unbroken(sentence[:1].upper() + sentence[1:]))}</p>'
         f"{_facts(each, report.currency)}"
         f"<h3>What these figures rest on</h3>{_findings(each.findings)}"
         f"<h3>All days, times in UTC</h3>{''.join(map(svg, overview(each, report.currency)))}{zoom}"
@@ -145,12 +156,20 @@ def _workload(number: int, each: Audited, report: Report, policies: Mapping[str,
     )
 
 
+def _unbroken(sentence: str) -> str:
+    """With per cent signs that stay beside their numbers."""
+    return sentence.replace(" %", "\u00a0%")
+
+
 def _facts(each: Audited, currency: str) -> str:
     """The incumbent, its rule replayed, Foresail, and the least possible, side by side."""
     price = each.case.replica_hour_price
     rows = [("As it was", each.incumbent), ("Its rule, replayed", each.rule), ("With Foresail", each.foresail)]
     if each.case.seen is None:
         del rows[1]
+    if each.as_late is not None:
+        asked = f"With Foresail, as late as it was ({percent(each.as_late.late_ratio)})"
+        rows.append((asked, each.as_late.foresail))
     body = "".join(
         f'<tr><th scope="row">{name}</th><td>{count(who.replica_hours)}</td>'
         f"<td>{money(price, who.replica_hours, escape(currency))}</td>"
@@ -165,12 +184,12 @@ def _facts(each: Audited, currency: str) -> str:
     serving = each.case.serving
     caption = (
         f"{amount(each.scored_days)} days compared. At 100 % a replica serves {amount(serving.capacity)}"
-        f" ({escape(each.case.measure.unit)}), in time up to {percent(serving.serving_limit_ratio)}, and takes"
+        f" ({escape(each.case.measure.unit)}), in time up to {serving.serving_limit_ratio * 100:.4g} %, and takes"
         f" {duration_text(serving.startup_s)} to start."
     )
     titles = ("", "replica-hours", "money", "late (95 % interval)", "started or stopped a day")
     head = "".join(f"<th>{title}</th>" for title in titles)
     return (
-        f'<div class="scroll"><table><caption>{caption}</caption><thead><tr>{head}</tr></thead>'
+        f'<p class="soft">{_unbroken(caption)}</p><div class="scroll"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from policies.quantities import duration_text
 from simulations.audit.figures import day_of
 from simulations.report.charts import Line, Plot, Range
 from simulations.serving import HOUR_S
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from simulations.audit.figures import Outcome
     from simulations.audit.verdict import Audited
 
-NOW, THEN, LOAD, NEED = "now", "then", "load", "need"  # CSS classes of the series
+NOW, THEN, LOAD, NEED, TOLD = "now", "then", "load", "need", "told"  # CSS classes of the series
 
 
 def overview(each: Audited, currency: str) -> list[Plot]:
@@ -43,17 +44,14 @@ def _load(each: Audited, steps: IntArray) -> Plot:
     case = each.case
     one = case.serving.capacity * case.serving.serving_limit_ratio
     load = np.where(case.track.known, case.track.demand, np.nan)
-    lines = [
-        Line("load", LOAD, load[steps], filled=True),
-        Line("served in time, as it was", NOW, (each.incumbent.ready * one)[steps]),
-        Line("served in time, with Foresail", THEN, (each.foresail.ready * one)[steps]),
-    ]
-    bands = []
+    lines, bands = [Line("load", LOAD, load[steps], filled=True)], []
+    title = "Load, and what was forecast of it"
     if each.band is not None:
-        low, high = (column[steps] * one for column in (each.band.lower, each.band.upper))
-        bands.append(Range("forecast", THEN, low, high))
+        low, high = (column[steps] * one for column in (each.band.expected, each.band.upper))
+        ahead = duration_text(case.serving.startup_s)
+        bands.append(Range(f"forecast {ahead} ahead: from expected up to its margin", TOLD, low, high))
     return Plot(
-        _when("Load", each, steps), case.measure.unit, case.track.at_s[steps], lines, bands, *_apart(each, steps)
+        _when(title, each, steps), case.measure.unit, case.track.at_s[steps], lines, bands, *_apart(each, steps)
     )
 
 

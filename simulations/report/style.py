@@ -2,11 +2,11 @@
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1c2330; --soft: #5b6472; --rule: #d9dee6; --card: #f5f7fa;
-  --now: #c2410c; --then: #1d5fbf; --load: #8a93a1; --need: #8a93a1; --shade: #eceff4; --warn: #8a5300; --good:
-  #17663a; }
+  --now: #c2410c; --then: #1d5fbf; --told: #0f766e; --load: #8a93a1; --need: #8a93a1; --shade: #eceff4;
+  --warn: #8a5300; }
 @media (prefers-color-scheme: dark) { :root { --paper: #14181f; --ink: #e6eaf0; --soft: #a3adba; --rule: #333b47;
-  --card: #1c222b; --now: #fb8b4b; --then: #6cabff; --load: #8791a0; --need: #8791a0; --shade: #232a34; --warn:
-  #f0b65a; --good: #6fce95; } }
+  --card: #1c222b; --now: #fb8b4b; --then: #6cabff; --told: #4fd1c1; --load: #8791a0; --need: #8791a0; --shade: #232a34;
+  --warn: #f0b65a; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 1080px; padding: 28px 24px 64px; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
@@ -24,12 +24,12 @@ a { color: var(--then); }
 .card .more { font-size: 13px; color: var(--soft); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: var(--soft); padding: 4px 0; }
 th, td { padding: 6px 10px; text-align: right; border-bottom: 1px solid var(--rule); vertical-align: top;
   white-space: nowrap; }
 th { font-weight: 600; }
-thead th { color: var(--soft); font-size: 13px; }
+thead th { color: var(--soft); font-size: 13px; white-space: normal; }
 th[scope=row], thead th:first-child { text-align: left; }
+th[scope=row] { white-space: normal; overflow-wrap: anywhere; min-width: 8em; }
 td .range { display: block; font-size: 12px; color: var(--soft); }
 td.text { text-align: left; white-space: normal; }
 .verdict { font-size: 17px; margin: 8px 0; }
@@ -38,7 +38,9 @@ td.text { text-align: left; white-space: normal; }
 ul.findings { margin: 8px 0 16px; padding-left: 0; list-style: none; max-width: 95ch; }
 ul.findings li { padding: 3px 0 3px 12px; border-left: 3px solid var(--rule); margin: 4px 0; }
 ul.findings li.warn { border-left-color: var(--warn); }
-ul.findings b { font-weight: 600; text-transform: capitalize; }
+ul.findings b { font-weight: 600; }
+ul.findings .about { display: inline-block; }
+ul.findings .about::first-letter { text-transform: uppercase; }
 figure.plot { margin: 18px 0 6px; }
 figcaption { font-size: 14px; }
 svg { display: block; width: 100%; height: auto; }
@@ -50,6 +52,7 @@ svg { display: block; width: 100%; height: auto; }
 .key.shade { opacity: 1; border: 1px solid var(--rule); }
 .key.now { background: var(--now); }
 .key.then { background: var(--then); }
+.key.told { background: var(--told); }
 .key.load, .key.need { background: var(--load); }
 .key.shade { background: var(--shade); }
 .grid { stroke: var(--rule); stroke-width: 1; }
@@ -58,16 +61,22 @@ svg { display: block; width: 100%; height: auto; }
 .shade { fill: var(--shade); }
 .line { fill: none; stroke-width: 1.5; stroke-linejoin: round; }
 .area { stroke: none; opacity: .28; }
-.band { stroke: none; opacity: .22; }
+.band { stroke: none; opacity: .35; }
 .line.now { stroke: var(--now); }
 .line.then { stroke: var(--then); }
+.line.told { stroke: var(--told); stroke-width: 1; }
 .line.load, .line.need { stroke: var(--load); stroke-width: 1; }
-.area.load, .area.need, .band.load { fill: var(--load); }
+.band.told { fill: var(--told); }
+.area.load, .area.need { fill: var(--load); }
 .area.now { fill: var(--now); }
-.area.then, .band.then { fill: var(--then); }
+.area.then { fill: var(--then); }
 details { margin: 14px 0; }
 summary { cursor: pointer; font-weight: 600; }
 pre { background: var(--card); overflow-x: auto; border: 1px solid var(--rule); border-radius: 8px; padding: 12px
   14px; font: 13px/1.45 ui-monospace, monospace; }
+@media (max-width: 700px) { body { padding: 20px 16px 48px; } figure svg { min-width: 620px; }
+  .legend { display: flex; margin-left: 0; } th[scope=row] {
+  position: sticky; left: 0; background: var(--paper); }
+  .cards { grid-template-columns: repeat(2, 1fr); } .card .big { font-size: 16px; } }
 @media print { details { display: block; } h2 { break-before: page; } figure { break-inside: avoid; } }
 """

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulations.audit.document import time_text
+from simulations.audit.figures import cost_interval, cost_ratio
+from simulations.report.axes import moment_text
 from simulations.report.plots import day_start_s
 from simulations.report.words import amount, count, money, percent
 
@@ -18,7 +19,15 @@ if TYPE_CHECKING:
     from simulations.audit.figures import Interval, Outcome
     from simulations.audit.verdict import Audited
 
-_SUMMARY = ("workload", "cost as it was", "late", "cost with Foresail", "late", "its cost of today's", "remarks")
+_SUMMARY = (
+    "workload",
+    "cost as it was",
+    "late",
+    "cost with Foresail",
+    "late",
+    "cost ratio",
+    "ratio if as late as it was",
+)
 
 
 def summary(report: Report) -> str:
@@ -26,7 +35,7 @@ def summary(report: Report) -> str:
     rows = "".join(_row(number, each, report.currency) for number, each in enumerate(report.audited))
     head = "".join(f"<th>{title}</th>" for title in _SUMMARY)
     return (
-        '<div class="scroll"><table><caption>As it was, and with Foresail; small: 95 % intervals over days</caption>'
+        '<p class="soft">As it was, and with Foresail; small: 95 % intervals over days</p><div class="scroll"><table>'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
@@ -36,7 +45,7 @@ def by_day(each: Audited, currency: str) -> str:
     price, days = each.case.replica_hour_price, each.incumbent.days
     titles = ("day from", "replica-hours", "with Foresail", "money", "with Foresail", "late", "with Foresail")
     rows = "".join(
-        f'<tr><th scope="row">{time_text(day_start_s(each, day))}</th>{_cells(_day(each, day, price, currency))}</tr>'
+        f'<tr><th scope="row">{moment_text(day_start_s(each, day))}</th>{_cells(_day(each, day, price, currency))}</tr>'
         for day in np.flatnonzero(days.load > 0).tolist()
     )
     head = "".join(f"<th>{title}</th>" for title in titles)
@@ -51,7 +60,7 @@ def _row(number: int, each: Audited, currency: str) -> str:
         _paid(each.foresail, price, currency),
         _late(each.foresail),
         f"{each.cost_ratio:.2f}{_range(each.cost, lambda value: f'{value:.2f}')}",
-        str(len(each.findings)),
+        _as_late(each),
     ]
     return f'<tr><th scope="row"><a href="#w{number}">{escape(each.case.name)}</a></th>{_cells(cells)}</tr>'
 
@@ -73,6 +82,15 @@ def _paid(who: Outcome, price: float | None, currency: str) -> str:
 
 def _late(who: Outcome) -> str:
     return f"{percent(who.late_ratio)}{_range(who.late, percent)}"
+
+
+def _as_late(each: Audited) -> str:
+    """The cost ratio at the incumbent's late share; a dash where the plain one is fair."""
+    if each.as_late is None:
+        return "-"
+    who = each.as_late.foresail
+    around = cost_interval(who, each.incumbent)
+    return f"{cost_ratio(who, each.incumbent):.2f}{_range(around, lambda value: f'{value:.2f}')}"
 
 
 def _range(around: Interval | None, shown: Callable[[float], str]) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simulations.audit.figures import late_interval
+from simulations.audit.figures import cost_ratio, late_interval
+from simulations.audit.verdict import EVEN_RATIO
 
 if TYPE_CHECKING:
     from simulations.audit.figures import Interval
-    from simulations.audit.verdict import Audited
+    from simulations.audit.verdict import AsLate, Audited
 
 _PLAIN_FROM = 100
 _SMALL = 0.1
-_EVEN = 0.005
 
 
 def count(value: float) -> str:
@@ -54,13 +54,23 @@ def verdict(each: Audited) -> str:
     return (
         f"over {days:.1f} days it paid {count(before.replica_hours)} replica-hours and {percent(before.late_ratio)} of"
         f" the load was late; Foresail would have paid {_change(each.cost_ratio)} and {percent(after.late_ratio)} would"
-        f" have been late{_sure(each)}."
+        f" have been late{_sure(each)}.{'' if each.as_late is None else _as_late(each, each.as_late)}"
+    )
+
+
+def _as_late(each: Audited, allowed: AsLate) -> str:
+    """What the difference in cost is worth, where lateness differs the other way."""
+    late, change = allowed.foresail.late_ratio, _change(cost_ratio(allowed.foresail, each.incumbent))
+    what = "costs less but is late more" if each.cost_ratio < 1 else "costs more but is late less"
+    return (
+        f" So Foresail {what}. Asked to be as late as it was ({percent(allowed.late_ratio)}), Foresail would have paid"
+        f" {change} and {percent(late)} would have been late."
     )
 
 
 def _change(cost_ratio: float) -> str:
     change = cost_ratio - 1.0
-    if abs(change) < _EVEN:
+    if abs(change) < EVEN_RATIO:
         return "as much"
     return f"{abs(change) * 100:.0f} % {'more' if change > 0 else 'less'}"
 
@@ -68,7 +78,7 @@ def _change(cost_ratio: float) -> str:
 def _sure(each: Audited) -> str:
     """Whether days differ so much that cost, or lateness, may be as it was."""
     doubts = []
-    if each.cost is not None and each.cost.low <= 1.0 <= each.cost.high and abs(each.cost_ratio - 1) >= _EVEN:
+    if each.cost is not None and each.cost.low <= 1.0 <= each.cost.high and abs(each.cost_ratio - 1) >= EVEN_RATIO:
         doubts.append("cost")
     change = late_interval(each.foresail, each.incumbent)
     if change is not None and change.low <= 0.0 <= change.high:

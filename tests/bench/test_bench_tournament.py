@@ -58,9 +58,9 @@ class _Layer:
         past = past_around(self._window, self.step, demand.shape[1], self.bound.lead)
         nobody = np.full(demand.shape, -1.0)
         came = Came(demand, np.full(demand.shape, KNOWN, np.int64), nobody, nobody)
-        orders, _ = decided(state, past, came, self.bound, self.step)
+        made = decided(state, past, came, self.bound, self.step)
         self.state, self.step = state, self.step + demand.shape[1]
-        return orders
+        return made.order
 
     def _window(self, first_min: int, end_min: int) -> np.ndarray:
         return self.random.normal(2.3, 0.1, (self.lanes, end_min - first_min)).astype(np.float32)

@@ -147,7 +147,7 @@ def test_what_the_past_teaches() -> None:
     world = Ticks(fleet, [20, 20, 20], now_s=NOW_S, state=state)
     decision = world.tick(readings([80, 80, 80]), after_s=STEP_S, learned=found)
 
-    assert decision.standing.known.tolist() == [known[0] + 1, 0, known[2] + 1]
+    assert decision.standing.known.tolist() == [known[0] + 1, 1, known[2] + 1]
     assert decision.forecast.known.tolist() == [True, False, False]
     assert 10 <= decision.forecast.replicas[0] <= 16  # 80 / 8 is what the load needs now
 
@@ -174,7 +174,7 @@ def test_how_the_tournament_stands() -> None:
     assert standing.candidate[0, 1] // 112 != standing.candidate[0, 0] // 112  # the best of another expert
     assert (standing.cost[0] >= 8.0).all()
     assert (standing.late[0] <= 1.0).all()
-    assert standing.known[0] == HEARD_STEPS
+    assert standing.known[0] == HEARD_STEPS + 2
 
 
 def test_readings_in_doubt_teach_nothing() -> None:

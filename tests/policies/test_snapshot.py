@@ -70,7 +70,7 @@ def test_damaged_bytes_are_refused(damage: object, message: str) -> None:
 def test_another_version_is_refused() -> None:
     core, hours = snapshot_of(replace(after_hours(1), version=99))
 
-    with pytest.raises(ValueError, match="the snapshot has version 99 and this program reads version 2"):
+    with pytest.raises(ValueError, match="the snapshot has version 99 and this program reads version 3"):
         state_from(core, hours)
 
 

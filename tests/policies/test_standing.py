@@ -60,7 +60,7 @@ def test_costs_are_means_and_late_shares_are_of_the_load() -> None:
     lead.scores.load[0, -1] = 50_000.0
     lead.scores.cost[0, -1, [LARGEST_18, 200, INCUMBENT]] = [80_000.0, 90_000.0, 110_000.0]
     lead.scores.late[0, -1, [LARGEST_18, 200, INCUMBENT]] = [350.0, 400.0, 60_000.0]
-    lead.scores.realised[0] = [3.0, 1000.0]
+    lead.scores.realised[0] = [3.0, 1000.0, 2.0]
     stands = standing_of(lead, one())
     assert stands.candidate.tolist() == [[LARGEST_18, 200, INCUMBENT]]
     assert stands.cost[0] == pytest.approx([8.0, 9.0, 11.0])
@@ -133,6 +133,7 @@ def test_a_forecast_is_for_when_an_order_made_now_serves() -> None:
 )
 def test_the_upper_end_of_a_forecast(candidate: int, upper: float) -> None:
     lead = lead_of(candidate)
+    lead.scores.weight[0, min(candidate, GRID - 1)] = 1.0
     lead.scores.level[0, :, 0] = [2.3, 2.0, 2.15]
     lead.scores.scale[0, :, 0] = 0.5
     lead.scores.trim[0] = (np.log(17.0) - 2.0) / 0.5 - 1.8

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from policies.contest import Came, Forecasts, Ruling, Terms
-from policies.tournament import EVIDENCE_STEPS, GRID, INCUMBENT, STEPS_A_DAY, Scores, rulings
+from policies.tournament import EVIDENCE_STEPS, GRID, HEARD_STEPS, INCUMBENT, STEPS_A_DAY, Scores, rulings
 
 if TYPE_CHECKING:
     from policies.arrays import FloatArray
@@ -75,8 +75,8 @@ def test_evidence_counts_known_steps_alone() -> None:
     usable = np.full(demand.shape, 2, np.int64)
     usable[0, 100:150] = 0
     ruling = rulings(Scores.empty(1), said(demand), came(demand, usable=usable), terms())
-    assert ruling.known[0, -1] == DAY + 200 - 2 - 50  # the first two steps are not judged
-    assert np.flatnonzero(ruling.known[0] >= EVIDENCE_STEPS)[0] == DAY + 51
+    assert ruling.known[0, -1] == DAY + 200 - 50
+    assert np.flatnonzero(ruling.known[0] >= EVIDENCE_STEPS)[0] == DAY + 49
 
 
 def test_the_incumbent_is_in_charge_where_it_is_cheapest_and_not_before_there_is_evidence() -> None:
@@ -86,6 +86,18 @@ def test_the_incumbent_is_in_charge_where_it_is_cheapest_and_not_before_there_is
     assert (ruling.candidate[0, : EVIDENCE_STEPS - 10] < GRID).all()
     assert ruling.candidate[0, -1] == INCUMBENT
     assert ruling.order[0, -1] == 28
+
+
+def test_what_was_forecast_is_told_beside_the_order() -> None:
+    demand = noise(2 * DAY)
+    ruling = rulings(Scores.empty(1), said(demand), came(demand), terms())
+    expected, upper = ruling.expected[0, 10:], ruling.upper[0, 10:]
+    np.testing.assert_allclose(expected, np.log(LEVEL + 0.5))
+    margin = (upper - expected) / 0.1  # in scales; no more than the peak and the headroom above it allow
+    assert margin.min() > -2.0
+    assert margin.max() < 15.0
+    # An order is what the newest forecast needs, or what an older one needed that is still held.
+    assert (ruling.order[0, 10:] >= np.ceil(np.exp(upper) - 0.5 - 1e-9)).all()
 
 
 def test_as_late_as_the_incumbent() -> None:
@@ -157,8 +169,90 @@ def test_lateness_that_no_candidate_could_avoid_is_charged_to_none() -> None:
     scores = Scores.empty(1)
     rulings(scores, said(demand), came(demand), terms(high=5))
     before = 0.5 * DAY  # what is charged before any evidence
-    assert scores.late[0, 1].max() <= before * demand[0, 0]
+    assert scores.late[0, 1].max() <= before * demand[0, :HEARD_STEPS].mean()
     assert scores.late[0, 1, :GRID].max() < scores.load[0, 1]
+
+
+def test_a_maximum_that_is_too_small_teaches_the_margin_nothing() -> None:
+    demand = noise(2 * DAY)
+    crowd = slice(DAY, DAY + DAY // 4)
+    demand[0, crowd] *= 3.0
+    models = said(demand)
+    models.base[0, crowd] += np.log(3.0)
+    scores, calm = Scores.empty(1), Scores.empty(1)
+    rulings(scores, models, came(demand), terms(high=40))
+    quiet = np.delete(demand, crowd, axis=1)
+    rulings(calm, said(quiet), came(quiet), terms(high=40))
+    assert scores.trim[0] == pytest.approx(calm.trim[0], abs=0.2)
+    late, load, charged = scores.realised[0]
+    assert late / load > 0.15
+    assert charged / load < 0.011
+
+
+def test_orders_do_not_answer_for_replicas_that_never_came() -> None:
+    demand = noise(2 * DAY)
+    followed, nodes = np.full(demand.shape, 60.0), np.full(demand.shape, 60.0)
+    nodes[0, DAY:] = 10.0  # there are no nodes for more
+    scores, other = Scores.empty(1), Scores.empty(1)
+    rulings(scores, said(demand), came(demand, ready=nodes), terms())
+    rulings(other, said(demand), came(demand, ready=followed), terms())
+    assert scores.trim[0] <= other.trim[0] + 0.5
+    assert scores.realised[0, 0] > 10 * scores.realised[0, 2]
+
+
+def test_replicas_beyond_the_orders_do_not_hide_that_orders_were_too_small() -> None:
+    demand = noise(2 * DAY)
+    plenty, alone = Scores.empty(1), Scores.empty(1)
+    rulings(plenty, said(demand), came(demand, ready=np.full(demand.shape, 99.0)), terms())
+    rulings(alone, said(demand), came(demand), terms())
+    assert plenty.trim.tolist() == alone.trim.tolist()
+
+
+@pytest.mark.parametrize("first", [0.0, 100.0 * LEVEL], ids=["nothing", "a-hundred-times-as-much"])
+def test_what_came_on_other_loads_is_not_sized_by_the_first_load_alone(first: float) -> None:
+    demand = noise(HEARD_STEPS)
+    demand[0, 0] = first
+    scores = Scores.empty(1)
+    rulings(scores, said(demand), came(demand), terms())
+    assert scores.load[0, 1] == pytest.approx(0.5 * DAY * demand.mean())
+    assert scores.usual[0, 0] / scores.usual[0, 1] == pytest.approx(demand.mean())
+    assert scores.known[0] == HEARD_STEPS
+
+
+def test_one_late_step_moves_the_margin_by_half_a_scale_at_most() -> None:
+    demand = noise(DAY)
+    demand[0, -2] = 3.0 * LEVEL
+    scores, before = Scores.empty(1), Scores.empty(1)
+    rulings(scores, said(demand), came(demand), terms(budget=0.0001))
+    rulings(before, said(demand[:, :-2]), came(demand[:, :-2]), terms(budget=0.0001))
+    assert 0.0 < scores.trim[0] - before.trim[0] <= 0.5
+
+
+def test_an_incumbent_in_charge_gets_the_margin_too_once_orders_came_late() -> None:
+    demand = noise(4 * DAY)
+    said_ = said(demand, incumbent=1.4, scale=1.0)
+    scores = Scores.empty(1)
+    rulings(scores, said_, came(demand), terms(budget=0.01))
+    assert (scores.in_charge[0], scores.own[0, 0]) == (INCUMBENT, 28)
+    assert scores.trim[0] >= 0.0
+    scores.trim[0] = 2.0
+    one = said(demand[:, :1], incumbent=1.4, scale=1.0)
+    assert rulings(scores, one, came(demand[:, :1]), terms(budget=0.01)).order[0, 0] > 28
+
+
+def test_what_is_ordered_lies_among_what_nearly_equal_candidates_order() -> None:
+    scores = Scores.empty(1)
+    demand = noise(2 * DAY)
+    rulings(scores, said(demand), came(demand), terms())
+    weight = scores.weight[0]
+    assert weight.sum() == pytest.approx(1.0)
+    assert weight.argmax() == scores.in_charge[0]
+    assert ((weight == 0.0) | (weight > 0.001)).all()
+    assert 1 < np.count_nonzero(weight) < GRID // 4
+    heavy = scores.before[0, :GRID][weight > 0]
+    scores.trim[0] = 0.0
+    order = rulings(scores, said(demand[:, :1]), came(demand[:, :1]), terms()).order[0, 0]
+    assert heavy.min() <= order <= heavy.max()
 
 
 @pytest.mark.parametrize("length", [1, 7, 100])

@@ -5,12 +5,17 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from controller.adapters.kubernetes.objects import controller_of
 from controller.clients.kubernetes import ApiFailure, translated
+from policies.behavior import Behavior
 from policies.quantities import parse_quantity
 from simulations.audit.autoscaler import (
     PERCENT,
+    About,
     Autoscaler,
+    Finding,
     Metric,
     NamedMetric,
     OtherMetric,
@@ -71,7 +76,11 @@ def _of_hpa(item: JsonObject) -> Autoscaler:
     if (percent := spec.get("targetCPUUtilizationPercentage")) is not None:  # autoscaling/v1
         metrics.append(ResourceMetric("cpu", target_ratio=percent / PERCENT))
     return _autoscaler(
-        "HorizontalPodAutoscaler", item, least=spec.get("minReplicas", 1), most=spec["maxReplicas"], metrics=metrics
+        "HorizontalPodAutoscaler",
+        item,
+        bounds=(spec.get("minReplicas", 1), spec["maxReplicas"]),
+        metrics=metrics,
+        behavior=spec.get("behavior"),
     )
 
 
@@ -79,11 +88,16 @@ def _of_scaled_object(item: JsonObject) -> Autoscaler:
     spec: dict[str, Any] = item.get("spec") or {}
     metrics = [_readable(_trigger, each) for each in spec.get("triggers") or ()]
     least, most = spec.get("minReplicaCount", 0), spec.get("maxReplicaCount", _KEDA_MOST)
-    return _autoscaler("ScaledObject", item, least=least, most=most, metrics=metrics)
+    of_hpa = (spec.get("advanced") or {}).get("horizontalPodAutoscalerConfig") or {}
+    return _autoscaler("ScaledObject", item, bounds=(least, most), metrics=metrics, behavior=of_hpa.get("behavior"))
 
 
-def _autoscaler(kind: str, item: JsonObject, *, least: int, most: int, metrics: Sequence[Metric]) -> Autoscaler:
+def _autoscaler(
+    kind: str, item: JsonObject, *, bounds: tuple[int, int], metrics: Sequence[Metric], behavior: JsonObject | None
+) -> Autoscaler:
     target = (item.get("spec") or {}).get("scaleTargetRef") or {}
+    least, most = bounds
+    written, findings = _behavior(behavior)
     return Autoscaler(
         kind=kind,
         namespace=item["metadata"]["namespace"],
@@ -94,7 +108,28 @@ def _autoscaler(kind: str, item: JsonObject, *, least: int, most: int, metrics: 
         min_replicas=least,
         max_replicas=most,
         metrics=tuple(metrics),
+        behavior=written,
+        findings=findings,
     )
+
+
+def _behavior(given: JsonObject | None) -> tuple[Behavior | None, tuple[Finding, ...]]:
+    """What is written of a behavior; the defaults, and a word on them, where it cannot be read."""
+    if not given:
+        return None, ()
+    try:
+        return Behavior.model_validate(_written(given)), ()
+    except ValidationError as error:
+        [first, *_] = error.errors()
+        place = ".".join(map(str, first["loc"])) or "behavior"
+        words = f"its behavior cannot be read ({place}: {first['msg']}); its rule is replayed with the defaults"
+        return None, (Finding(About.BEHAVIOR, words),)
+
+
+def _written(given: JsonObject) -> JsonObject:
+    """Without fields that are null, which stand for their defaults."""
+    plain = {name: value for name, value in given.items() if value is not None}
+    return {name: _written(value) if isinstance(value, dict) else value for name, value in plain.items()}
 
 
 def _readable(read: Callable[[JsonObject], Metric], given: JsonObject) -> Metric:

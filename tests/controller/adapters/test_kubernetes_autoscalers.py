@@ -9,7 +9,7 @@ import pytest
 from controller.adapters.kubernetes.autoscalers import read_autoscalers
 from controller.adapters.kubernetes.discovery import Discovery
 from controller.errors import Rejected
-from simulations.audit.autoscaler import Metric, NamedMetric, OtherMetric, QueryMetric, ResourceMetric
+from simulations.audit.autoscaler import About, Metric, NamedMetric, OtherMetric, QueryMetric, ResourceMetric
 from tests.controller.clients.kubernetes_server import ApiServer, HurriedClock, document, listing, refusal
 
 if TYPE_CHECKING:
@@ -183,3 +183,35 @@ async def test_a_refusal_is_told(tmp_path: Path) -> None:
         server.on(HPAS, refusal(403, "may not list"))
         with pytest.raises(Rejected, match="listing autoscalers: may not list"):
             await read(server)
+
+
+async def test_a_behavior_is_read_from_both_kinds_and_nulls_are_defaults(tmp_path: Path) -> None:
+    down = {"stabilizationWindowSeconds": None, "policies": [{"type": "Pods", "value": 2, "periodSeconds": 60}]}
+    of_hpa = hpa("chat", resource("cpu", averageUtilization=70))
+    of_hpa["spec"]["behavior"] = {"scaleUp": None, "scaleDown": down}
+    advanced = {"horizontalPodAutoscalerConfig": {"behavior": {"scaleUp": {"stabilizationWindowSeconds": 60}}}}
+    async with ApiServer(tmp_path) as server:
+        serve(server, hpas=[of_hpa], keda=[scaled_object(advanced=advanced)])
+        chat, tokens = await read(server)
+    assert chat.behavior is not None
+    assert chat.behavior.scale_up is None
+    assert chat.behavior.scale_down is not None
+    assert chat.behavior.scale_down.stabilization_window_seconds == 300
+    assert [policy.value for policy in chat.behavior.scale_down.policies] == [2]
+    assert tokens.behavior is not None
+    assert tokens.behavior.scale_up is not None
+    assert tokens.behavior.scale_up.stabilization_window_seconds == 60
+    assert chat.findings == tokens.findings == ()
+
+
+async def test_a_behavior_that_cannot_be_read_is_told_and_the_defaults_stand_for_it(tmp_path: Path) -> None:
+    given = hpa("chat", resource("cpu", averageUtilization=70))
+    given["spec"]["behavior"] = {"scaleUp": {"selectPolicy": "Often"}}
+    async with ApiServer(tmp_path) as server:
+        serve(server, hpas=[given])
+        [found] = await read(server)
+    assert found.behavior is None
+    [finding] = found.findings
+    assert finding.about == About.BEHAVIOR
+    assert finding.message.startswith("its behavior cannot be read (scaleUp.selectPolicy: ")
+    assert finding.message.endswith("; its rule is replayed with the defaults")

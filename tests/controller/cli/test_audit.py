@@ -13,20 +13,11 @@ from typer.testing import CliRunner, Result
 from controller.cli import app
 from controller.cli.exits import PARTIAL
 from controller.policy_text import load_policies
-from simulations.audit import verdict
-from tests.simulations.audit.builders import a_step_behind
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MINUTES = 1440 + 480
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The replay of a day takes seconds; what is under test here is the command."""
-    defaults = dict(verdict.audit.__kwdefaults__ or {})
-    monkeypatch.setattr(verdict.audit, "__kwdefaults__", {**defaults, "engine": a_step_behind})
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ from simulations.audit.contenders import Plan
 from simulations.serving import Serving, ready_replicas
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+    from simulations.audit.contenders import Who
 
 START_S = 1_700_006_400.0  # a Wednesday, 00:00 UTC
 STEP_S = 30.0
@@ -54,15 +56,10 @@ def case(
     )
 
 
-def a_step_behind(cases: Sequence[Case], policy: str, *, on_step: Callable[[int], None] | None = None) -> list[Plan]:
-    """An engine that needs no time: every policy asks for what the step before needs in time."""
-    if on_step is not None:
-        on_step(0)
-    return [_plan(each, policy) for each in cases]
-
-
-def _plan(each: Case, policy: str) -> Plan:
-    behind = np.concatenate((each.track.demand[:1], each.track.demand[:-1]))
+def a_step_behind(case: Case, who: Who) -> Plan:
+    """An engine that needs no time: everybody asks for what the step before needs in time."""
+    del who
+    behind = np.concatenate((case.track.demand[:1], case.track.demand[:-1]))
     needed = np.ceil(behind / 8.0).astype(np.int64)
-    paid = np.clip(needed, each.serving.min_replicas, each.autoscaler.max_replicas)
-    return Plan(policy, paid, ready_replicas(paid, startup_steps=each.serving.startup_steps))
+    paid = np.clip(needed, case.serving.min_replicas, case.autoscaler.max_replicas)
+    return Plan(paid, ready_replicas(paid, startup_steps=case.serving.startup_steps))

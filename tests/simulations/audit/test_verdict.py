@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from policies.behavior import Behavior
 from simulations.audit.autoscaler import About
-from simulations.audit.contenders import FORESAIL, contenders
+from simulations.audit.contenders import Foresail, Plan, Rule, Who, plan
 from simulations.audit.document import Report, Spent, document_of
 from simulations.audit.starter import starter
 from simulations.audit.verdict import audit, fleet_of
 from simulations.report.words import verdict
 from tests.simulations.audit.builders import DAY, START_S, a_step_behind, autoscaler, case
+
+if TYPE_CHECKING:
+    from simulations.audit.case import Case
 
 STEPS = DAY + 960  # a day of warm-up and eight hours to compare
 
@@ -45,16 +49,72 @@ def test_a_past_is_compared_with_foresail_on_the_same_steps(demand: np.ndarray) 
 def test_the_engine_of_the_product_replays_every_case_within_its_bounds() -> None:
     load = np.full(240, 20.0)
     load[120:] = 60.0
-    short = case(load, startup_s=60)
-    bounded = case(load, scaled=autoscaler(high=6))
-    plans = contenders([short, bounded], "hpa:0.7000")
+    free = plan(case(load, startup_s=60), Rule())
     # 20 / 7 and 60 / 7 replicas at the target of 70 %; the metric is a step old, replicas serve two steps later.
-    assert plans[0].paid[[0, 120, 121, 239]].tolist() == [3, 3, 9, 9]
-    assert plans[0].ready[[122, 123]].tolist() == [3, 9]  # as asked for at 121
-    assert plans[1].paid.max() == 6
-    told: list[int] = []
-    assert contenders([short], FORESAIL, on_step=told.append)[0].paid.size == 240
-    assert told == [0, 120, 239]
+    assert free.paid[[0, 120, 121, 239]].tolist() == [3, 3, 9, 9]
+    assert free.ready[[122, 123]].tolist() == [3, 9]  # as asked for at 121
+    assert plan(case(load, scaled=autoscaler(high=6)), Rule()).paid.max() == 6
+
+
+def test_a_rule_with_a_behavior_of_its_own_is_replayed_with_it() -> None:
+    load = np.full(240, 20.0)
+    load[120:] = 60.0
+    slow = Behavior.model_validate(
+        {"scaleUp": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}], "stabilizationWindowSeconds": 0}}
+    )
+    paid = plan(case(load, scaled=replace(autoscaler(), behavior=slow)), Rule()).paid
+    # One pod a minute, from step 121 on, up to 8, whose load of 60 is within a tenth of the target: 60 / 56.
+    assert paid[[120, 121, 122, 123, 125, 129, 131, 239]].tolist() == [3, 4, 4, 5, 6, 8, 8, 8]
+
+
+def test_foresails_forecast_stands_at_the_steps_it_was_made_for() -> None:
+    load = np.full(600, 20.0)
+    load[300:] = 60.0
+    made = plan(case(load, startup_s=300), Foresail())
+    assert made.band is not None
+    expected, upper = made.band.expected, made.band.upper
+    # An hour and a step without orders, the delay of the metric, and ten steps ahead.
+    assert np.flatnonzero(np.isfinite(expected))[0] in range(130, 136)
+    assert np.isfinite(upper[140:]).all()
+    np.testing.assert_allclose(expected[250:300], 2.5, atol=0.5)  # 20 / 8
+    # The rise is seen a step later and told of ten steps ahead: not before step 311.
+    assert (expected[301:311] < 4.0).all()
+    assert expected[330:].mean() > 5.0
+    # A load that is off a whole step is put on one: the daemon decides at whole ones.
+    late = case(load, startup_s=300)
+    late = replace(late, track=replace(late.track, at_s=late.track.at_s + 7.0))
+    np.testing.assert_array_equal(plan(late, Foresail()).paid, made.paid)
+
+
+def test_where_one_costs_less_and_the_other_is_late_less_foresail_is_asked_for_the_late_share_of_before(
+    demand: np.ndarray,
+) -> None:
+    asked: list[Who] = []
+
+    def engine(case: Case, who: Who) -> Plan:
+        """Foresail pays for as many as are needed less one, or for 20 where it is asked to be late less."""
+        asked.append(who)
+        tight = isinstance(who, Foresail) and who.late_ratio < 0.01
+        paid = np.full(case.track.demand.size, 20 if tight else 2)
+        return Plan(paid, paid)
+
+    # 10 serve 80: never late, at 80 replica-hours; 2 serve 16: always late, at 16.
+    [found], _ = audit([case(demand, paid=np.full(STEPS, 10.0))], engine=engine)
+    assert asked == [Foresail(), Rule(), Foresail(0.0001)]  # the smallest budget there is
+    assert found.as_late is not None
+    assert found.as_late.foresail.replica_hours == pytest.approx(160)
+    words = verdict(found)
+    assert (
+        "So Foresail costs less but is late more. Asked to be as late as it was (0.01 %), Foresail would have paid"
+        in words
+    )
+    assert " paid 100 % more and 0.00 % would have been late." in words
+    document: Any = document_of(Report(START_S, "here", [found], [], Spent()))
+    told = document["workloads"][0]["foresailAsLate"]
+    assert (told["objective"], told["replicaHours"], told["costRatio"]["value"]) == (0.0001, 160, 2)
+    # 2 are late more and cost less than 10, but no less than 2.
+    [even], _ = audit([case(demand, paid=np.full(STEPS, 2.0))], engine=engine)
+    assert even.as_late is None
 
 
 def test_foresail_is_held_to_the_autoscalers_bounds(demand: np.ndarray) -> None:

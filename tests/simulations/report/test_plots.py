@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from simulations.report.axes import number_ticks, time_ticks
-from simulations.report.charts import Line, Plot, svg
+from simulations.report.charts import Line, Plot, Range, svg
 from simulations.report.thinning import thinned
 
 WEDNESDAY_S = 1_700_006_400.0  # 00:00 UTC
@@ -45,6 +45,7 @@ def test_few_points_are_all_kept() -> None:
         pytest.param(7, ["0", "2", "4", "6", "8"], id="small"),
         pytest.param(0.9, ["0.00", "0.25", "0.50", "0.75", "1.00"], id="below-one"),
         pytest.param(43_000, ["0.0", "20k", "40k", "60k"], id="thousands"),
+        pytest.param(2_300_000, ["0", "1M", "2M", "3M"], id="millions"),
         pytest.param(0, ["0.00", "0.25", "0.50", "0.75", "1.00"], id="nothing"),
     ],
 )
@@ -68,6 +69,15 @@ def test_a_plot_is_sound_xml_with_escaped_words_and_a_path_for_each_run() -> Non
     paths = [each.attrib["d"] for each in figure.iter("path")]
     assert [path.count("M") for path in paths] == [2, 2]  # an area and a line, each of two runs
     assert "nan" not in drawn
+
+
+def test_a_band_has_an_area_and_an_upper_edge_for_each_stretch_in_which_both_edges_are_known() -> None:
+    low, high = np.array([1.0, 1.0, np.nan, 2.0, 2.0]), np.array([2.0, 3.0, 3.0, 4.0, np.nan])
+    at_s = WEDNESDAY_S + 3600.0 * np.arange(5.0)
+    figure = ET.fromstring(svg(Plot("Load", "cores", at_s, (), [Range("forecast", "told", low, high)])))  # noqa: S314 - made here
+    area, edge = (each.attrib["d"] for each in figure.iter("path"))
+    assert (area.count("M"), area.count("Z"), edge.count("M"), edge.count("Z")) == (2, 2, 2, 0)
+    assert "nan" not in area + edge
 
 
 def test_a_plot_of_nothing_is_drawn() -> None:
