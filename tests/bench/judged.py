@@ -42,6 +42,7 @@ USUAL = (0.1, 300.0)  # tolerance and window of Kubernetes
 STAR, STARS = "HPA*", "HPA**"
 DRAWS = 2000
 SIDES = (0.05, 0.95)
+LEAST = 1e-3  # excess in a draw, where days without any were drawn
 
 
 class Setting(NamedTuple):
@@ -214,13 +215,17 @@ def draws_of(days: Sequence[Days], seed: int = 0) -> list[IntArray]:
     return [random.integers(0, count, (DRAWS, count)) for count in whole]
 
 
-def share_of_excess(days: Sequence[Days], others: Sequence[Days]) -> tuple[float, float, float]:
-    """Excess over the clairvoyant relative to another's, in geometric mean over loads, with its 90 % interval."""
-    point = geometric([(mine.ratio - 1) / (theirs.ratio - 1) for mine, theirs in zip(days, others, strict=True)])
+def relative(days: Sequence[Days], others: Sequence[Days], *, less: float) -> tuple[float, float, float]:
+    """Cost relative to another's in geometric mean over loads, with its 90 % interval.
+
+    `less` is taken off both: 1 for the excess over the clairvoyant, 0 for all of the cost.
+    """
+    pairs = list(zip(days, others, strict=True))
+    point = geometric([(mine.ratio - less) / (theirs.ratio - less) for mine, theirs in pairs])
     logs = np.zeros(DRAWS)
-    for mine, theirs, drawn in zip(days, others, draws_of(days), strict=True):
-        excess, other = (np.maximum(each.drawn(drawn)[0] - 1, 1e-3) for each in (mine, theirs))
-        logs += np.log(excess / other) / len(days)
+    for (mine, theirs), drawn in zip(pairs, draws_of(days), strict=True):
+        cost, other = (np.maximum(each.drawn(drawn)[0] - less, LEAST) for each in (mine, theirs))
+        logs += np.log(cost / other) / len(pairs)
     low, high = np.quantile(np.exp(logs), SIDES).tolist()
     return point, low, high
 

@@ -50,7 +50,8 @@ class Point(NamedTuple):
 
 @pytest.mark.skipif(not FIVES, reason=f"{judged.LOADS} holds no five-minute loads: set FORESAIL_SHARED")
 def test_five_minute_loads_as_a_frontier() -> None:
-    jobs = [Asked(*job, objective=each) for *job, each in itertools.product(FIVES, STARTUPS_S, OBJECTIVES)]
+    every = itertools.product(FIVES, STARTUPS_S, OBJECTIVES)
+    jobs = [Asked(name, startup_s, objective=objective) for name, startup_s, objective in every]
     ours = judged.at_once(point_of, jobs)
     rules = judged.at_once(hpa_point, list(itertools.product(FIVES, STARTUPS_S, TARGETS)))
     lines = header("policy", *(f"{startup_s:g} s" for startup_s in STARTUPS_S))
