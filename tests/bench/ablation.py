@@ -1,7 +1,7 @@
 """Plans of the layer with one part taken out: `python -m tests.bench.ablation PART FOLDER`, a process for each part.
 
-Constants are frozen when loops are compiled, so a part is taken out before the first call, and NUMBA_CACHE_DIR must be
-a folder of this part's own.
+Constants are frozen when loops are compiled, so a part that is one is taken out before the first call, and
+NUMBA_CACHE_DIR must be a folder of its own.
 """
 
 from __future__ import annotations
@@ -30,42 +30,22 @@ if TYPE_CHECKING:
     from policies.forecast.recursive import Models
 
 STARTUPS_S = (60.0, 300.0)
-SEASONS, JUMPS, LOCAL = slice(8, 23), slice(23, 28), slice(1, 8)  # features of the mean
+SEASONS, JUMPS = slice(8, 23), slice(23, 28)  # features of the mean
 JUMP_SCALES = slice(5, 8)  # features of the scale that tell how large jumps were
 WEEK = -1  # place of its lag
 NEVER = 10_000_000  # replicas that nobody would order
 
 
+FROZEN: dict[str, dict[str, object]] = {
+    "holds": {"HOLDS": np.zeros_like(tournament.HOLDS)},
+    "the trim": {"TRIM": 0.0},
+    "the memory of a week": {"HALF_LIFE_STEPS": np.full(tournament.SPANS, 1.0 * tournament.STEPS_A_DAY)},
+    "the cap of 1.5 times the peak": {"HEADROOM": 100.0},
+}  # constants of the tournament
+
+
 def nothing(patch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - the layer as it is
     return
-
-
-def no_hold(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(tournament, "HOLDS", np.zeros_like(tournament.HOLDS))
-
-
-def no_trim(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(tournament, "TRIM", 0.0)
-
-
-def no_feedback(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(tournament, "FEEDBACK", 0.0)
-
-
-def memory_of_a_day(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(tournament, "HALF_LIFE_STEPS", np.full(2, 1.0 * tournament.STEPS_A_DAY))
-
-
-def memory_of_a_week(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(tournament, "HALF_LIFE_STEPS", np.full(2, 7.0 * tournament.STEPS_A_DAY))
-
-
-def no_cap(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(tournament, "HEADROOM", 100.0)
-
-
-def no_scores_of_other_loads(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(tournament, "_BEGUN_STEPS", 1.0)
 
 
 def no_outsiders(patch: pytest.MonkeyPatch) -> None:
@@ -79,7 +59,7 @@ def no_outsiders(patch: pytest.MonkeyPatch) -> None:
 
 
 def one_expert(patch: pytest.MonkeyPatch) -> None:
-    """The largest load until an order serves stands for all three."""
+    """The largest load until an order serves stands for the value then as well."""
 
     def alike(models: Models, shape: Shape, *args: object, **named: object) -> FloatArray:
         told = forecasts(models, shape, *args, **named)  # type: ignore[arg-type]  # handed on as they came
@@ -87,7 +67,6 @@ def one_expert(patch: pytest.MonkeyPatch) -> None:
         return told
 
     patch.setattr(lead_time, "forecasts", alike)
-    patch.setattr(tournament, "CALM", 1.0)
 
 
 def without(*features: slice, scales: slice = slice(0)) -> Callable[[pytest.MonkeyPatch], None]:
@@ -126,18 +105,10 @@ def no_week(patch: pytest.MonkeyPatch) -> None:
 
 PARTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "nothing": nothing,
-    "local shape": without(LOCAL),
-    "days, week and time of day": without(SEASONS),
     "recurring jumps": without(JUMPS, scales=JUMP_SCALES),
-    "all but local shape": without(SEASONS, JUMPS, scales=JUMP_SCALES),
-    "all experts but the largest": one_expert,
-    "holds": no_hold,
-    "the trim": no_trim,
-    "the aim's feedback": no_feedback,
-    "the memory of a week": memory_of_a_day,
-    "the memory of a day": memory_of_a_week,
-    "the cap of 1.5 times the peak": no_cap,
-    "the scores of other loads": no_scores_of_other_loads,
+    "days, week and time of day": without(SEASONS),
+    "both": without(SEASONS, JUMPS, scales=JUMP_SCALES),
+    "the expert of the value then": one_expert,
     "incumbent and seasonal-naive": no_outsiders,
 }
 
@@ -145,7 +116,10 @@ PARTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 def main() -> None:
     """Write the plan of every one-minute load and start-up into FOLDER, without this part."""
     part, folder = sys.argv[1], Path(sys.argv[2])
-    PARTS[part](pytest.MonkeyPatch())
+    patch = pytest.MonkeyPatch()
+    for constant, value in FROZEN.get(part, {}).items():
+        patch.setattr(tournament, constant, value)
+    PARTS.get(part, nothing)(patch)
     for name in judged.names("*_1m.parquet"):
         for startup_s in STARTUPS_S:
             plan = judged.planned(Asked(name, startup_s))

@@ -191,8 +191,7 @@ def test_other_settings() -> None:
                 row(
                     words,
                     f"{setting.startup_s:g} s",
-                    *(summary([each[name] for name in reached]) for each in (ours, hpa)),
-                    summary(star),
+                    *(summary({name: each[name] for name in reached}) for each in (ours, hpa, star)),
                     *means(ours, best_of, less=0.0),
                     f"{above} of {len(reached)}",
                 )
@@ -203,9 +202,11 @@ def test_other_settings() -> None:
     assert len(lines) == 3 + 2 * len(OTHERS)
 
 
-def summary(days: Sequence[Days]) -> str:
-    late = [100 * each.late_ratio for each in days]
-    return f"{geometric([each.ratio for each in days]):.3f} / {np.mean(late):.2f} ({max(late):.2f})"
+def summary(found: Mapping[str, Days]) -> str:
+    late = {name: 100 * days.late_ratio for name, days in found.items()}
+    latest = max(late, key=late.__getitem__)
+    cost = geometric([days.ratio for days in found.values()])
+    return f"{cost:.3f} / {np.mean(list(late.values())):.2f} ({late[latest]:.2f} {latest.removesuffix('_1m')})"
 
 
 def test_cold_start(plans: Mapping[Asked, IntArray]) -> None:

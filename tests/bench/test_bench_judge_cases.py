@@ -39,6 +39,7 @@ MONDAY_S = 1_700_438_400.0
 MONDAYS = (7, 14, 21, 28, 35)  # days
 SEEDS = range(3)
 PREDICTIVE = Daemon("predictive")
+PARTS = (*ablation.PARTS, *ablation.FROZEN)
 
 
 class Point(NamedTuple):
@@ -113,7 +114,7 @@ def test_what_each_part_contributes(tmp_path: Path) -> None:
     }
     lines = header("taken out", *(f"excess of {STAR} / late, mean (most), {each:g} s" for each in STARTUPS_S))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        ran = dict(zip(ablation.PARTS, pool.map(lambda part: taken_out(part, tmp_path), ablation.PARTS), strict=True))
+        ran = dict(zip(PARTS, pool.map(lambda part: taken_out(part, tmp_path), PARTS), strict=True))
     for part, found in ran.items():
         cells = []
         for startup_s in STARTUPS_S:
@@ -124,14 +125,14 @@ def test_what_each_part_contributes(tmp_path: Path) -> None:
             cells.append(f"{geometric(ratios):.3f} / {np.mean(missed):.2f} ({max(missed):.2f})")
         lines.append(row(part, *cells))
     show(*lines)
-    assert len(ran) == len(ablation.PARTS)
+    assert len(ran) == len(PARTS)
 
 
 def taken_out(part: str, folder: Path) -> dict[tuple[str, float], Days]:
     """Figures of every load and start-up without one part."""
     place = folder / part.replace(" ", "-")
     place.mkdir()
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(place / "compiled")}
+    environment = {**os.environ, **({"NUMBA_CACHE_DIR": str(place)} if part in ablation.FROZEN else {})}
     command = [sys.executable, "-m", "tests.bench.ablation", part, str(place)]
     subprocess.run(command, check=True, env=environment, cwd=ROOT)
     found = {}
