@@ -178,20 +178,18 @@ def test_other_settings() -> None:
         plans = judged.at_once(judged.planned, jobs)
         best = tuned_for(settings, limit)
         for setting in settings:
-            ours, hpa = {}, {}
-            for name in NAMES:
-                asked = Asked(name, setting.startup_s, setting.peak, limit)
-                ours[name] = days_of(name, setting, plans[asked])
-                hpa[name] = plain(name, setting, "hpa:0.70")
             best_of = {(n, kind): each for (n, where, _, kind), each in best.items() if where == setting}
             reached = [name for name in NAMES if (name, STAR) in best_of]
-            star = [best_of[name, STAR].days for name in reached]
+            asked = {name: Asked(name, setting.startup_s, setting.peak, limit) for name in reached}
+            ours = {name: days_of(name, setting, plans[asked[name]]) for name in reached}
+            hpa = {name: plain(name, setting, "hpa:0.70") for name in reached}
+            star = {name: best_of[name, STAR].days for name in reached}
             above = sum(ours[name].late_ratio > limit for name in reached)
             lines.append(
                 row(
                     words,
                     f"{setting.startup_s:g} s",
-                    *(summary({name: each[name] for name in reached}) for each in (ours, hpa, star)),
+                    *(summary(each) for each in (ours, hpa, star)),
                     *means(ours, best_of, less=0.0),
                     f"{above} of {len(reached)}",
                 )
