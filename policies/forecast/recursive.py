@@ -27,6 +27,7 @@ CLIP_SCALES = 1.5  # an innovation counts for so many scales at most: a jump mus
 CLIP_LEAST, CLIP_MOST = 0.05, 0.5  # between these
 SCALE_LEAST, SCALE_MOST = 0.002, 1.0
 MEAN_MOST = 2.0
+UNUSUAL = 4.0  # times as far from what was learned as usual, squared: beyond, a mean below the base counts for less
 _SCALE_CLIP = 3.0
 _TINY = 0.003
 _MOST = 30.0  # of a coefficient, either way
@@ -96,11 +97,15 @@ def _forecasts(models: _Columns, shape: Shape, lead: Lead, learned: BoolArray, t
                 _scale_learned(
                     scale[lane], scale_gain[lane], scale_then, target, then, math.sqrt(1.0 + lead.startup[lane])
                 )
+            far = -1.0
             for which in range(TARGETS):
                 ahead = 0.0
                 if learned[lane]:
                     for feature in range(MEAN_FEATURES):
                         ahead += mean[lane, which, feature] * shape.mean[lane, step, feature]
+                if ahead < 0.0:
+                    far = _far(mean_gain[lane], shape.mean[lane, step]) if far < 0.0 else far
+                    ahead /= max(math.sqrt(far / UNUSUAL), 1.0)
                 size = _usual(shape.scale[lane, step], math.sqrt(1.0 + lead.startup[lane]))
                 for feature in range(SCALE_FEATURES):
                     size += scale[lane, which, feature] * shape.scale[lane, step, feature]
@@ -108,6 +113,18 @@ def _forecasts(models: _Columns, shape: Shape, lead: Lead, learned: BoolArray, t
                 told[lane, step, TARGETS + which] = min(max(math.exp(size), SCALE_LEAST), SCALE_MOST)
             ring[lane, n % _RING] = told[lane, step]
             count[lane] += 1
+
+
+@compiled
+def _far(gain: FloatArray, features: FloatArray) -> float:
+    """How far features are from those that were learned of: 1 for usual ones, growing with the square."""
+    total = 0.0
+    for row in range(features.size):
+        along = 0.0
+        for column in range(features.size):
+            along += gain[row, column] * features[column]
+        total += features[row] * along
+    return float(total / (features.size * (1.0 - 0.5 ** (1.0 / HALF_LIFE_STEPS))))
 
 
 @compiled

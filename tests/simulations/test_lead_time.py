@@ -9,7 +9,7 @@ from policies.arrays import FloatArray, IntArray
 from simulations import daemon
 from simulations.lead_time import fits, plans
 from simulations.scenario import Pace, Scenario
-from simulations.serving import Serving, figures
+from simulations.serving import Serving, figures, late
 from simulations.traffic import Daily, Noise, Traffic, generate
 
 MONDAY_S = 1_700_438_400.0
@@ -66,6 +66,15 @@ def test_a_flash_crowd_does_not_keep_the_days_after_it_dear() -> None:
     after = slice(5 * DAY, 6 * DAY)
     dear, usual = plan(crowd)[after].sum(), plan(calm)[after].sum()
     assert dear < 1.15 * usual
+
+
+def test_a_jump_like_none_before_is_not_expected_to_go_away() -> None:
+    """Noise that comes and goes teaches that changes go back; a jump of twenty times its size does not."""
+    demand, serving = days(5, noise=0.05), replace(SERVING, startup_s=300.0)
+    hour = slice(4 * DAY, 4 * DAY + 120)
+    demand[hour] *= 2.5
+    ahead, behind = (late(plan(demand, serving, forecast=each), demand, serving) for each in (True, False))
+    assert 0.0 < ahead[hour].sum() < 1.3 * behind[hour].sum()
 
 
 def test_short_dips_are_taken_for_missing_samples_once_they_have_been_seen() -> None:
