@@ -62,6 +62,7 @@ class KubernetesCluster:
         self._scopes = ScopeFinder(session, settings.few_namespaces)
         self._kill_switch = KillSwitch(settings.kill_switch)
         self._quotas = QuotaTable()
+        self._known_quotas: Mapping[str, Sequence[Quota]] = MappingProxyType({})
         self._targets: frozenset[TargetRef] = frozenset()
         self._resources: dict[tuple[str, str], Resource | str] = {}
         self._autoscalers: Resource | str = "the autoscalers: not read yet"
@@ -105,6 +106,7 @@ class KubernetesCluster:
         if state != self._troubles:
             self._troubles = state
             self._tables.changed.update(self._targets)
+            self._quotas.changed = True
         if self._tables.changed or self._viewed is not self._targets:
             self._viewed = self._targets
             for ref in (self._tables.changed & self._targets) | (self._targets - self._views.keys()):
@@ -114,8 +116,10 @@ class KubernetesCluster:
             self._tables.changed.clear()
             self._shown = MappingProxyType(dict(self._views))
         pods = self._tables.pods.views()
-        killed, quotas = self._killed(troubles), self._known_quotas(troubles)
-        return ClusterView(self._shown, pods, self._seen_at_s(), killed, quotas)
+        if self._quotas.changed:
+            self._known_quotas = self._readable_quotas(troubles)
+            self._quotas.changed = False
+        return ClusterView(self._shown, pods, self._seen_at_s(), self._killed(troubles), self._known_quotas)
 
     def problems(self) -> tuple[str, ...]:
         """What is wrong beside the targets' own problems: what Foresail may not read."""
@@ -152,11 +156,11 @@ class KubernetesCluster:
         trouble = troubles.get(key) if key in self._feeds else f"{key.where}: not read yet"
         return f"the kill switch cannot be read: {trouble}" if trouble else None
 
-    def _known_quotas(self, troubles: Mapping[FeedKey, str]) -> Mapping[str, Sequence[Quota]]:
+    def _readable_quotas(self, troubles: Mapping[FeedKey, str]) -> Mapping[str, Sequence[Quota]]:
         """The quotas of the followed namespaces where they can be read; nothing waits for them."""
         keys = {namespace: self._scope.key(QUOTAS, namespace) for namespace in self._scope.namespaces}
         known = (namespace for namespace, key in keys.items() if key in self._feeds and key not in troubles)
-        return {namespace: self._quotas.of(namespace) for namespace in known}
+        return MappingProxyType({namespace: self._quotas.of(namespace) for namespace in known})
 
     def _target_view(self, ref: TargetRef, troubles: Mapping[FeedKey, str]) -> TargetView:
         resource = self._resources.get((ref.api_version, ref.kind), "not read yet")

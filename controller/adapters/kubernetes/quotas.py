@@ -26,10 +26,11 @@ _OF_EVERY_SERVER = {"NotTerminating"}  # pods that serve have no deadline, so th
 
 
 class QuotaTable:
-    """Takes quotas in from watches of them."""
+    """Takes quotas in from watches of them; `changed` says that it has, until somebody takes note."""
 
     def __init__(self) -> None:
         """Hold none."""
+        self.changed = False
         self._quotas: dict[str, dict[str, Quota]] = defaultdict(dict)  # by namespace and name
 
     def of(self, namespace: str) -> Sequence[Quota]:
@@ -40,6 +41,7 @@ class QuotaTable:
         """What to watch."""
 
         def take(change: Change[Quota]) -> None:
+            self.changed = True
             match change:
                 case Replaced(items):
                     for namespace in [key.namespace] if key.namespace is not None else list(self._quotas):
