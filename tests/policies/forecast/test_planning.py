@@ -70,9 +70,8 @@ def test_a_quota_counts_where_it_is_lower_than_the_maximum_then_in_force() -> No
     names = ("quota", "night", "unlimited")
     fleet = fleet_of([policy(name, demand("load", 10), high=20, schedules=[night]) for name in names])
     # 5 replicas are needed; the night, 22 h from now, allows 3.
-    loads = dict.fromkeys(fleet.uid, 40.0) | {"shop/quota": 40.0}
     quota = np.array([{"shop/quota": 4.0, "shop/night": 12.0}.get(uid, np.inf) for uid in fleet.uid])
-    horizon = refitted(replace(piece_of(fleet, *loads.values()), quota=quota))
+    horizon = refitted(replace(piece_of(fleet, 40, 40, 40), quota=quota))
 
     lane = [fleet.uid.index(f"shop/{name}") for name in names]
     found = [minutes_to_maximum(horizon.above_at_s[each]) for each in lane]
