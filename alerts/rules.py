@@ -70,7 +70,7 @@ def _total(increase: str, *labels: str) -> str:
 _WORKLOAD = ("namespace", "workload")
 _FAILED = " or ".join(signals.ACTUATIONS.increase("10m", result=result) for result in ("rejected", "unavailable"))
 _AT_MAX = f"{_largest(signals.DESIRED_REPLICAS, *_WORKLOAD)} == {_largest(signals.MAX_REPLICAS, *_WORKLOAD)}"
-_TO_MAX = _largest(signals.OUTLOOK_ABOVE_MAX, *_WORKLOAD, quantile="0.5")
+_TO_MAX = _largest(signals.OUTLOOK_ABOVE_MAX, *_WORKLOAD, "bound", quantile="0.5")
 _NOT_FIXED = f"{_largest(signals.MAX_REPLICAS, *_WORKLOAD)} != {_largest(signals.MIN_REPLICAS, *_WORKLOAD)}"
 _LATE = _largest(signals.REALISED_LATE, *_WORKLOAD)
 _OVER_BUDGET = f"{_LATE} > {_largest(signals.LATE_BUDGET, *_WORKLOAD)}"
@@ -154,12 +154,13 @@ ALERTS: tuple[Alert, ...] = (
         name="ForesailMaximumAhead",
         expr=f"clamp_min({_TO_MAX} - time(), 0) < {MAXIMUM_AHEAD_S}",
         severity=Severity.WARNING,
-        summary="A workload will need more than its upper bound within three days.",
+        summary="A workload will need more than its maximum or its quota allows within three days.",
         description="{{ $labels.namespace }}/{{ $labels.workload }} is more likely than not to need more replicas than"
-        " its policy allows in {{ $value | humanizeDuration }}. First see whether load grows or an event comes; raise"
-        " the bound in time, after seeing that there are nodes and budget for it.",
+        " its {{ $labels.bound }} allows in {{ $value | humanizeDuration }}. First see whether load grows or an event"
+        " comes; raise the policy's maximum or the namespace's quota in time, after seeing that there are nodes and"
+        " budget for it.",
         wait="60m",
-        labels=("cluster", *_WORKLOAD),
+        labels=("cluster", *_WORKLOAD, "bound"),
     ),
     Alert(
         name="ForesailJournalFailing",

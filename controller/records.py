@@ -36,6 +36,9 @@ class ContainerRequest:
     restart_always: bool = False  # an init container that runs beside the others
 
 
+Charge = tuple[tuple[str, int | None], ...]  # thousandths by resource, as a ResourceQuota names it: requests.cpu, pods
+
+
 @dataclass(frozen=True, slots=True)
 class PodView:
     """What is kept of a pod. Times are wall time; None = not known."""
@@ -53,6 +56,7 @@ class PodView:
     pod_memory_milli: int | None = None
     scheduled_at_s: float | None = None  # when it was bound to a node
     unschedulable: bool = False  # the scheduler found no node with room, so far
+    charge: Charge = ()  # what it takes of a quota; what is absent it takes nothing of
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,15 @@ class TargetView:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """What a ResourceQuota leaves of what pods take, not below 0; None where its use is not counted yet."""
+
+    namespace: str
+    name: str
+    left: Charge
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterView:
     """The cluster as last seen. `seen_at_s` is the wall time up to which the watches are known to be current."""
 
@@ -76,6 +89,7 @@ class ClusterView:
     pods: Mapping[TargetRef, Sequence[PodView]]
     seen_at_s: float
     killed: str | None = None  # why nothing may be written: where the kill switch was set, or that it cannot be read
+    quotas: Mapping[str, Sequence[Quota]] = field(default_factory=dict)  # by namespace; absent where they are not known
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,14 +173,14 @@ _OUTLOOK = Sheet(
 )
 _TO_MAXIMUM = Sheet(
     id=14,
-    title="Time until more than the maximum is needed",
-    description="By workload: at 0.5 more likely than not, at 0.9 with a tenth's chance. No line: not within a week, or"
-    " nothing recent enough is known.",
+    title="Time until more than maximum or quota is needed",
+    description="By workload, and which of the two is lower: at 0.5 more likely than not, at 0.9 with a tenth's chance."
+    " No line: not within a week, or nothing recent enough is known.",
     unit="s",
     queries=(
         Query(
-            f"clamp_min({per_workload(signals.OUTLOOK_ABOVE_MAX, 'quantile')} - time(), 0)",
-            "{{namespace}}/{{workload}} {{quantile}}",
+            f"clamp_min({per_workload(signals.OUTLOOK_ABOVE_MAX, 'quantile', 'bound')} - time(), 0)",
+            "{{namespace}}/{{workload}} {{quantile}} {{bound}}",
         ),
     ),
 )

@@ -205,8 +205,9 @@ OUTLOOK = Gauge(
 )
 OUTLOOK_ABOVE_MAX = Gauge(
     "foresail_outlook_above_max_timestamp_seconds",
-    "When demand will need more than the maximum, at the quantile; absent when not within a week.",
-    (*_WORKLOAD, "quantile"),
+    "When demand will need more than the policy's maximum or the namespace's quota allows, at the quantile; `bound`"
+    " says which of the two is lower: maximum, quota. Absent when not within a week.",
+    (*_WORKLOAD, "quantile", "bound"),
     "seconds",
 )
 OUTLOOK_OLDEST_FIT = Gauge(

@@ -13,6 +13,7 @@ from controller.actuate import Hands, orders_of
 from controller.collect import Collector
 from controller.collect.collector import News
 from controller.collect.questions import target_of
+from controller.collect.quotas import QuotaRoom
 from controller.journal import Intent
 from controller.loop.learning import Learning
 from controller.loop.memory import Happened, Memory
@@ -232,7 +233,7 @@ class Loop:
         await self.supervisor.guarded("tell", self.told.tell(fleet, seen, targets, self._outcomes))
         await self.supervisor.guarded("keep", self.memory.keep(self.state, now_s))
         self.learning.learn_when_due(fleet, self.state, seen)
-        self.planning.plan_when_due(fleet, self.state, seen, reading=self.learning.reading)
+        self.planning.plan_when_due(fleet, self.state, seen, QuotaRoom(view, targets), reading=self.learning.reading)
         return self._report(seen, decision, answers, view)
 
     async def _answers(self) -> Sequence[Answer]:

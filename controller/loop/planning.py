@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
+    from controller.collect.quotas import QuotaRoom
     from controller.ports import Clock
     from policies.arrays import BoolArray, FloatArray, IntArray
     from policies.forecast.planning import Horizon
@@ -50,6 +51,7 @@ class _Now:
     fleet: Fleet
     state: EngineState
     seen: Observation
+    room: QuotaRoom
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,11 @@ class Planning:
         self.plans = Plans.empty(fleet) if self.plans is None else self.plans.aligned_to(fleet)
         self._failed = {uid: self._failed[uid] for uid in fleet.uid if uid in self._failed}
 
-    def plan_when_due(self, fleet: Fleet, state: EngineState, seen: Observation, *, reading: bool) -> None:
+    def plan_when_due(
+        self, fleet: Fleet, state: EngineState, seen: Observation, room: QuotaRoom, *, reading: bool
+    ) -> None:
         """Take note of a tick and go through what is due; not while the past is being read."""
-        self._now = None if reading or not state.history.hours else _Now(fleet, state, seen)
+        self._now = None if reading or not state.history.hours else _Now(fleet, state, seen, room)
         if self._task is not None and self._task.done():
             fault, self._task = None if self._task.cancelled() else self._task.exception(), None
             if fault is not None:
@@ -208,7 +212,14 @@ def _piece_of(now: _Now, due: _Due, fit: HorizonFit) -> Piece:
     part = fleet_for(fleet, keep)
     length_s = float(fleet.history_s.max()) if due.refit else MINUTE_S * PAST_MIN
     window = now.state.history.window(length_s, seen.now_s, rows)
-    return Piece(part, window, serving_per_replica(fleet, seen)[rows], seen.now_s, fit.aligned(demand_rows(part)))
+    return Piece(
+        fleet=part,
+        window=window,
+        serving=serving_per_replica(fleet, seen)[rows],
+        quota=now.room.replicas(due.lanes, seen.pods_per_replica),
+        now_s=seen.now_s,
+        before=fit.aligned(demand_rows(part)),
+    )
 
 
 def _kept(fit: HorizonFit, rows: tuple[str, ...], part: HorizonFit) -> HorizonFit:

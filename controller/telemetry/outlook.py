@@ -14,9 +14,11 @@ from policies.forecast.rolling import HORIZONS_MIN
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from controller.records import TickReport
     from policies.arrays import FloatArray, IntArray
-    from policies.forecast.plans import Models
+    from policies.forecast.plans import Models, Plans
     from policies.signals import Gauge
 
 AHEAD_S = {"5m": 300.0, "1h": 3600.0, "1d": 86_400.0, "7d": 604_800.0}  # that quantiles are shown of
@@ -40,10 +42,10 @@ def by_workload(report: TickReport, labels: Sequence[str]) -> Iterator[tuple[Gau
     yield signals.OUTLOOK, names, np.concatenate(values)
     above_s = plans.above_maximum_at(report.at_s)
     lanes, places = np.nonzero(np.isfinite(above_s))
-    pairs = zip(lanes.tolist(), places.tolist(), strict=True)
+    told = zip(lanes.tolist(), places.tolist(), bounds(plans)[lanes, places].tolist(), strict=True)
     yield (
         signals.OUTLOOK_ABOVE_MAX,
-        [f'{labels[each]},quantile="{LEVELS[level]:g}"}}' for each, level in pairs],
+        [f'{labels[each]},quantile="{LEVELS[level]:g}",bound="{bound}"}}' for each, level, bound in told],
         above_s[lanes, places],
     )
 
@@ -70,6 +72,11 @@ def ahead_text(ahead_min: int) -> str:
     if ahead_min % 1440 == 0:
         return f"{ahead_min // 1440}d"
     return f"{ahead_min // 60}h" if ahead_min % 60 == 0 else f"{ahead_min}m"
+
+
+def bounds(plans: Plans) -> NDArray[np.str_]:
+    """Which of the two allows less, `[lane, level]`: `maximum` or `quota`."""
+    return np.where(plans.bound_by_quota(), "quota", "maximum")
 
 
 def model_name(model: int) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from controller.telemetry.outlook import AHEAD_S, ahead_text, model_name
+from controller.telemetry.outlook import AHEAD_S, ahead_text, bounds, model_name
 from policies.forecast.governance import EXPERTS, Expert
 from policies.forecast.maximum import LEVELS
 from policies.forecast.rolling import HORIZONS_MIN
@@ -21,19 +21,24 @@ _QUANTILES = tuple(f"p{100 * level:g}" for level in LEVELS)
 
 
 def outlook(report: TickReport, lane: int) -> dict[str, Any] | None:
-    """Replicas needed ahead, when more than the maximum are, and which model speaks; None where nothing is said."""
+    """Replicas needed ahead, when more than maximum or quota allow, and which model speaks; None where nothing is said.
+
+    `quota` is what the quotas of the namespace allow, null where they allow any number or nobody knows.
+    """
     plans, now_s = report.plans, report.at_s
     if plans is None or not plans.told_at(now_s)[lane]:
         return None
     ahead = {name: plans.replicas_in(ahead_s, now_s)[lane].tolist() for name, ahead_s in AHEAD_S.items()}
     above_s, maximum = plans.above_maximum_at(now_s)[lane].tolist(), plans.maximum[lane].tolist()
+    quota, bound = float(plans.quota[lane]), bounds(plans)[lane].tolist()
     return {
         "at": _time(float(plans.made_at_s[lane])),
         "replicas": [{"ahead": name, **_by_quantile(said)} for name, said in ahead.items()],
         "aboveMaximum": {
-            name: {"at": _time(at_s) if np.isfinite(at_s) else None, "maximum": most}
-            for name, at_s, most in zip(_QUANTILES, above_s, maximum, strict=True)
+            name: {"at": _time(at_s) if np.isfinite(at_s) else None, "maximum": most, "bound": which}
+            for name, at_s, most, which in zip(_QUANTILES, above_s, maximum, bound, strict=True)
         },
+        "quota": int(quota) if np.isfinite(quota) else None,
         "models": [_signal(plans.models, row) for row in plans.models.rows_of(lane)],
     }
 

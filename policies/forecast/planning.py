@@ -33,6 +33,7 @@ class Piece:
     fleet: Fleet  # of those lanes alone
     window: Window  # of their demand tracks, up to the minute of `now_s`
     serving: FloatArray  # load that one replica serves in time [row]; 0 where nobody knows
+    quota: FloatArray  # replicas that the namespace's quotas allow [lane]; infinite: any, NaN: nobody knows
     now_s: float
     before: HorizonFit  # what was known of the rows
 
@@ -45,8 +46,9 @@ class Horizon:
     uid: tuple[str, ...]  # [lane]
     made_at_s: float
     replicas: NDArray[np.float32]  # needed at LEADS_MIN [lane, lead, level]; NaN where nothing is said
-    above_at_s: FloatArray  # first time that more than the maximum is needed [lane, level]; as `first_above`
+    above_at_s: FloatArray  # first time that more than maximum or quota is needed [lane, level]; as `first_above`
     maximum: IntArray  # in force at that time, or now [lane, level]
+    quota: FloatArray  # as the piece has it: what is allowed now [lane]
     since_s: FloatArray  # the first known minute [lane]; infinite where there is none
 
 
@@ -74,7 +76,8 @@ def looked(piece: Piece, fit: HorizonFit | None = None) -> Horizon:
     replicas = np.full((lanes, len(LEADS_MIN), len(LEVELS)), np.nan)
     np.fmax.at(replicas, lane, load / serving[:, np.newaxis, np.newaxis])
     maximum = _maximum(fleet, piece.now_s)
-    minutes = first_above(replicas, np.array(LEADS_MIN), maximum)
+    room = np.fmin(maximum, piece.quota[:, np.newaxis])
+    minutes = first_above(replicas, np.array(LEADS_MIN), room)
     place = np.searchsorted(LEADS_MIN, np.where(np.isfinite(minutes), minutes, 0.0))
     return Horizon(
         fit=fit,
@@ -83,6 +86,7 @@ def looked(piece: Piece, fit: HorizonFit | None = None) -> Horizon:
         replicas=replicas.astype(np.float32),
         above_at_s=piece.now_s + MINUTE_S * minutes,
         maximum=np.take_along_axis(maximum, place, axis=1),
+        quota=piece.quota,
         since_s=_since(piece.window, lane, lanes),
     )
 

@@ -75,14 +75,15 @@ class Models:
 
 @dataclass(frozen=True, slots=True)
 class Plans:
-    """By lane: what demand will need over the next week, and when more than the maximum."""
+    """By lane: what demand will need over the next week, and when more than maximum or quota allow."""
 
     uid: tuple[str, ...]
     made_at_s: FloatArray  # when the week ahead was looked at; -inf: never
     said: BoolArray  # whether anything was
     replicas: NDArray[np.float32]  # needed at LEADS_MIN from then [lane, lead, level]; NaN where nothing is said
-    above_at_s: FloatArray  # when more than the maximum is needed; infinite: not within the week [lane, level]
+    above_at_s: FloatArray  # when more than maximum or quota is needed; infinite: not within the week [lane, level]
     maximum: IntArray  # in force then [lane, level]
+    quota: FloatArray  # replicas that the namespace's quotas allow; infinite: any, NaN: nobody knows [lane]
     since_s: FloatArray  # first known minute; infinite: none
     models: Models
 
@@ -97,6 +98,7 @@ class Plans:
             replicas=np.full((lanes, len(LEADS_MIN), levels), np.nan, np.float32),
             above_at_s=np.full((lanes, levels), np.nan),
             maximum=np.zeros((lanes, levels), np.int64),
+            quota=np.full(lanes, np.nan),
             since_s=np.full(lanes, np.inf),
             models=Models.empty(fleet),
         )
@@ -127,6 +129,7 @@ class Plans:
             replicas=horizon.replicas,
             above_at_s=horizon.above_at_s,
             maximum=horizon.maximum,
+            quota=horizon.quota,
             since_s=horizon.since_s,
             models=models,
         )
@@ -152,13 +155,18 @@ class Plans:
         return found
 
     def above_maximum_at(self, now_s: float) -> FloatArray:
-        """When demand needs more than the maximum, `[lane, level]`; NaN where that is not within a week, or not known.
+        """When demand needs more than maximum or quota, `[lane, level]`; NaN where not within a week, or not known.
 
         A time that has passed means now.
         """
         at_s = np.where(np.isfinite(self.above_at_s), np.maximum(self.above_at_s, now_s), np.nan)
         at_s[~self.told_at(now_s)] = np.nan
         return at_s
+
+    def bound_by_quota(self) -> BoolArray:
+        """Whether the quota allows less than the maximum, `[lane, level]`; not where nobody knows."""
+        lower: BoolArray = self.quota[:, np.newaxis] < self.maximum
+        return lower
 
 
 def _put(table: T, told: T, *, keep: tuple[str, ...]) -> T:

@@ -34,16 +34,21 @@ def _needs(plans: Plans, lane: int, now_s: float) -> str:
 
 def _maximum(plans: Plans, lane: int, now_s: float) -> str:
     median, high = (plans.above_maximum_at(now_s)[lane] - now_s).tolist()
-    maximum = plans.maximum[lane].tolist()
+    bound = [_bound(plans, lane, level) for level in range(len(LEVELS))]
     if np.isfinite(median):
         early = f" (p90: {_about(high)})" if np.isfinite(high) else ""
-        return f"It will need more than its maximum of {maximum[_MEDIAN]} in about {_about(median)}{early}."
+        return f"It will need more than {bound[_MEDIAN]} in about {_about(median)}{early}."
     if np.isfinite(high):
         return (
-            f"It is not expected to need more than its maximum of {maximum[_HIGH]} within a week,"
-            f" but may in about {_about(high)} (p90)."
+            f"It is not expected to need more than {bound[_HIGH]} within a week, but may in about {_about(high)} (p90)."
         )
-    return f"It is not expected to need more than its maximum of {maximum[_MEDIAN]} within a week."
+    return f"It is not expected to need more than {bound[_MEDIAN]} within a week."
+
+
+def _bound(plans: Plans, lane: int, level: int) -> str:
+    if plans.bound_by_quota()[lane, level]:
+        return f"its quota allows ({plans.quota[lane]:.0f})"
+    return f"its maximum of {plans.maximum[lane, level]}"
 
 
 def _about(time_s: float) -> str:

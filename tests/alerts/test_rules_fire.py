@@ -15,6 +15,7 @@ on_promtool = pytest.mark.server("prometheus")
 RULES = {rule["alert"]: rule for rule in yaml.safe_load(render())["groups"][0]["rules"]}
 CLUSTER = "?var-cluster=a"
 CHAT = 'cluster="a",namespace="shop",workload="chat"'
+AHEAD = f"foresail_outlook_above_max_timestamp_seconds{{{CHAT}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +126,14 @@ FIRING = [
         "70m",
         {
             # A standby tells an older value.
-            f'foresail_outlook_above_max_timestamp_seconds{{{CHAT},pod="x",quantile="0.5"}}': "176999x20 177000x80",
-            f'foresail_outlook_above_max_timestamp_seconds{{{CHAT},pod="y",quantile="0.5"}}': "176000x100",
+            f'{AHEAD},pod="x",quantile="0.5",bound="quota"}}': "176999x20 177000x80",
+            f'{AHEAD},pod="y",quantile="0.5",bound="quota"}}': "176000x100",
         },
-        {"cluster": "a", "namespace": "shop", "workload": "chat"},
+        {"cluster": "a", "namespace": "shop", "workload": "chat", "bound": "quota"},
         # 177,000 s less the 4,200 s of 70 minutes are two days.
-        "shop/chat is more likely than not to need more replicas than its policy allows in 2d 0h 0m 0s. First see"
-        " whether load grows or an event comes; raise the bound in time, after seeing that there are nodes and budget"
-        " for it.",
+        "shop/chat is more likely than not to need more replicas than its quota allows in 2d 0h 0m 0s. First see"
+        " whether load grows or an event comes; raise the policy's maximum or the namespace's quota in time, after"
+        " seeing that there are nodes and budget for it.",
         f"{CLUSTER}&var-namespace=shop&var-workload=chat",
     ),
     Case(
@@ -251,8 +252,8 @@ SILENT = [
             "ForesailMaximumAhead",
             "90m",
             {
-                f'foresail_outlook_above_max_timestamp_seconds{{{CHAT},quantile="0.9"}}': "100000x100",
-                f'foresail_outlook_above_max_timestamp_seconds{{{CHAT},quantile="0.5"}}': "300000x100",
+                f'{AHEAD},quantile="0.9",bound="maximum"}}': "100000x100",
+                f'{AHEAD},quantile="0.5",bound="maximum"}}': "300000x100",
             },
         ),
         id="maximum-ahead-not-for-a-tenths-chance-nor-beyond-three-days",
@@ -261,7 +262,7 @@ SILENT = [
         Case(
             "ForesailMaximumAhead",
             "90m",
-            {f'foresail_outlook_above_max_timestamp_seconds{{{CHAT},quantile="0.5"}}': "100000x40 _x10 100000x50"},
+            {f'{AHEAD},quantile="0.5",bound="maximum"}}': "100000x40 _x10 100000x50"},
         ),
         id="maximum-ahead-not-for-what-is-not-told-for-an-hour",
     ),

@@ -93,12 +93,13 @@ def test_when_the_maximum_is_exceeded_is_told_where_it_is() -> None:
     fleet = decided("shop/a", "shop/b", "shop/c").fleet
     plans = plans_of(fleet)
     plans.above_at_s[:] = [[AT_S + 3 * DAY_S, AT_S + 30 * HOUR_S], [np.inf, AT_S - 60], [np.inf, np.inf]]
+    plans.quota[:] = 8, 9, np.inf  # the maximum is 9
     found = told(report_of("shop/a", "shop/b", "shop/c", plans=plans))
-    name = "foresail_outlook_above_max_timestamp_seconds,namespace=shop,quantile={},workload={}"
+    name = "foresail_outlook_above_max_timestamp_seconds,bound={},namespace=shop,quantile={},workload={}"
     assert {key: value for key, value in found.items() if "above_max" in key} == {
-        name.format("0.5", "a"): AT_S + 3 * DAY_S,
-        name.format("0.9", "a"): AT_S + 30 * HOUR_S,
-        name.format("0.9", "b"): AT_S,  # by now
+        name.format("quota", "0.5", "a"): AT_S + 3 * DAY_S,
+        name.format("quota", "0.9", "a"): AT_S + 30 * HOUR_S,
+        name.format("maximum", "0.9", "b"): AT_S,  # by now
     }
 
 
@@ -137,9 +138,10 @@ def test_the_document_of_a_workload_says_what_is_ahead_and_who_says_so() -> None
     assert [each["ahead"] for each in found["replicas"]] == ["5m", "1h", "1d", "7d"]
     assert (found["replicas"][2]["p50"], found["replicas"][2]["p90"]) == (3.0, 4.0)
     assert found["aboveMaximum"] == {
-        "p50": {"at": None, "maximum": 9},
-        "p90": {"at": "1970-01-02T00:16:40.000Z", "maximum": 9},
+        "p50": {"at": None, "maximum": 9, "bound": "maximum"},
+        "p90": {"at": "1970-01-02T00:16:40.000Z", "maximum": 9, "bound": "maximum"},
     }
+    assert found["quota"] is None
     [signal] = found["models"]
     assert (signal["signal"], signal["fittedAt"]) == ("rps", "1969-12-31T23:16:40.000Z")
     hour, day = signal["horizons"][AN_HOUR], signal["horizons"][A_DAY]
@@ -147,6 +149,34 @@ def test_the_document_of_a_workload_says_what_is_ahead_and_who_says_so() -> None
     assert hour["models"]["ridge"] == {"errorRatio": 0.125, "coverage95": 0.94, "judgedOn": 50.0, "demoted": False}
     assert (day["inCharge"], day["models"]["ridge"]["demoted"]) == ("seasonal", True)
     assert document["explanation"][-2:] == list(outlook_sentences(report.plans, 0, AT_S))
+
+
+def test_the_document_says_what_the_quota_allows_and_that_it_is_the_bound() -> None:
+    report = report_of("shop/chat")
+    assert report.plans is not None
+    report.plans.quota[0], report.plans.maximum[0] = 4, (9, 3)
+    found = documents.workload(report, 0)["outlook"]
+    assert found["quota"] == 4
+    assert [each["bound"] for each in found["aboveMaximum"].values()] == ["quota", "maximum"]
+
+
+@pytest.mark.parametrize(
+    ("median_s", "expected"),
+    [
+        pytest.param(
+            3 * DAY_S, "It will need more than its quota allows (8) in about 3 days (p90: 3 days).", id="it-will"
+        ),
+        pytest.param(
+            np.inf,
+            "It is not expected to need more than its quota allows (8) within a week, but may in about 3 days (p90).",
+            id="it-may",
+        ),
+    ],
+)
+def test_the_quota_is_named_where_it_allows_less_than_the_maximum(median_s: float, expected: str) -> None:
+    plans = plans_of(decided("shop/chat").fleet)
+    plans.above_at_s[0], plans.quota[0] = (AT_S + median_s, AT_S + 3 * DAY_S), 8
+    assert outlook_sentences(plans, 0, AT_S)[1] == expected
 
 
 @pytest.mark.parametrize(

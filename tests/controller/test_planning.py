@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
+from controller.collect.quotas import QuotaRoom
 from controller.loop.planning import LANES_AT_ONCE, LOOK_EVERY_S, RETRY_S, Planning
+from controller.records import ClusterView, PodView, Quota, TargetRef
 from controller.worker import Worker, worker
 from policies.fleet import fleet_of
 from policies.forecast.governance import Expert
@@ -41,6 +43,7 @@ T = TypeVar("T")
 START_S = 1_700_006_400  # a whole hour
 HOUR = 60
 DAY = 24 * HOUR
+POD = PodView("web-1", "Running", deleted=False, ready=True, created_at_s=0, started_at_s=0, transition_at_s=0)
 
 
 @dataclass
@@ -73,6 +76,8 @@ class World:
     fleet: Fleet
     past: dict[str, FloatArray]  # load each minute, the newest last, by lane; NaN where it is not known
     executor: Executor = field(default_factory=Noting)
+    quotas: dict[str, list[Quota]] = field(default_factory=dict)  # by namespace
+    cpu_milli: list[int] = field(default_factory=list)  # that each lane's one pod takes
     clock: VirtualClock = field(default_factory=lambda: VirtualClock(float(START_S)))
 
     def __post_init__(self) -> None:
@@ -94,7 +99,11 @@ class World:
         history = history_of([self.past[self.fleet.uid[lane]] for lane in self.fleet.tracks.lane.tolist()], now_s)
         state = replace(EngineState.fresh(self.fleet), history=history)
         observed = seen([1] * lanes, readings([1.0] * len(uids)), now_s)
-        self.planning.plan_when_due(self.fleet, state, observed, reading=reading)
+        targets = [TargetRef("apps/v1", "Deployment", *uid.split("/")) for uid in self.fleet.uid]
+        charges = [(("requests.cpu", each),) for each in self.cpu_milli or [0] * lanes]
+        pods = {ref: (replace(POD, charge=charge),) for ref, charge in zip(targets, charges, strict=True)}
+        view = ClusterView({}, pods, now_s, quotas=self.quotas)
+        self.planning.plan_when_due(self.fleet, state, observed, QuotaRoom(view, targets), reading=reading)
 
     async def settled(self) -> Plans:
         """Ticks until nothing is under way, and what is told then."""
@@ -155,6 +164,27 @@ async def test_a_growing_workload_is_told_of_its_maximum_before_it_comes() -> No
     assert np.isnan(above_days[1]).all()
     np.testing.assert_allclose(plans.replicas_in(3600.0, now_s)[1, 0], 10, rtol=0.05)
     assert world.noted == [("refitted", ("shop/grows", "shop/rests"))]
+
+
+async def test_a_quota_below_the_maximum_is_what_is_hit_and_one_above_is_not() -> None:
+    # Each has a pod and needs 10 replicas of 100; what is left is enough for 6 or 300 pods more.
+    world = World(fleet("large", "small"), {"shop/large": level(80), "shop/small": level(80)})
+    world.cpu_milli, world.quotas = [1000, 20], {"shop": [Quota("shop", "compute", (("requests.cpu", 6000),))]}
+    plans = await world.settled()
+
+    assert plans.uid == ("shop/large", "shop/small")
+    assert plans.quota.tolist() == [7, 301]
+    assert plans.bound_by_quota().tolist() == [[True, True], [False, False]]
+    above = plans.above_maximum_at(world.clock.now_s())
+    assert above[0].tolist() == [START_S + 300] * 2
+    assert np.isnan(above[1]).all()
+
+    # What is allowed is looked at with the next week, and may no longer be known.
+    world.quotas = {}
+    world.clock.advance(LOOK_EVERY_S)
+    plans = await world.settled()
+    assert np.isnan(plans.quota).all()
+    assert np.isnan(plans.above_maximum_at(world.clock.now_s())).all()
 
 
 async def test_lanes_are_looked_at_anew_and_fitted_anew_when_it_is_time() -> None:

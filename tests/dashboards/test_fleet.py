@@ -60,7 +60,7 @@ def test_panel_ids_are_those_that_links_know() -> None:
         11: "Late load in shadow, and really",
         12: "Evidence of the tournament",
         13: "Next week",
-        14: "Time until more than the maximum is needed",
+        14: "Time until more than maximum or quota is needed",
         15: "Models of the next week",
         16: "Coverage and error of the next week's models",
     }

@@ -12,7 +12,10 @@ import aiohttp
 import numpy as np
 
 from controller.clock import SystemClock
+from controller.collect.questions import target_of
+from controller.collect.quotas import QuotaRoom
 from controller.loop.planning import Planning
+from controller.records import ClusterView
 from controller.settings.values import Listen
 from controller.web import Check, Views, serving, web_app
 from controller.worker import worker
@@ -55,10 +58,14 @@ async def gone_through(lanes: int, days: int) -> Gone:
     """Let a planning go through `lanes` of `days` at one minute, on the real clock, beside a server that is probed."""
     clock, forecast = SystemClock(), {"history": f"{days}d"}
     names = [f"app-{number:05}" for number in range(lanes)]
-    fleet = fleet_of([policy(name, demand("load", 10), forecast=forecast) for name in names])
+    policies = [policy(name, demand("load", 10), forecast=forecast) for name in names]
+    fleet = fleet_of(policies)
     now_s, noticed = clock.now_s(), Noticed()
     history = weeks(lanes, days, now_s)
-    state = replace(EngineState.fresh(fleet), history=history)
+    state, room = (
+        replace(EngineState.fresh(fleet), history=history),
+        QuotaRoom(ClusterView({}, {}, now_s), [*map(target_of, policies)]),
+    )
     observed = seen([1] * lanes, readings([100.0] * lanes), now_s)
     with worker() as executor:
         executor.submit(_peak_mb).result()  # it has started
@@ -66,7 +73,7 @@ async def gone_through(lanes: int, days: int) -> Gone:
         planning.follow(fleet)
 
         async def idle() -> bool:
-            planning.plan_when_due(fleet, state, replace(observed, now_s=clock.now_s()), reading=False)
+            planning.plan_when_due(fleet, state, replace(observed, now_s=clock.now_s()), room, reading=False)
             return not planning.busy
 
         async with serving(web_app(_views()), Listen("127.0.0.1", 0)) as url:

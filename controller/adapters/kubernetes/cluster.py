@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from controller.adapters.kubernetes.discovery import PODS, Discovery, Resource, Unscalable
+from controller.adapters.kubernetes.discovery import PODS, QUOTAS, Discovery, Resource, Unscalable
 from controller.adapters.kubernetes.feeds import FeedKey, Feeds
 from controller.adapters.kubernetes.kill_switch import KillSwitch, KillSwitchPlace
 from controller.adapters.kubernetes.owners import owner_of
+from controller.adapters.kubernetes.quotas import QuotaTable
 from controller.adapters.kubernetes.scale import ScaleReader
 from controller.adapters.kubernetes.scope import Scope, ScopeFinder
 from controller.adapters.kubernetes.tables import Tables
@@ -18,13 +19,13 @@ from controller.clients.kubernetes import WATCH_S, ApiFailure
 from controller.records import ClusterView, TargetView
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from types import TracebackType
 
     from controller.adapters.kubernetes.objects import Scale
     from controller.clients.kubernetes import KubernetesSession, Subject
     from controller.ports import Clock
-    from controller.records import TargetRef
+    from controller.records import Quota, TargetRef
 
 FEW_NAMESPACES = 5  # up to this many are watched one by one
 REPLAN_S = 30.0
@@ -60,6 +61,8 @@ class KubernetesCluster:
         self._feeds = Feeds(session, clock, watch_s=settings.watch_s)
         self._scopes = ScopeFinder(session, settings.few_namespaces)
         self._kill_switch = KillSwitch(settings.kill_switch)
+        self._quotas = QuotaTable()
+        self._known_quotas: Mapping[str, Sequence[Quota]] = MappingProxyType({})
         self._targets: frozenset[TargetRef] = frozenset()
         self._resources: dict[tuple[str, str], Resource | str] = {}
         self._autoscalers: Resource | str = "the autoscalers: not read yet"
@@ -103,6 +106,7 @@ class KubernetesCluster:
         if state != self._troubles:
             self._troubles = state
             self._tables.changed.update(self._targets)
+            self._quotas.changed = True
         if self._tables.changed or self._viewed is not self._targets:
             self._viewed = self._targets
             for ref in (self._tables.changed & self._targets) | (self._targets - self._views.keys()):
@@ -112,11 +116,15 @@ class KubernetesCluster:
             self._tables.changed.clear()
             self._shown = MappingProxyType(dict(self._views))
         pods = self._tables.pods.views()
-        return ClusterView(self._shown, pods, self._seen_at_s(), self._killed(troubles))
+        if self._quotas.changed:
+            self._known_quotas = self._readable_quotas(troubles)
+            self._quotas.changed = False
+        return ClusterView(self._shown, pods, self._seen_at_s(), self._killed(troubles), self._known_quotas)
 
     def problems(self) -> tuple[str, ...]:
         """What is wrong beside the targets' own problems: what Foresail may not read."""
-        watched = self._scaler_keys() | ({self._kill_switch.key} if self._kill_switch.key else set())
+        watched = self._scaler_keys() | self._scope.keys(QUOTAS)
+        watched |= {self._kill_switch.key} if self._kill_switch.key else set()
         found = sorted(trouble for key, trouble in self._feeds.troubles().items() if key in watched)
         found += [self._autoscalers] if isinstance(self._autoscalers, str) else []
         broken = [f"{task.get_name()} has ended" for task in self._tasks if task.done()]
@@ -147,6 +155,12 @@ class KubernetesCluster:
             return on
         trouble = troubles.get(key) if key in self._feeds else f"{key.where}: not read yet"
         return f"the kill switch cannot be read: {trouble}" if trouble else None
+
+    def _readable_quotas(self, troubles: Mapping[FeedKey, str]) -> Mapping[str, Sequence[Quota]]:
+        """The quotas of the followed namespaces where they can be read; nothing waits for them."""
+        keys = {namespace: self._scope.key(QUOTAS, namespace) for namespace in self._scope.namespaces}
+        known = (namespace for namespace, key in keys.items() if key in self._feeds and key not in troubles)
+        return MappingProxyType({namespace: self._quotas.of(namespace) for namespace in known})
 
     def _target_view(self, ref: TargetRef, troubles: Mapping[FeedKey, str]) -> TargetView:
         resource = self._resources.get((ref.api_version, ref.kind), "not read yet")
@@ -231,7 +245,7 @@ class KubernetesCluster:
         return self._resources[ref.api_version, ref.kind]
 
     def _watched(self) -> set[Resource]:
-        every = (PODS, self._autoscalers, self._scaled_objects, *self._resources.values())
+        every = (PODS, QUOTAS, self._autoscalers, self._scaled_objects, *self._resources.values())
         return {each for each in every if isinstance(each, Resource)}
 
     async def _watch(self, targets: Collection[TargetRef]) -> None:
@@ -244,6 +258,8 @@ class KubernetesCluster:
             wanted[key] = self._tables.scaler_subject(key)
         for key in self._scope.keys(PODS):
             wanted[key] = self._tables.pods_subject(key, self._scope.namespaces)
+        for key in self._scope.keys(QUOTAS):
+            wanted[key] = self._quotas.subject(key)
         if self._kill_switch.key is not None:
             wanted[self._kill_switch.key] = self._kill_switch.subject()
         everywhere = FeedKey(PODS, None)

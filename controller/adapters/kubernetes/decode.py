@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from controller.adapters.kubernetes.charges import charge_of
 from controller.records import ContainerRequest, PodView
 from policies.quantities import milli, parse_quantity
 
@@ -50,6 +51,7 @@ def pod_of(item: JsonObject) -> Pod:
             scheduled.get("lastTransitionTime") if scheduled.get("status") == "True" else None
         ),
         unschedulable=scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable",
+        charge=charge_of(spec),
     )
     return Pod(metadata["namespace"], _shared_labels(labels_of(metadata)), view)
 

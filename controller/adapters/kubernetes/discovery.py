@@ -40,6 +40,7 @@ class Resource:
 PODS = Resource("v1", "pods")
 CONFIG_MAPS = Resource("v1", "configmaps")
 EVENTS = Resource("v1", "events")
+QUOTAS = Resource("v1", "resourcequotas")
 
 
 class Unscalable(Exception):

@@ -38,6 +38,7 @@ FLEETS = f"{ROOT}/namespaces/shop/fleets"
 SCALE = f"GET {FLEETS}/llm/scale"
 HPAS = "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers"
 PODS = "/api/v1/namespaces/shop/pods"
+QUOTAS = "/api/v1/namespaces/shop/resourcequotas"
 KINDS = [
     {"name": "fleets", "kind": "Fleet", "namespaced": True},
     {"name": "fleets/scale", "kind": "Scale", "namespaced": True},
@@ -98,7 +99,8 @@ async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
         api.on(SCALE, document(scale("10", 3)))
         api.on(f"GET {PODS}", listing(pod("llm-1"), version="10"))
         api.on(f"GET {HPAS}", listing(version="10"))
-        for path in (FLEETS, PODS, HPAS):
+        api.on(f"GET {QUOTAS}", listing(version="10"))
+        for path in (FLEETS, PODS, HPAS, QUOTAS):
             api.on(f"WATCH {path}", watch())
         yield api
 

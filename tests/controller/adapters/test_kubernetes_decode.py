@@ -134,6 +134,7 @@ def test_pods_of_a_workload_share_what_they_have_in_common() -> None:
 
     assert one.labels is other.labels
     assert one.view.containers is other.view.containers
+    assert one.view.charge is other.view.charge
 
 
 @pytest.mark.parametrize(

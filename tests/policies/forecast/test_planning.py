@@ -33,7 +33,8 @@ def piece_of(fleet: Fleet, *load: float, serving: float = 8.0) -> Piece:
     noise = np.random.default_rng(1).normal(0, 0.02, (len(rows), DAYS * DAY))
     value = np.array(load)[:, np.newaxis] * np.exp(noise)
     window = Window(START_S, value.astype(np.float32), np.ones(value.shape, np.bool_))
-    return Piece(fleet, window, np.full(len(rows), serving), NOW_S, HorizonFit.empty(rows))
+    nobody_knows = np.full(fleet.lanes, np.nan)
+    return Piece(fleet, window, np.full(len(rows), serving), nobody_knows, NOW_S, HorizonFit.empty(rows))
 
 
 def minutes_to_maximum(above_at_s: FloatArray) -> list[float]:
@@ -62,6 +63,21 @@ def test_a_bound_that_a_schedule_sets_counts_from_its_hour_on() -> None:
     # 5 replicas are needed, and the night begins 22 h after now.
     assert minutes_to_maximum(horizon.above_at_s[0]) == [22 * 60] * 2
     assert horizon.maximum.tolist() == [[3, 3]]
+
+
+def test_a_quota_counts_where_it_is_lower_than_the_maximum_then_in_force() -> None:
+    night = {"cron": "0 22 * * *", "timezone": "UTC", "duration": "2h", "max": 3}
+    names = ("quota", "night", "unlimited")
+    fleet = fleet_of([policy(name, demand("load", 10), high=20, schedules=[night]) for name in names])
+    # 5 replicas are needed; the night, 22 h from now, allows 3.
+    quota = np.array([{"shop/quota": 4.0, "shop/night": 12.0}.get(uid, np.inf) for uid in fleet.uid])
+    horizon = refitted(replace(piece_of(fleet, 40, 40, 40), quota=quota))
+
+    lane = [fleet.uid.index(f"shop/{name}") for name in names]
+    found = [minutes_to_maximum(horizon.above_at_s[each]) for each in lane]
+    assert found == [[5, 5], [22 * 60] * 2, [22 * 60] * 2]
+    assert horizon.maximum[lane].tolist() == [[20, 20], [3, 3], [3, 3]]
+    assert horizon.quota.tolist() == quota.tolist()
 
 
 def test_the_most_demanding_signal_counts_and_one_without_a_capacity_does_not() -> None:
