@@ -78,11 +78,17 @@ def _cards(report: Report, fleet: Fleet) -> str:
         ),
         _card(
             "Compared",
-            f"{amount(sum(each.scored_days for each in report.audited))} days",
-            f"of {_workloads(len(report.audited))} together; {len(report.passed)} could not be audited",
+            _days(report.audited),
+            f"of {_workloads(len(report.audited))}; {len(report.passed) or 'none'} could not be audited",
         ),
     ]
     return f'<section class="cards" aria-label="The fleet">{"".join(cards)}</section>'
+
+
+def _days(audited: Iterable[Audited]) -> str:
+    """How many days are compared, where workloads differ the fewest and the most."""
+    shown = [amount(each.scored_days) for each in sorted(audited, key=lambda each: each.scored_days)]
+    return f"{shown[0]} days" if shown[0] == shown[-1] else f"{shown[0]} to {shown[-1]} days"
 
 
 def _money(report: Report, fleet: Fleet) -> str:
@@ -126,12 +132,14 @@ def _reading() -> str:
         " moment from what was known then, with the same bounds and start-up time.</p>"
         "<p><b>Late</b> is the share of the load that arrived while ready replicas were above their serving limit, the"
         " share of capacity up to which they serve in time. Foresail is asked to keep it at"
-        f" {DEFAULT_LATE:.0%}, as a policy is that says nothing; where that costs less but is late more than before, or"
-        " the reverse, it is replayed once more, asked to keep the share of before. <b>Cost</b> counts every replica"
-        " from the moment it is asked for.</p>"
-        "<p><b>Ranges</b> are 95 % intervals from resampling whole days: they tell how much days differ, not whether"
-        " the assumptions below are right. <b>The forecast</b> in the plots is what was said of each moment a start-up"
-        " before it: the load that was expected, and that with the margin of who was in charge.</p></details>"
+        f" {percent(DEFAULT_LATE)} or less, the default of a policy. Where that costs less but is late more than"
+        " before, or the reverse, it is replayed once more, asked for the late share of before; the last column of the"
+        " table and the row <b>as late as it was</b> tell what that costs. <b>Cost</b> counts every replica from the"
+        " moment it is asked for until it is released.</p>"
+        "<p><b>Ranges</b> are 95 % intervals from resampling days: they tell how much days differ, not whether"
+        " the assumptions below are right. <b>The forecast</b> in the plots was made a start-up before the moment at"
+        " which it is drawn: the load that was expected then, and above it the margin that whoever was in charge"
+        " added. <b>Needed</b> is the load in replicas at their serving limit.</p></details>"
     )
 
 
@@ -183,9 +191,9 @@ def _facts(each: Audited, currency: str) -> str:
     )
     serving = each.case.serving
     caption = (
-        f"{amount(each.scored_days)} days compared. At 100 % a replica serves {amount(serving.capacity)}"
+        f"At 100 % a replica serves {amount(serving.capacity)}"
         f" ({escape(each.case.measure.unit)}), in time up to {serving.serving_limit_ratio * 100:.4g} %, and takes"
-        f" {duration_text(serving.startup_s)} to start."
+        f" {duration_text(serving.startup_s)} from a decision until it serves."
     )
     titles = ("", "replica-hours", "money", "late (95 % interval)", "started or stopped a day")
     head = "".join(f"<th>{title}</th>" for title in titles)

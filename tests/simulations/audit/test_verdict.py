@@ -149,6 +149,35 @@ def test_the_fleet_adds_up_and_money_needs_every_price(demand: np.ndarray) -> No
     assert fleet_of([]) is None
 
 
+def test_workloads_of_other_days_have_no_interval_together() -> None:
+    days = 5 * DAY
+    load = 20.0 + np.arange(days) // DAY
+    one = case(load, paid=np.full(days, 5.0))
+    moved = replace(one, track=replace(one.track, at_s=one.track.at_s + 3600.0))
+    same, _ = audit([one, one], engine=a_step_behind)
+    other, _ = audit([one, moved], engine=a_step_behind)
+    together, apart = fleet_of(same), fleet_of(other)
+    assert together is not None
+    assert apart is not None
+    assert together.cost is not None
+    assert apart.cost is None
+    assert apart.cost_ratio == pytest.approx(together.cost_ratio)
+    assert apart.incumbent_late == pytest.approx(together.incumbent_late)
+
+
+def test_workloads_are_told_and_kept_in_their_order() -> None:
+    cases = [case(np.full(STEPS, 20.0), paid=np.full(STEPS, 5.0), scaled=autoscaler(name)) for name in ("b", "a", "c")]
+    told: list[str] = []
+    audited, _ = audit(cases, told=told.append, engine=a_step_behind)
+    assert [each.case.name for each in audited] == ["shop/b", "shop/a", "shop/c"]
+    assert told == [
+        "replaying 3 workloads",
+        "replayed shop/b, 1 of 3",
+        "replayed shop/a, 2 of 3",
+        "replayed shop/c, 3 of 3",
+    ]
+
+
 def test_the_policy_to_start_with_is_in_shadow_and_has_what_the_audit_used() -> None:
     policy = starter(case(np.ones(10), scaled=autoscaler(low=2, high=9)))
     assert (policy.uid, policy.spec.mode) == ("shop/web", "shadow")
