@@ -143,7 +143,8 @@ def _standing(decision: Decision, lane: int) -> tuple[str, ...]:
     standing = decision.standing
     if not standing.there[lane]:
         return ()
-    told, known_s = f"In charge: {_doing(standing, lane)}.", float(standing.known_s[lane])
+    told = f"In charge: {_doing(standing, lane)}.{_sharing(standing, lane)}"
+    known_s = float(standing.known_s[lane])
     if not standing.proven[lane]:
         alone = f"Kubernetes' rule stands alone until it has {_span(HEARD_S)}"
         return told, f"Evidence: {_span(known_s)} of {_span(EVIDENCE_S)}; {alone}."
@@ -170,6 +171,14 @@ def _doing(standing: Standing, lane: int) -> str:
         return f"{words}{held}"
     trimmed = f" ({scales:g} and a trim of {trim:+.1f})" if abs(trim) >= _TRIMMED else ""
     return f"{words}, {'plus' if margin > 0 else 'minus'} {abs(margin):.1f} of its usual errors{trimmed}{held}"
+
+
+def _sharing(standing: Standing, lane: int) -> str:
+    """How many others have a share in its order."""
+    others = int(standing.sharing[lane])
+    if others == 1:
+        return " Another that is nearly as good has a share in its order."
+    return f" {others} more that are nearly as good have a share in its order." if others else ""
 
 
 def _figures(standing: Standing, lane: int) -> str:

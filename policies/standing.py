@@ -53,13 +53,14 @@ class Standing:
     realised: FloatArray  # share of the load that really came late, whoever scaled it, of about two weeks [lane]
     budget: FloatArray  # share of the load that may come late [lane]
     known: IntArray  # steps of known load that this rests on [lane]
+    sharing: IntArray  # others that are nearly as good as the one in charge and have a share in the order [lane]
 
     @classmethod
     def none(cls, lanes: int) -> Standing:
         """Nobody is in charge."""
         who, zero = (lanes, len(ROLES)), floats(lanes)
         nobody = np.full(who, UNKNOWN, np.int64)
-        return cls(nobody, zero, np.zeros(who), np.zeros(who), zero, zero, zero, integers(lanes))
+        return cls(nobody, zero, np.zeros(who), np.zeros(who), zero, zero, zero, integers(lanes), integers(lanes))
 
     @property
     def there(self) -> BoolArray:
@@ -103,6 +104,7 @@ def standing_of(lead: LeadTime, fleet: Fleet) -> Standing:
         realised=scores.realised[:, 0] / np.maximum(scores.realised[:, 1], _NOISE),
         budget=_budget(fleet, late[:, ROLES.index("incumbent")], scores.known),
         known=scores.known,
+        sharing=_sharing(scores),
     )
 
 
@@ -132,6 +134,11 @@ def _budget(fleet: Fleet, incumbent: FloatArray, known: IntArray) -> FloatArray:
     most = np.where(aims.slo_window_s > 0, fleet.late_ratio, INCUMBENT_MOST)
     measured = aims.late_incumbent & (known >= EVIDENCE_STEPS)
     return np.where(measured, np.minimum(np.maximum(incumbent, INCUMBENT_LEAST), most), fleet.late_ratio)
+
+
+def _sharing(scores: Scores) -> IntArray:
+    """Those beside the one in charge that have a share in its order, `[lane]`; none where it has no margin."""
+    return np.where(scores.in_charge < GRID, np.maximum(np.count_nonzero(scores.weight, axis=1) - 1, 0), 0)
 
 
 def _scored_steps(scores: Scores) -> FloatArray:

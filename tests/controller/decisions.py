@@ -129,6 +129,7 @@ def with_standing(made: Decided, *in_charge: int, known_h: float = 36.0) -> Deci
         realised=np.full(lanes, 0.006),
         budget=np.full(lanes, 0.01),
         known=np.full(lanes, round(120 * known_h)),
+        sharing=np.zeros(lanes, np.int64),
     )
     return replace(made, decision=replace(made.decision, standing=standing))
 

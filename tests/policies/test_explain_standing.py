@@ -22,7 +22,9 @@ MIDDLE_LESS = 226  # half a scale below, held for 5 steps
 KINDS = ("In charge", "In shadow", "Really late", "Evidence")
 
 
-def standing(*candidates: int, hours: float = 200.0, trim: float = 0.0, elsewhere: float = 0.0) -> Standing:
+def standing(
+    *candidates: int, hours: float = 200.0, trim: float = 0.0, elsewhere: float = 0.0, sharing: int = 0
+) -> Standing:
     """In charge and runner-up, beside the incumbent, with figures that tell them apart."""
     return Standing(
         candidate=np.array([[*candidates, INCUMBENT if candidates[0] != UNKNOWN else UNKNOWN]]),
@@ -33,6 +35,7 @@ def standing(*candidates: int, hours: float = 200.0, trim: float = 0.0, elsewher
         realised=np.array([0.006]),
         budget=np.array([0.01]),
         known=np.array([round(hours * HOUR)]),
+        sharing=np.array([sharing]),
     )
 
 
@@ -84,6 +87,18 @@ def test_all_of_it() -> None:
 )
 def test_who_is_in_charge(candidate: int, trim: float, expected: str) -> None:
     assert told(standing(candidate, LARGEST_18, trim=trim))[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("sharing", "expected"),
+    [
+        pytest.param(0, "serve.", id="nobody-else"),
+        pytest.param(1, "serve. Another that is nearly as good has a share in its order.", id="one-more"),
+        pytest.param(12, "serve. 12 more that are nearly as good have a share in its order.", id="many-more"),
+    ],
+)
+def test_who_else_has_a_share(sharing: int, expected: str) -> None:
+    assert told(standing(LAST_0, LARGEST_18, sharing=sharing))[0].endswith(expected)
 
 
 @pytest.mark.parametrize("others", [pytest.param((INCUMBENT, LAST_0), id="in-charge"), (LAST_0, INCUMBENT)])

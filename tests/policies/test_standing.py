@@ -71,6 +71,14 @@ def test_costs_are_means_and_late_shares_are_of_the_load() -> None:
     assert HALF_LIFE_STEPS[-1] == 7 * DAY
 
 
+def test_others_that_are_nearly_as_good_share_in_the_order() -> None:
+    lead = lead_of(LARGEST_18, LARGEST_18, INCUMBENT)
+    lead.scores.weight[0, LARGEST_18] = 1.0
+    lead.scores.weight[1:, LARGEST_18 : LARGEST_18 + 4] = 0.25
+    fleet = fleet_of([policy(name) for name in "abc"])
+    assert standing_of(lead, fleet).sharing.tolist() == [0, 3, 0]
+
+
 def test_before_any_evidence_all_comes_from_other_loads() -> None:
     lead = lead_of(LARGEST_18, known=0)
     lead.scores.usual[0] = 4800.0, 480.0

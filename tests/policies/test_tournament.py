@@ -125,7 +125,7 @@ def test_an_hours_budget_is_hurried_to() -> None:
     demand = noise(3 * DAY)
     demand[0, 2 * DAY : 2 * DAY + 60] = LEVEL * 1.8  # for half an hour
     plain, bound = (rulings(Scores.empty(1), said(demand), came(demand), terms(hour=hour)) for hour in (np.inf, 0.05))
-    assert (bound.order[0, : 2 * DAY] == plain.order[0, : 2 * DAY]).mean() > 0.95
+    assert bound.order[0, : 2 * DAY].mean() < 1.01 * plain.order[0, : 2 * DAY].mean()
     crowd = slice(2 * DAY + 10, 2 * DAY + 60)
     assert bound.order[0, crowd].mean() > 1.1 * plain.order[0, crowd].mean()
 
