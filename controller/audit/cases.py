@@ -63,7 +63,8 @@ def case_of(read: Read, assumed: Assumptions) -> Case | Passed:
     track = track_of_points(read.at_s, read.value, step_s=PACE.step_s)
     if track is None:
         query = read.load.ask.query.text
-        return Passed(scaled.uid, str(scaled), f"its load has no samples in this span: {query}")
+        why = f"its load has no samples in this span; does this Prometheus scrape its pods? It was asked: {query}"
+        return Passed(scaled.uid, str(scaled), why)
     if not np.isfinite(read.paid).any():
         why = "its past replicas are not known: kube-state-metrics tells none of this name in this span"
         return Passed(scaled.uid, str(scaled), why)

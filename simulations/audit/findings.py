@@ -31,6 +31,7 @@ def findings_of(case: Case, incumbent: Outcome, rule: Outcome, scored: BoolArray
         *_full(case, incumbent, scored),
         *_at_most(case, incumbent, scored),
         *_disagrees(case, incumbent, rule),
+        *_behaves(case),
     ]
 
 
@@ -91,4 +92,13 @@ def _disagrees(case: Case, incumbent: Outcome, rule: Outcome) -> Iterator[Findin
             About.REPLICAS,
             f"the incumbent's rule replayed on this load costs {ratio:.2f} times what was really paid: something else"
             " than this metric and these bounds moved the replicas, or capacity or start-up are not as assumed",
+        )
+
+
+def _behaves(case: Case) -> Iterator[Finding]:
+    if case.autoscaler.behavior is not None:
+        yield Finding(
+            About.BEHAVIOR,
+            "the autoscaler's own behavior binds its rule in the replay, and not Foresail, whose policy to start with"
+            " has none; write it there as spec.behavior if it should bind Foresail too",
         )

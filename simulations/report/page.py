@@ -87,7 +87,7 @@ def _cards(report: Report, fleet: Fleet) -> str:
 
 def _days(audited: Iterable[Audited]) -> str:
     """How many days are compared, where workloads differ the fewest and the most."""
-    shown = [amount(each.scored_days) for each in sorted(audited, key=lambda each: each.scored_days)]
+    shown = [f"{each.scored_days:.1f}" for each in sorted(audited, key=lambda each: each.scored_days)]
     return f"{shown[0]} days" if shown[0] == shown[-1] else f"{shown[0]} to {shown[-1]} days"
 
 

@@ -121,7 +121,11 @@ def test_replicas_that_were_not_ready_are_told_and_where_they_are_not_it_is_said
 @pytest.mark.parametrize(
     ("parts", "words"),
     [
-        pytest.param({"value": np.full(POINTS, np.nan)}, "its load has no samples in this span: sum(load)", id="load"),
+        pytest.param(
+            {"value": np.full(POINTS, np.nan)},
+            "its load has no samples in this span; does this Prometheus scrape its pods? It was asked: sum(load)",
+            id="load",
+        ),
         pytest.param({"paid": np.full(POINTS, np.nan)}, "its past replicas are not known", id="replicas"),
         pytest.param({"request_cores": None}, "CPU request is not known", id="request"),
     ],

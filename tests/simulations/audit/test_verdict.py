@@ -62,7 +62,8 @@ def test_a_rule_with_a_behavior_of_its_own_is_replayed_with_it() -> None:
     slow = Behavior.model_validate(
         {"scaleUp": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}], "stabilizationWindowSeconds": 0}}
     )
-    paid = plan(case(load, scaled=replace(autoscaler(), behavior=slow)), Rule()).paid
+    written = case(load, scaled=replace(autoscaler(), behavior=slow))
+    paid = plan(written, Rule()).paid
     # One pod a minute, from step 121 on, up to 8, whose load of 60 is within a tenth of the target: 60 / 56.
     assert paid[[120, 121, 122, 123, 125, 129, 131, 239]].tolist() == [3, 4, 4, 5, 6, 8, 8, 8]
 
@@ -147,6 +148,13 @@ def test_the_fleet_adds_up_and_money_needs_every_price(demand: np.ndarray) -> No
     assert unpriced is not None
     assert unpriced.incumbent_money is None
     assert fleet_of([]) is None
+
+
+def test_a_behavior_of_its_own_is_said_to_bind_its_rule_alone(demand: np.ndarray) -> None:
+    scaled = replace(autoscaler(), behavior=Behavior.model_validate({"scaleDown": {"selectPolicy": "Disabled"}}))
+    [found], _ = audit([case(demand, paid=np.full(STEPS, 5.0), scaled=scaled)], engine=a_step_behind)
+    [told] = [one.message for one in found.findings if one.about is About.BEHAVIOR]
+    assert "and not Foresail" in told
 
 
 def test_workloads_of_other_days_have_no_interval_together() -> None:
