@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from policies.objective import DEFAULT_LATE
 from policies.quantities import duration_text
-from simulations.audit.autoscaler import About
+from simulations.audit.autoscaler import About, per_cent
 from simulations.audit.document import time_text
 from simulations.report.axes import moment_text
 from simulations.report.charts import svg
@@ -51,8 +51,8 @@ def _heading(report: Report) -> str:
     asked = f", {spent.queries} of {spent.most_queries} queries" if spent.most_queries is not None else ""
     return (
         "<header><h1>Autoscaling audit</h1>"
-        "<p>What each autoscaler cost over the days below and how much of the load came too late for it, beside what"
-        " Foresail would have done on the same load.</p>"
+        "<p>What each autoscaler cost over the days below and how much of the load met too few ready replicas, beside"
+        " what Foresail would have done on the same load.</p>"
         f'<p class="soft">{_workloads(len(report.audited))} read from {escape(report.source)} at'
         f" {time_text(report.at_s)}; took {spent.wall_s:.0f} s{asked}. Nothing was changed anywhere.</p></header>"
     )
@@ -79,10 +79,14 @@ def _cards(report: Report, fleet: Fleet) -> str:
         _card(
             "Compared",
             _days(report.audited),
-            f"of {_workloads(len(report.audited))}; {len(report.passed) or 'none'} could not be audited",
+            f"of {_workloads(len(report.audited))}{_left_out(report)}",
         ),
     ]
     return f'<section class="cards" aria-label="The fleet">{"".join(cards)}</section>'
+
+
+def _left_out(report: Report) -> str:
+    return f"; {len(report.passed)} could not be audited" if report.passed else ""
 
 
 def _days(audited: Iterable[Audited]) -> str:
@@ -101,7 +105,7 @@ def _money(report: Report, fleet: Fleet) -> str:
 
 
 def _card(name: str, big: str, more: str) -> str:
-    told = f'<div class="name">{name}</div><div class="big">{big}</div><div class="more">{more}</div>'
+    told = f'<div class="name">{name}</div><div class="big">{_unbroken(big)}</div><div class="more">{more}</div>'
     return f'<div class="card">{told}</div>'
 
 
@@ -132,7 +136,7 @@ def _reading() -> str:
         " moment from what was known then, with the same bounds and start-up time.</p>"
         "<p><b>Late</b> is the share of the load that arrived while ready replicas were above their serving limit, the"
         " share of capacity up to which they serve in time. Foresail is asked to keep it at"
-        f" {percent(DEFAULT_LATE)} or less, the default of a policy. Where that costs less but is late more than"
+        f" {per_cent(DEFAULT_LATE)} or less, the default of a policy. Where that costs less but is late more than"
         " before, or the reverse, it is replayed once more, asked for the late share of before; the last column of the"
         " table and the row <b>as late as it was</b> tell what that costs. <b>Cost</b> counts every replica from the"
         " moment it is asked for until it is released.</p>"

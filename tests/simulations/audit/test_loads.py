@@ -23,7 +23,7 @@ MINUTES = 2 * 1440
 def load() -> Load:
     shapes = (Daily(0.6), Noise(0.15, 120.0), FlashCrowds(6.0, 2.5))
     value = generate(Traffic(1500.0, shapes, 1), start_s=START_S, steps=MINUTES, step_s=60.0)
-    return Load(START_S + 60.0 * np.arange(MINUTES), value)
+    return Load(np.asarray(START_S + 60.0 * np.arange(MINUTES), np.float64), value)
 
 
 @pytest.mark.parametrize("policy", ["predictive", "hpa:0.70"])
