@@ -138,8 +138,8 @@ def _reading() -> str:
         " share of capacity up to which they serve in time. Foresail is asked to keep it at"
         f" {per_cent(DEFAULT_LATE)} or less, the default of a policy. Where that costs less but is late more than"
         " before, or the reverse, it is replayed once more, asked for the late share of before; the last column of the"
-        " table and the row <b>as late as it was</b> tell what that costs. <b>Cost</b> counts every replica from the"
-        " moment it is asked for until it is released.</p>"
+        " first table and a row of the workload's tell what that costs. <b>Cost</b> counts each replica from the moment"
+        " it is asked for until it is released.</p>"
         "<p><b>Ranges</b> are 95 % intervals from resampling days: they tell how much days differ, not whether"
         " the assumptions below are right. <b>The forecast</b> in the plots was made a start-up before the moment at"
         " which it is drawn: the load that was expected then, and above it the margin that whoever was in charge"
@@ -180,7 +180,7 @@ def _facts(each: Audited, currency: str) -> str:
     if each.case.seen is None:
         del rows[1]
     if each.as_late is not None:
-        asked = f"With Foresail, as late as it was ({percent(each.as_late.late_ratio)})"
+        asked = f"With Foresail, asked for {percent(each.as_late.late_ratio)} late"
         rows.append((asked, each.as_late.foresail))
     body = "".join(
         f'<tr><th scope="row">{name}</th><td>{count(who.replica_hours)}</td>'

@@ -106,7 +106,7 @@ def test_where_one_costs_less_and_the_other_is_late_less_foresail_is_asked_for_t
     assert found.as_late.foresail.replica_hours == pytest.approx(160)
     words = verdict(found)
     assert (
-        "So Foresail costs less but is late more. Asked to be as late as it was (0.01 %), Foresail would have paid"
+        "So Foresail costs less but is late more. Asked to keep 0.01 % late, the least that can be asked, Foresail"
         in words
     )
     assert " paid 100 % more and 0.00 % would have been late." in words
