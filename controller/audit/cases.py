@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from controller.audit.queries import known_kind
-from simulations.audit.autoscaler import PERCENT, About, Finding, QueryMetric, ResourceMetric, startup_finding
+from simulations.audit.autoscaler import (
+    About,
+    Finding,
+    QueryMetric,
+    ResourceMetric,
+    per_cent,
+    startup_finding,
+)
 from simulations.audit.case import Case, Measure, Seen, on_track, track_of_points
 from simulations.audit.contenders import PACE
+from simulations.audit.document import time_text
 from simulations.audit.price import Size, replica_hour
 from simulations.audit.verdict import Passed
-from simulations.serving import Serving
+from simulations.serving import DAY_S, Serving
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +63,8 @@ def case_of(read: Read, assumed: Assumptions) -> Case | Passed:
     track = track_of_points(read.at_s, read.value, step_s=PACE.step_s)
     if track is None:
         query = read.load.ask.query.text
-        return Passed(scaled.uid, str(scaled), f"its load has no samples in this span: {query}")
+        why = f"its load has no samples in this span; does this Prometheus scrape its pods? It was asked: {query}"
+        return Passed(scaled.uid, str(scaled), why)
     if not np.isfinite(read.paid).any():
         why = "its past replicas are not known: kube-state-metrics tells none of this name in this span"
         return Passed(scaled.uid, str(scaled), why)
@@ -79,6 +88,7 @@ def case_of(read: Read, assumed: Assumptions) -> Case | Passed:
             *about_startup,
             *read.load.findings,
             *scaled.findings,
+            *_about_history(read, track),
             *_about_replicas(read),
             *_about_price(assumed, price),
         ),
@@ -105,8 +115,8 @@ def _capacity(read: Read, assumed: Assumptions) -> _Capacity | str:
         return _Capacity(assumed.capacity, ratio, ())
     amount = target / assumed.target_ratio
     words = (
-        f"what a replica can serve is not known: its target of {target:g} is taken as {assumed.target_ratio:.0%} of the"
-        f" capacity, which makes {amount:.4g}; give what you measured with --capacity"
+        f"what a replica can serve is not known: its target of {target:g} is taken as {per_cent(assumed.target_ratio)}"
+        f" of the capacity, which makes {amount:.4g}; give what you measured with --capacity"
     )
     return _Capacity(amount, assumed.target_ratio, (Finding(About.CAPACITY, words),))
 
@@ -124,9 +134,9 @@ def _limit(capacity: _Capacity, assumed: Assumptions) -> tuple[float, tuple[Find
         return assumed.serving_limit_ratio, ()
     usual = SERVING_LIMIT_RATIO / ASSUMED_TARGET_RATIO  # over the target: 8/7
     limit = round(min(1.0, max(SERVING_LIMIT_RATIO, capacity.target_ratio * usual)), 4)
-    words = f"load above {limit * PERCENT:.0f} % of a replica's capacity counts as late; this limit is assumed"
+    words = f"load above {per_cent(limit)} of a replica's capacity counts as late; this limit is assumed"
     if limit > SERVING_LIMIT_RATIO:
-        words += f", raised because the autoscaler aims at {capacity.target_ratio * PERCENT:.0f} %"
+        words += f", raised because the autoscaler aims at {per_cent(capacity.target_ratio)}"
     return limit, (Finding(About.CAPACITY, f"{words} (give yours with --serving-limit)"),)
 
 
@@ -146,6 +156,17 @@ def _seen(read: Read, track: Track) -> Seen:
     return Seen(on_track(track, read.at_s, paid), on_track(track, read.at_s, ready))
 
 
+def _about_history(read: Read, track: Track) -> tuple[Finding, ...]:
+    asked_s, missing_s = read.at_s[-1] - read.at_s[0], float(track.at_s[0] - read.at_s[0])
+    if missing_s < DAY_S / 2:
+        return ()
+    words = (
+        f"its load is known from {time_text(float(track.at_s[0]))} on: the last {(asked_s - missing_s) / DAY_S:.1f} of"
+        f" {asked_s / DAY_S:.0f} days"
+    )
+    return (Finding(About.HISTORY, words),)
+
+
 def _about_replicas(read: Read) -> tuple[Finding, ...]:
     scaled, found = read.load.scaled, []
     known = np.isfinite(read.paid)
@@ -154,7 +175,8 @@ def _about_replicas(read: Read) -> tuple[Finding, ...]:
         untold = float((known & ~np.isfinite(read.ready)).sum()) / max(1, int(known.sum()))
     if untold > 0:
         words = (
-            f"ready replicas were not told for {untold:.1%} of the time; pods that were still starting count as ready"
+            f"ready replicas were not told for {per_cent(untold)} of the time; pods that were still starting count as"
+            " ready then"
         )
         found.append(Finding(About.REPLICAS, words))
     if scaled.min_replicas == 0:

@@ -13,7 +13,8 @@ from controller.audit.found import told_by_metrics
 from controller.audit.reading import Reader
 from controller.clients.kubernetes import connect
 from controller.clock import SystemClock
-from controller.errors import ForesailError, Rejected
+from controller.errors import ForesailError, Rejected, Unavailable
+from controller.records import SignalQuery
 from simulations.audit.autoscaler import About, Finding
 from simulations.audit.case import Case
 from simulations.audit.document import Spent
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from controller.clients.http import HttpAccess
     from simulations.audit.autoscaler import Autoscaler
     from simulations.audit.verdict import Passed
+
+
+ANYTHING = SignalQuery("vector(1)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ async def gather(access: HttpAccess, wanted: Wanted, told: Callable[[str], None]
     """Read everything; `told` is told what is being done. Raises ForesailError, such as when nothing is to be found."""
     async with MeteredPrometheus(access, wanted.budget) as prometheus:
         told("looking for autoscalers")
+        await _reached(prometheus, wanted.end_s)
         scaled, findings = await _autoscalers(prometheus, wanted)
         if not scaled:
             raise Rejected(_nothing(wanted, findings))
@@ -77,6 +82,14 @@ async def gather(access: HttpAccess, wanted: Wanted, told: Callable[[str], None]
         )
 
 
+async def _reached(prometheus: MeteredPrometheus, at_s: float) -> None:
+    """Ask something that every Prometheus can answer, before anything else is read. Raises Unavailable and Rejected."""
+    try:
+        await prometheus.now(ANYTHING, at_s=at_s)
+    except Unavailable as error:
+        raise Unavailable(f"{error}; check --prometheus-url and the other --prometheus-... options") from error
+
+
 async def _autoscalers(prometheus: MeteredPrometheus, wanted: Wanted) -> tuple[Sequence[Autoscaler], list[Finding]]:
     """From the cluster, or from kube-state-metrics where that cannot be read, and why."""
     cluster = wanted.cluster
@@ -86,7 +99,7 @@ async def _autoscalers(prometheus: MeteredPrometheus, wanted: Wanted) -> tuple[S
             return await _listed(cluster), []
         except ForesailError as error:
             if cluster.kubeconfig is not None or cluster.context is not None:
-                raise
+                raise type(error)(f"{error} (or --no-cluster, to do without the cluster)") from error
             why = str(error)
     words = (
         f"autoscalers were read from kube-state-metrics, not from the cluster ({why}): queries of KEDA triggers,"

@@ -143,7 +143,7 @@ def _load(
         case QueryMetric():
             findings = (*_elsewhere(metric, asked_at), *_others(scaled, metric))
             ask = Ask(SignalQuery(f"sum({metric.query})"), ())
-            return Load(scaled, metric, ask, f"sum({metric.query})", "of its query", findings)
+            return Load(scaled, metric, ask, f"sum({metric.query})", "the query's unit", findings)
         case _:
             assert_never(metric)
 

@@ -28,7 +28,9 @@ Given = TypeVar("Given")
 Parsed = TypeVar("Parsed")
 
 QUERY_S = 30.0  # a day of a fleet takes longer than a tick's query
+PAUSE_S, MAX_QUERIES, DAYS, INCUMBENT = 0.05, 2000, 14, "hpa:0.70"
 _SETTINGS = ("kubeconfig", "context")
+_OF_THE_DAEMON = ("prometheus_concurrency", "prometheus_query_budget", "prometheus_timeout_s")  # an audit has its own
 _LOADS, _READING, _REPORT = "Load files", "Reading", "Report"
 
 
@@ -50,32 +52,52 @@ class _Options:
     prices: "tuple[Price, ...]"
 
 
-@with_settings(each for each in catalogue() if each.name in _SETTINGS or each.name.startswith("prometheus_"))
+@with_settings(
+    each
+    for each in catalogue()
+    if each.name in _SETTINGS or (each.name.startswith("prometheus_") and each.name not in _OF_THE_DAEMON)
+)
 def audit(
     load: Annotated[
         list[Path] | None,
         typer.Option(help="Audit this load file instead of a server; repeatable.", rich_help_panel=_LOADS),
     ] = None,
     incumbent: Annotated[
-        str, typer.Option(help="Who scales the load files today: hpa:TARGET.", rich_help_panel=_LOADS)
-    ] = "hpa:0.70",
+        str | None,
+        typer.Option(
+            help="Who scales the load files today: hpa:TARGET.", show_default=INCUMBENT, rich_help_panel=_LOADS
+        ),
+    ] = None,
     namespace: Annotated[
         str | None, typer.Option("-n", "--namespace", help="Audit this namespace alone.", rich_help_panel=_READING)
     ] = None,
-    days: Annotated[int, typer.Option(min=2, max=90, help="How many days back.", rich_help_panel=_READING)] = 14,
+    days: Annotated[
+        int | None,
+        typer.Option(min=2, max=90, help="How many days back.", show_default=f"{DAYS}", rich_help_panel=_READING),
+    ] = None,
     cluster: Annotated[
-        bool,
-        typer.Option(help="Read autoscalers from the cluster, or from kube-state-metrics alone."),
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--cluster/--no-cluster",
+            help="Read autoscalers from the cluster, or from kube-state-metrics alone.",
+            show_default="cluster",
+            rich_help_panel=_READING,
+        ),
+    ] = None,
     max_queries: Annotated[
-        int, typer.Option(min=5, help="Queries to Prometheus at most.", rich_help_panel=_READING)
-    ] = 2000,
+        int | None,
+        typer.Option(
+            min=5, help="Queries to Prometheus at most.", show_default=f"{MAX_QUERIES}", rich_help_panel=_READING
+        ),
+    ] = None,
     query_timeout: Annotated[
-        str | None, typer.Option(help="Longest wait for one query; 30s if not told.", rich_help_panel=_READING)
+        str | None,
+        typer.Option(help="Longest wait for one query.", show_default=f"{QUERY_S:g}s", rich_help_panel=_READING),
     ] = None,
     query_pause: Annotated[
-        float, typer.Option(min=0, help="Seconds between two queries.", rich_help_panel=_READING)
-    ] = 0.05,
+        float | None,
+        typer.Option(min=0, help="Seconds between two queries.", show_default=f"{PAUSE_S:g}", rich_help_panel=_READING),
+    ] = None,
     capacity: Annotated[
         str | None,
         typer.Option(help="Load that one replica serves at 100 %; of load files also p99.9/40, their default."),
@@ -116,14 +138,23 @@ def audit(
     from simulations.scenario import ReplayError
 
     _check_folders(html=html, policies_out=policies_out)
+    of_server: dict[str, object] = {
+        "namespace": namespace,
+        "days": days,
+        "cluster": cluster,
+        "max_queries": max_queries,
+    }
+    of_server |= {"query_timeout": query_timeout, "query_pause": query_pause, **flags}
+    _refuse("--load", given=bool(load), others=of_server)
+    _refuse("a server", given=not load, others={"incumbent": incumbent})
     options = _Options(
         loads=tuple(load or ()),
-        incumbent=incumbent,
+        incumbent=incumbent or INCUMBENT,
         namespace=namespace,
-        days=days,
-        cluster=cluster,
-        max_queries=max_queries,
-        query_pause_s=query_pause,
+        days=days or DAYS,
+        cluster=cluster is not False,
+        max_queries=max_queries or MAX_QUERIES,
+        query_pause_s=PAUSE_S if query_pause is None else query_pause,
         query_timeout_s=_optional("--query-timeout", parse_duration_s, query_timeout),
         capacity=capacity,
         serving_limit_ratio=_optional("--serving-limit", _share, serving_limit),
@@ -227,6 +258,13 @@ def _amount(text: str) -> float:
     if plain is None:
         raise ValueError(f"must be a number for a server's workloads, not {text!r}; quantiles are for load files")
     return plain
+
+
+def _refuse(source: str, *, given: bool, others: dict[str, object]) -> None:
+    """Refuse options that what is audited has no use for."""
+    useless = [name for name, value in others.items() if given and value is not None]
+    if useless:
+        raise typer.BadParameter(f"does not go with {source}", param_hint=f"--{useless[0].replace('_', '-')}")
 
 
 def _check_folders(**files: Path | None) -> None:

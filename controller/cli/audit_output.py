@@ -12,20 +12,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from simulations.audit.document import Report
+    from simulations.audit.figures import Outcome
     from simulations.audit.verdict import Audited
 
-_COLUMNS = {
-    "WORKLOAD": "left",
-    "REPLICA-HOURS": "right",
-    "COST": "right",
-    "LATE": "right",
-    "WITH FORESAIL": "right",
-    "ITS COST": "right",
-    "ITS LATE": "right",
-    "COST RATIO": "right",
-    "IF AS LATE": "right",
-    "CHURN A DAY": "right",
-}
+WIDE_COLUMNS = 110  # from here on there is room for intervals
 
 
 class Form(StrEnum):
@@ -84,7 +74,7 @@ def _show(report: "Report") -> None:
 
     out = console()
     if report.audited:
-        out.print(_table(report))
+        out.print(_table(report, wide=out.width >= WIDE_COLUMNS))
     for each in report.audited:
         out.print(f"\n{each.case.name}: {verdict(each)}", markup=False)
         for finding in each.findings:
@@ -95,39 +85,35 @@ def _show(report: "Report") -> None:
         out.print(f"\n{finding.about}: {finding.message}", markup=False)
 
 
-def _table(report: "Report") -> "Table":
-    from simulations.report.words import amount, count, money, ratio, share
-
+def _table(report: "Report", *, wide: bool) -> "Table":
+    """Two or three rows a workload: as it was, with Foresail, and with Foresail as late as it was."""
+    names = ("WORKLOAD", "", "REPLICA-\nHOURS", f"COST\n({report.currency})", "LATE", "COST\nRATIO", "CHURN\nA DAY")
+    columns = {name: "left" if place < 2 else "right" for place, name in enumerate(names)}  # noqa: PLR2004 - two columns of words
     rows = []
     for each in report.audited:
-        price = each.case.replica_hour_price
-        paid, planned = each.incumbent.replica_hours, each.foresail.replica_hours
-        rows.append(
-            (
-                each.case.name,
-                count(paid),
-                money(price, paid, report.currency),
-                share(each.incumbent.late_ratio, each.incumbent.late),
-                count(planned),
-                money(price, planned, report.currency),
-                share(each.foresail.late_ratio, each.foresail.late),
-                ratio(each.cost_ratio, each.cost),
-                _if_as_late(each),
-                f"{amount(each.incumbent.churn_per_day)} -> {amount(each.foresail.churn_per_day)}",
-            )
-        )
-    return table_of(_COLUMNS, rows)
+        rows.append((each.case.name, "as it was", *_figures(each, each.incumbent, wide=wide)))
+        rows.append(("", "Foresail", *_figures(each, each.foresail, wide=wide)))
+        if each.as_late is not None:
+            rows.append(("", "if as late", *_figures(each, each.as_late.foresail, wide=wide)))
+    table = table_of(columns, rows)
+    table.columns[0].no_wrap = False  # a name is folded before a figure is cut
+    return table
 
 
-def _if_as_late(each: "Audited") -> str:
-    """The cost ratio at the late share of before; a dash where the plain one is fair."""
+def _figures(each: "Audited", who: "Outcome", *, wide: bool) -> tuple[str, ...]:
+    """Replica-hours, money, late share, cost over that of before, and replicas started or stopped a day."""
     from simulations.audit.figures import cost_interval, cost_ratio
-    from simulations.report.words import ratio
+    from simulations.report.words import amount, count, ratio, share
 
-    if each.as_late is None:
-        return "-"
-    who = each.as_late.foresail
-    return ratio(cost_ratio(who, each.incumbent), cost_interval(who, each.incumbent))
+    price = each.case.replica_hour_price
+    around = cost_interval(who, each.incumbent) if wide else None
+    return (
+        count(who.replica_hours),
+        "-" if price is None else f"{price * who.replica_hours:,.2f}",
+        share(who.late_ratio, who.late if wide else None),
+        "-" if who is each.incumbent else ratio(cost_ratio(who, each.incumbent), around),
+        amount(who.churn_per_day),
+    )
 
 
 def _tell_spent(report: "Report") -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from policies.behavior import Behavior
 
 PERCENT = 100.0
+_TWO_DIGITS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,12 @@ def startup_finding(startup_s: float) -> Finding:
         f"no start-up times were found; {shown} is assumed from a decision until a replica serves"
         " (give yours with --startup)",
     )
+
+
+def per_cent(ratio: float) -> str:
+    """A share in words: 0.58 %, 8.3 %, 99.9 %."""
+    shown = ratio * PERCENT
+    return f"{shown:.3g} %" if shown >= _TWO_DIGITS else f"{shown:.2g} %"
 
 
 def _aim(ratio: float | None, average: float | None) -> str:

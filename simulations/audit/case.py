@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from simulations.load_file import Load
     from simulations.serving import Serving
 
-GAP_SAMPLES = 2.0  # samples this many times the usual distance apart leave a gap between them
 _SHORT_DAYS = 7.5
 _WARMUP_DAYS, _SHORT_WARMUP_DAYS = 3, 1
 _SLACK = 1e-6
@@ -76,32 +75,26 @@ class Case:
 
 
 def track_of_load(load: Load, *, step_s: float) -> Track:
-    """Put the samples of a load on steps. A step within a gap of the samples is not known.
+    """Put the samples of a load on steps, as a backtest does. A step within a gap of the samples is not known.
 
     Raises ProtocolError with fewer than two measured samples.
     """
     steps = grid(load, step_s=step_s)
-    measured = load.at_s[np.isfinite(load.value)]
-    gaps_s = np.diff(measured)
-    before = np.clip(np.searchsorted(measured, steps.at_s, side="right") - 1, 0, gaps_s.size - 1)
-    known = gaps_s[before] <= GAP_SAMPLES * float(np.median(gaps_s)) + _SLACK
-    return Track(steps.at_s, steps.demand, known)
+    return Track(steps.at_s, steps.demand, steps.known)
 
 
 def track_of_points(at_s: FloatArray, value: FloatArray, *, step_s: float) -> Track | None:
     """Put points `[point]`, NaN where missing, on steps, each held until the next; None with fewer than two known.
 
-    Whole days before the first known point are cut off. Gaps are bridged with the value before them, and what is
-    left before the first point with that point, for replay alone: they are not known.
+    What is before the first known point is cut off. Gaps are bridged with the value before them, for replay alone:
+    they are not known.
     """
     held = np.flatnonzero(np.isfinite(value))
     if held.size < 2:  # noqa: PLR2004 - a span needs two ends
         return None
-    a_day = round(DAY_S / float(at_s[1] - at_s[0]))
-    first = int(held[0]) // a_day * a_day
-    at_s, value = at_s[first:], value[first:]
+    at_s, value = at_s[held[0] :], value[held[0] :]
     known = np.isfinite(value)
-    newest = np.maximum.accumulate(np.where(known, np.arange(value.size), int(held[0]) - first))
+    newest = np.maximum.accumulate(np.where(known, np.arange(value.size), 0))
     finer = round(float(at_s[1] - at_s[0]) / step_s)
     steps_s = at_s[0] + step_s * np.arange(value.size * finer)
     return Track(steps_s, np.repeat(np.maximum(0.0, value[newest]), finer), np.repeat(known, finer))

@@ -35,7 +35,7 @@ class Days:
     replica_hours: FloatArray
     load: FloatArray
     late: FloatArray
-    whole: BoolArray  # the day has its 24 hours in the window
+    counted: BoolArray  # the day has half of its hours or more in the window: it counts for intervals
 
     def added(self, other: Days) -> Days:
         """Two workloads' days together, of the same number of days; load is weighed by what each has of its own."""
@@ -43,7 +43,7 @@ class Days:
             self.replica_hours + other.replica_hours,
             self.load + other.load,
             self.late + other.late,
-            self.whole & other.whole,
+            self.counted & other.counted,
         )
 
 
@@ -88,7 +88,7 @@ def outcome(case: Case, replicas: Replicas, scored: BoolArray) -> Outcome:
         late_ratio=float(late.sum()) / total if total else 0.0,
         churn_per_day=_churn(replicas.paid, scored, step_s),
         days=days,
-        late=interval(days.late, days.load, days.whole),
+        late=interval(days.late, days.load, days.counted),
     )
 
 
@@ -103,8 +103,8 @@ def by_day(case: Case, scored: BoolArray, *, hours: FloatArray, load: FloatArray
     )
     steps = np.bincount(day[inside], minlength=count)
     known = np.bincount(day[inside & scored], minlength=count)
-    whole = (steps >= round(DAY_S / case.serving.step_s)) & (known > 0)
-    return Days(paid, asked, missed, whole)
+    counted = (2 * steps >= round(DAY_S / case.serving.step_s)) & (known > 0)
+    return Days(paid, asked, missed, counted)
 
 
 def day_of(case: Case) -> IntArray:
@@ -113,9 +113,9 @@ def day_of(case: Case) -> IntArray:
     return (steps // round(DAY_S / case.serving.step_s)).astype(np.int64)
 
 
-def interval(top: FloatArray, bottom: FloatArray, whole: BoolArray) -> Interval | None:
-    """95 % interval of a ratio of sums over whole days `[day]`, drawn with replacement; None with fewer than three."""
-    top, bottom = top[whole], bottom[whole]
+def interval(top: FloatArray, bottom: FloatArray, counted: BoolArray) -> Interval | None:
+    """95 % interval of a ratio of sums over days `[day]`, drawn with replacement; None with fewer than three."""
+    top, bottom = top[counted], bottom[counted]
     if top.size < LEAST_DAYS or not bottom.any():
         return None
     drawn = np.random.default_rng(_SEED).integers(0, top.size, (RESAMPLES, top.size))
@@ -132,13 +132,13 @@ def cost_ratio(one: Outcome, other: Outcome) -> float:
 
 def cost_interval(one: Outcome, other: Outcome) -> Interval | None:
     """95 % interval of the cost of one over that of the other, on the same days."""
-    return interval(one.days.replica_hours, other.days.replica_hours, one.days.whole & other.days.whole)
+    return interval(one.days.replica_hours, other.days.replica_hours, one.days.counted & other.days.counted)
 
 
 def late_interval(one: Outcome, other: Outcome) -> Interval | None:
     """95 % interval of how much more of the load is late with one than with the other, on the same days."""
     more = one.days.late - other.days.late
-    return interval(more, other.days.load, one.days.whole & other.days.whole)
+    return interval(more, other.days.load, one.days.counted & other.days.counted)
 
 
 def _churn(paid: FloatArray, scored: BoolArray, step_s: float) -> float:

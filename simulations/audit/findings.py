@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulations.audit.autoscaler import About, Finding
+from simulations.audit.autoscaler import About, Finding, per_cent
 from simulations.serving import DAY_S, HOUR_S
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def findings_of(case: Case, incumbent: Outcome, rule: Outcome, scored: BoolArray
         *_full(case, incumbent, scored),
         *_at_most(case, incumbent, scored),
         *_disagrees(case, incumbent, rule),
+        *_behaves(case),
     ]
 
 
@@ -51,8 +52,8 @@ def _gaps(case: Case) -> Iterator[Finding]:
         hours = share * case.track.at_s.size * case.serving.step_s / HOUR_S
         yield Finding(
             About.LOAD,
-            f"the load is missing for {hours:.1f} hours ({share:.1%} of the span); they count neither as cost nor as"
-            " late, and replays hold the load before the gap",
+            f"the load is missing for {hours:.1f} hours ({per_cent(share)} of the span); they count neither as cost nor"
+            " as late, and whoever decides in the replay sees no load then",
         )
 
 
@@ -64,8 +65,8 @@ def _full(case: Case, incumbent: Outcome, scored: BoolArray) -> Iterator[Finding
     if share > RARE_RATIO:
         yield Finding(
             About.CENSORED,
-            f"in {share:.1%} of the time the load was at the capacity of the ready replicas: what was asked for may"
-            " have been more, so both late shares are lower bounds there, or the capacity is set too low",
+            f"in {per_cent(share)} of the time the load was at the capacity of the ready replicas: what was asked for"
+            " may have been more, so both late shares are lower bounds there, or the capacity is set too low",
         )
 
 
@@ -76,8 +77,8 @@ def _at_most(case: Case, incumbent: Outcome, scored: BoolArray) -> Iterator[Find
     if share > RARE_RATIO:
         yield Finding(
             About.CENSORED,
-            f"in {share:.1%} of the time the workload stood at its maximum of {highest} replicas: no autoscaler could"
-            " have helped there; Foresail is held to the same maximum",
+            f"in {per_cent(share)} of the time the workload stood at its maximum of {highest} replicas: no autoscaler"
+            " could have helped there; Foresail is held to the same maximum",
         )
 
 
@@ -91,4 +92,13 @@ def _disagrees(case: Case, incumbent: Outcome, rule: Outcome) -> Iterator[Findin
             About.REPLICAS,
             f"the incumbent's rule replayed on this load costs {ratio:.2f} times what was really paid: something else"
             " than this metric and these bounds moved the replicas, or capacity or start-up are not as assumed",
+        )
+
+
+def _behaves(case: Case) -> Iterator[Finding]:
+    if case.autoscaler.behavior is not None:
+        yield Finding(
+            About.BEHAVIOR,
+            "the autoscaler's own behavior binds its rule in the replay, and not Foresail, whose policy to start with"
+            " has none; write it there as spec.behavior if it should bind Foresail too",
         )

@@ -6,7 +6,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from simulations.audit.autoscaler import About, Autoscaler, Finding, ResourceMetric, startup_finding
+from simulations.audit.autoscaler import (
+    PERCENT,
+    About,
+    Autoscaler,
+    Finding,
+    ResourceMetric,
+    per_cent,
+    startup_finding,
+)
 from simulations.audit.case import Case, Measure, track_of_load
 from simulations.audit.contenders import PACE
 from simulations.audit.price import Price, Size, replica_hour
@@ -53,14 +61,14 @@ def case_of_load(name: str, load: Load, how: Replayed) -> Case:
         Finding(
             About.REPLICAS,
             f"no past replicas are known for a load file: the incumbent is Kubernetes' rule, replayed at"
-            f" {how.target_ratio:.0%} of capacity",
+            f" {per_cent(how.target_ratio)} of capacity",
         )
     ]
     if how.capacity.plain is None:
         words = (
             f"a replica's capacity ({capacity:.4g}) is set by the load itself, so that its"
-            f" {how.capacity.quantile_ratio:.1%} quantile needs {how.capacity.replicas:g} replicas; give yours with"
-            " --capacity"
+            f" {how.capacity.quantile_ratio * PERCENT:g}th percentile needs {how.capacity.replicas:g} replicas; give"
+            " yours with --capacity"
         )
         findings.append(Finding(About.CAPACITY, words))
     if how.startup_s is None:

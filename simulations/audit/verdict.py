@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -95,15 +97,16 @@ def audit(
 ) -> tuple[list[Audited], list[Passed]]:
     """Audit cases in their order, and name those with too little to compare.
 
-    `told` is told who is replayed on which workload.
+    They are replayed at once, as many as there are cores; `told` is told which workload is done.
     """
     able = [case for case in cases if scored_seconds(case) >= LEAST_SCORED_S]
     passed = [_passed(case) for case in cases if scored_seconds(case) < LEAST_SCORED_S]
     audited = []
-    for number, case in enumerate(able, start=1):
-        told(f"replaying {case.name}, {number} of {len(able)}")
-        found = _audited(case, engine)
-        audited.append(replace(found, as_late=_as_late(found, engine)))
+    told(f"replaying {len(able)} workloads")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # compiled loops let other threads go on
+        for found in pool.map(partial(_compared, engine), able):
+            audited.append(found)
+            told(f"replayed {found.case.name}, {len(audited)} of {len(able)}")
     return audited, passed
 
 
@@ -111,18 +114,18 @@ def fleet_of(audited: Sequence[Audited]) -> Fleet | None:
     """The sums over workloads; None without any. A workload's load counts as the replicas that it needs."""
     if not audited:
         return None
-    before = _together([_days(each, each.incumbent) for each in audited])
-    after = _together([_days(each, each.foresail) for each in audited])
+    same_days = len({(_first_day_s(each), each.incumbent.days.load.size) for each in audited}) == 1
+    before = _together([_days(each, each.incumbent) for each in audited], same_days=same_days)
+    after = _together([_days(each, each.foresail) for each in audited], same_days=same_days)
     paid, planned = (sum(hours) for hours in zip(*map(_hours, audited), strict=True))
     prices = [each.case.replica_hour_price for each in audited]
-    same_days = len({each.incumbent.days.load.size for each in audited}) == 1
     return Fleet(
         incumbent_hours=paid,
         foresail_hours=planned,
         incumbent_money=_money(prices, [each.incumbent for each in audited]),
         foresail_money=_money(prices, [each.foresail for each in audited]),
         cost_ratio=planned / paid if paid else 1.0,
-        cost=interval(after.replica_hours, before.replica_hours, before.whole & after.whole) if same_days else None,
+        cost=interval(after.replica_hours, before.replica_hours, before.counted & after.counted) if same_days else None,
         incumbent_late=_share(before),
         foresail_late=_share(after),
     )
@@ -131,6 +134,11 @@ def fleet_of(audited: Sequence[Audited]) -> Fleet | None:
 def scored_seconds(case: Case) -> float:
     """How long is left to compare after warm-up and gaps."""
     return float(scored_steps(case).sum()) * case.serving.step_s
+
+
+def _compared(engine: Engine, case: Case) -> Audited:
+    found = _audited(case, engine)
+    return replace(found, as_late=_as_late(found, engine))
 
 
 def _audited(case: Case, engine: Engine) -> Audited:
@@ -183,15 +191,20 @@ def _days(each: Audited, who: Outcome) -> Days:
     return replace(who.days, load=who.days.load / unit, late=who.days.late / unit)
 
 
-def _together(days: Sequence[Days]) -> Days:
-    """The days of all workloads added, where they have as many; else those of each after the other."""
-    if len({each.load.size for each in days}) == 1:
+def _first_day_s(each: Audited) -> float:
+    """Wall time at which the days that are compared begin."""
+    return float(each.case.track.at_s[each.case.track.warmup_steps])
+
+
+def _together(days: Sequence[Days], *, same_days: bool) -> Days:
+    """The days of all workloads added, where they are the same; else those of each after the other."""
+    if same_days:
         return reduce(Days.added, days)
     return Days(
         np.concatenate([each.replica_hours for each in days]),
         np.concatenate([each.load for each in days]),
         np.concatenate([each.late for each in days]),
-        np.concatenate([each.whole for each in days]),
+        np.concatenate([each.counted for each in days]),
     )
 
 

@@ -68,7 +68,7 @@ def svg(plot: Plot) -> str:
     ]
     label = escape(f"{plot.title}. {', '.join(line.label for line in plot.lines)}; in {plot.unit}", quote=True)
     return (
-        f'<figure class="plot"><figcaption><b>{escape(plot.title)}</b> <span class="unit">{escape(plot.unit)}</span>'
+        f'<figure class="plot"><figcaption><b>{escape(plot.title)}</b> <span class="unit">in {escape(plot.unit)}</span>'
         f"{_legend(plot)}</figcaption>"
         f'<div class="scroll"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">'
         f"{''.join(drawn)}</svg></div></figure>"
@@ -101,6 +101,8 @@ def _side(x: float) -> str:
 def _shades(plot: Plot, across: Scale) -> Iterator[str]:
     for start_s, end_s in plot.shaded:
         left, right = across(max(start_s, across.low)), across(min(end_s, across.high))
+        if right <= left:
+            continue  # past the last point
         size = f'width="{right - left:.1f}" height="{HEIGHT - BOTTOM - TOP}"'
         yield f'<rect class="shade" x="{left:.1f}" y="{TOP}" {size}/>'
 

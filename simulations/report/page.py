@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from policies.objective import DEFAULT_LATE
 from policies.quantities import duration_text
-from simulations.audit.autoscaler import About
+from simulations.audit.autoscaler import About, per_cent
 from simulations.audit.document import time_text
 from simulations.report.axes import moment_text
 from simulations.report.charts import svg
@@ -51,8 +51,8 @@ def _heading(report: Report) -> str:
     asked = f", {spent.queries} of {spent.most_queries} queries" if spent.most_queries is not None else ""
     return (
         "<header><h1>Autoscaling audit</h1>"
-        "<p>What each autoscaler cost over the days below and how much of the load came too late for it, beside what"
-        " Foresail would have done on the same load.</p>"
+        "<p>What each autoscaler cost over the days below and how much of the load met too few ready replicas, beside"
+        " what Foresail would have done on the same load.</p>"
         f'<p class="soft">{_workloads(len(report.audited))} read from {escape(report.source)} at'
         f" {time_text(report.at_s)}; took {spent.wall_s:.0f} s{asked}. Nothing was changed anywhere.</p></header>"
     )
@@ -78,11 +78,21 @@ def _cards(report: Report, fleet: Fleet) -> str:
         ),
         _card(
             "Compared",
-            f"{amount(sum(each.scored_days for each in report.audited))} days",
-            f"of {_workloads(len(report.audited))} together; {len(report.passed)} could not be audited",
+            _days(report.audited),
+            f"of {_workloads(len(report.audited))}{_left_out(report)}",
         ),
     ]
     return f'<section class="cards" aria-label="The fleet">{"".join(cards)}</section>'
+
+
+def _left_out(report: Report) -> str:
+    return f"; {len(report.passed)} could not be audited" if report.passed else ""
+
+
+def _days(audited: Iterable[Audited]) -> str:
+    """How many days are compared, where workloads differ the fewest and the most."""
+    shown = [f"{each.scored_days:.1f}" for each in sorted(audited, key=lambda each: each.scored_days)]
+    return f"{shown[0]} days" if shown[0] == shown[-1] else f"{shown[0]} to {shown[-1]} days"
 
 
 def _money(report: Report, fleet: Fleet) -> str:
@@ -95,7 +105,7 @@ def _money(report: Report, fleet: Fleet) -> str:
 
 
 def _card(name: str, big: str, more: str) -> str:
-    told = f'<div class="name">{name}</div><div class="big">{big}</div><div class="more">{more}</div>'
+    told = f'<div class="name">{name}</div><div class="big">{_unbroken(big)}</div><div class="more">{more}</div>'
     return f'<div class="card">{told}</div>'
 
 
@@ -126,12 +136,14 @@ def _reading() -> str:
         " moment from what was known then, with the same bounds and start-up time.</p>"
         "<p><b>Late</b> is the share of the load that arrived while ready replicas were above their serving limit, the"
         " share of capacity up to which they serve in time. Foresail is asked to keep it at"
-        f" {DEFAULT_LATE:.0%}, as a policy is that says nothing; where that costs less but is late more than before, or"
-        " the reverse, it is replayed once more, asked to keep the share of before. <b>Cost</b> counts every replica"
-        " from the moment it is asked for.</p>"
-        "<p><b>Ranges</b> are 95 % intervals from resampling whole days: they tell how much days differ, not whether"
-        " the assumptions below are right. <b>The forecast</b> in the plots is what was said of each moment a start-up"
-        " before it: the load that was expected, and that with the margin of who was in charge.</p></details>"
+        f" {per_cent(DEFAULT_LATE)} or less, the default of a policy. Where that costs less but is late more than"
+        " before, or the reverse, it is replayed once more, asked for the late share of before; the last column of the"
+        " first table and a row of the workload's tell what that costs. <b>Cost</b> counts each replica from the moment"
+        " it is asked for until it is released.</p>"
+        "<p><b>Ranges</b> are 95 % intervals from resampling days: they tell how much days differ, not whether"
+        " the assumptions below are right. <b>The forecast</b> in the plots was made a start-up before the moment at"
+        " which it is drawn: the load that was expected then, and above it the margin that whoever was in charge"
+        " added. <b>Needed</b> is the load in replicas at their serving limit.</p></details>"
     )
 
 
@@ -168,7 +180,7 @@ def _facts(each: Audited, currency: str) -> str:
     if each.case.seen is None:
         del rows[1]
     if each.as_late is not None:
-        asked = f"With Foresail, as late as it was ({percent(each.as_late.late_ratio)})"
+        asked = f"With Foresail, asked for {percent(each.as_late.late_ratio)} late"
         rows.append((asked, each.as_late.foresail))
     body = "".join(
         f'<tr><th scope="row">{name}</th><td>{count(who.replica_hours)}</td>'
@@ -183,9 +195,9 @@ def _facts(each: Audited, currency: str) -> str:
     )
     serving = each.case.serving
     caption = (
-        f"{amount(each.scored_days)} days compared. At 100 % a replica serves {amount(serving.capacity)}"
+        f"At 100 % a replica serves {amount(serving.capacity)}"
         f" ({escape(each.case.measure.unit)}), in time up to {serving.serving_limit_ratio * 100:.4g} %, and takes"
-        f" {duration_text(serving.startup_s)} to start."
+        f" {duration_text(serving.startup_s)} from a decision until it serves."
     )
     titles = ("", "replica-hours", "money", "late (95 % interval)", "started or stopped a day")
     head = "".join(f"<th>{title}</th>" for title in titles)

@@ -63,7 +63,9 @@ def _replicas(each: Audited, steps: IntArray) -> Plot:
         Line("as it was", NOW, each.incumbent.paid[steps]),
         Line("with Foresail", THEN, each.foresail.paid[steps]),
     ]
-    return Plot(_when("Replicas", each, steps), "replicas", case.track.at_s[steps], lines, (), *_apart(each, steps))
+    return Plot(
+        _when("Asked for, and needed", each, steps), "replicas", case.track.at_s[steps], lines, (), *_apart(each, steps)
+    )
 
 
 def _late(each: Audited) -> Plot:

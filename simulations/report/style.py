@@ -77,6 +77,6 @@ pre { background: var(--card); overflow-x: auto; border: 1px solid var(--rule); 
 @media (max-width: 700px) { body { padding: 20px 16px 48px; } figure svg { min-width: 620px; }
   .legend { display: flex; margin-left: 0; } th[scope=row] {
   position: sticky; left: 0; background: var(--paper); }
-  .cards { grid-template-columns: repeat(2, 1fr); } .card .big { font-size: 16px; } }
+  .cards { grid-template-columns: repeat(2, minmax(0, 1fr)); } .card .big { font-size: 16px; white-space: normal; } }
 @media print { details { display: block; } h2 { break-before: page; } figure { break-inside: avoid; } }
 """

@@ -62,7 +62,8 @@ def _row(number: int, each: Audited, currency: str) -> str:
         f"{each.cost_ratio:.2f}{_range(each.cost, lambda value: f'{value:.2f}')}",
         _as_late(each),
     ]
-    return f'<tr><th scope="row"><a href="#w{number}">{escape(each.case.name)}</a></th>{_cells(cells)}</tr>'
+    name = escape(each.case.name).replace("/", "/<wbr>")
+    return f'<tr><th scope="row"><a href="#w{number}">{name}</a></th>{_cells(cells)}</tr>'
 
 
 def _day(each: Audited, day: int, price: float | None, currency: str) -> list[str]:

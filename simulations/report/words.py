@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _PLAIN_FROM = 100
 _SMALL = 0.1
+_SAME_RATIO = 1e-5
 
 
 def count(value: float) -> str:
@@ -63,9 +64,16 @@ def _as_late(each: Audited, allowed: AsLate) -> str:
     late, change = allowed.foresail.late_ratio, _change(cost_ratio(allowed.foresail, each.incumbent))
     what = "costs less but is late more" if each.cost_ratio < 1 else "costs more but is late less"
     return (
-        f" So Foresail {what}. Asked to be as late as it was ({percent(allowed.late_ratio)}), Foresail would have paid"
-        f" {change} and {percent(late)} would have been late."
+        f" So Foresail {what}. Asked to keep {percent(allowed.late_ratio)} late, {_as_asked(each, allowed)}, Foresail"
+        f" would have paid {change} and {percent(late)} would have been late."
     )
+
+
+def _as_asked(each: Audited, allowed: AsLate) -> str:
+    """Where the late share that was asked for comes from."""
+    if abs(allowed.late_ratio - each.incumbent.late_ratio) < _SAME_RATIO:
+        return "as it was"
+    return f"the {'least' if allowed.late_ratio > each.incumbent.late_ratio else 'most'} that can be asked"
 
 
 def _change(cost_ratio: float) -> str:

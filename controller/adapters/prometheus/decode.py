@@ -85,12 +85,15 @@ def matrix(body: bytes, labels: tuple[str, ...]) -> list[Run] | Failed:
     return runs if len(runs) == len(result) else _garbage("a series has no labels")
 
 
+_CREDENTIALS = "give a bearer token file, or a username and a password file"
+
+
 def refusal(status: int, body: bytes) -> Failed:
     """Class an answer whose status is not 200."""
     kind, detail = _error_of(body)
     told = f"HTTP {status}" + (f", {kind}: {detail}" if detail else "")
     if status in (401, 403):
-        return Failed(Why.SOURCE_DOWN, f"the credentials were refused ({told})")
+        return Failed(Why.SOURCE_DOWN, f"the credentials were refused ({told}); {_CREDENTIALS}")
     if status == 429:  # noqa: PLR2004 - Too Many Requests
         return Failed(Why.SOURCE_DOWN, f"the server asks for fewer queries ({told})")
     if kind in ("timeout", "canceled"):

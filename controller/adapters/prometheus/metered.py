@@ -88,8 +88,9 @@ class MeteredPrometheus:
         found = await self.call(QUERY_PATH, form, partial(instant, labels=query.labels), within_s=timeout_s)
         if isinstance(found, Samples):
             return dict(zip(found.keys, found.values, strict=True))
-        told = f"prometheus: {query.text!r}: {found.message}"
-        raise Rejected(told) if found.why is Why.BAD_QUERY else Unavailable(told)
+        if found.why is Why.BAD_QUERY:
+            raise Rejected(f"prometheus: {query.text!r}: {found.message}")
+        raise Unavailable(f"prometheus: {found.message}")
 
     async def past(self, query: SignalQuery, span: Span) -> Sequence[PastSeries]:
         """A query's past in pieces of a day. Raises Unavailable, Rejected and Spent, naming what failed."""

@@ -84,13 +84,14 @@ async def connect(
         else:
             await _load_kubeconfig(configuration, kubeconfig, context)
     except (config.ConfigException, OSError, ValueError, TypeError, yaml.YAMLError) as error:
-        raise Rejected(f"no way to the Kubernetes API server: {error}") from error
+        by = "the service account" if kubeconfig is None and inside else f"the kubeconfig {_files(kubeconfig)}"
+        raise Rejected(f"no way to the Kubernetes API server by {by}: {_worded(error)}") from error
     configuration.connection_pool_maxsize = 0  # a watch holds a connection for as long as it lives
     return KubernetesSession(ApiClient(configuration), request_timeout_s=request_timeout_s)
 
 
 async def _load_kubeconfig(configuration: Configuration, named: Path | None, context: str | None) -> None:
-    files = str(named) if named else config.KUBE_CONFIG_DEFAULT_LOCATION
+    files = _files(named)
     if not any(Path(file).expanduser().is_file() for file in files.split(os.pathsep) if file):  # noqa: ASYNC240 - once, at the start
         raise Rejected(f"no kubeconfig at {files}; name one with --kubeconfig or KUBECONFIG")
     loader = await config.load_kube_config(
@@ -105,6 +106,15 @@ async def _load_kubeconfig(configuration: Configuration, named: Path | None, con
             await loader.load_and_set(of)
 
     configuration.refresh_api_key_hook = read_again  # type: ignore[assignment]  # the library infers None
+
+
+def _files(named: Path | None) -> str:
+    return str(named) if named else str(config.KUBE_CONFIG_DEFAULT_LOCATION)
+
+
+def _worded(error: Exception) -> str:
+    """One line; the library stumbles over a file that holds no mapping."""
+    return "it holds no configuration" if isinstance(error, TypeError) else " ".join(str(error).split())
 
 
 class KubernetesSession:

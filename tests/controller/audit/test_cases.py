@@ -115,13 +115,17 @@ def test_replicas_that_were_not_ready_are_told_and_where_they_are_not_it_is_said
     case = made(read(ready=ready))
     assert case.seen is not None
     assert case.seen.ready[[0, -1]].tolist() == [2.0, 3.0]
-    assert any("not told for 50.0% of the time" in each.message for each in case.findings)
+    assert any("not told for 50 % of the time" in each.message for each in case.findings)
 
 
 @pytest.mark.parametrize(
     ("parts", "words"),
     [
-        pytest.param({"value": np.full(POINTS, np.nan)}, "its load has no samples in this span: sum(load)", id="load"),
+        pytest.param(
+            {"value": np.full(POINTS, np.nan)},
+            "its load has no samples in this span; does this Prometheus scrape its pods? It was asked: sum(load)",
+            id="load",
+        ),
         pytest.param({"paid": np.full(POINTS, np.nan)}, "its past replicas are not known", id="replicas"),
         pytest.param({"request_cores": None}, "CPU request is not known", id="request"),
     ],
@@ -138,3 +142,12 @@ def test_money_needs_what_the_price_is_for() -> None:
     case = made(read(), Assumptions(prices=(cpu, gpu)))
     assert case.replica_hour_price is None
     assert case.findings[-1].about == About.PRICE
+
+
+def test_a_load_that_begins_late_is_said_to() -> None:
+    at_s = START_S + 3600 * np.arange(14 * 24.0)
+    value = np.where(np.arange(14 * 24) < 3 * 24, np.nan, 1.0)
+    case = made(read(at_s=at_s, value=value, paid=np.full(at_s.size, 3.0), ready=np.full(at_s.size, 2.0)))
+    [told] = [each.message for each in case.findings if each.about is About.HISTORY]
+    assert told == "its load is known from 2023-11-18T00:00:00Z on: the last 11.0 of 14 days"
+    assert case.track.at_s[0] == START_S + 3 * 86_400

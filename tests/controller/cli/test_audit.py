@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,8 +32,8 @@ def load(tmp_path: Path) -> Path:
     return path
 
 
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["audit", *map(str, arguments)])
+def run(*arguments: object, env: dict[str, str] | None = None) -> Result:
+    return CliRunner().invoke(app, ["audit", *map(str, arguments)], env=env)
 
 
 def test_a_load_file_is_audited_without_any_server(load: Path, tmp_path: Path) -> None:
@@ -92,8 +93,36 @@ def test_a_bad_option_is_a_usage_error(load: Path, options: list[str], words: st
     assert words in " ".join(done.stderr.replace("│", " ").split())
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        pytest.param(["--days", "7"], "'--days': does not go with --load", id="days"),
+        pytest.param(["--no-cluster"], "'--cluster': does not go with --load", id="cluster"),
+        pytest.param(["--prometheus-url", "http://x"], "'--prometheus-url': does not go with --load", id="server"),
+    ],
+)
+def test_options_of_a_server_do_not_go_with_load_files(load: Path, options: list[str], words: str) -> None:
+    done = run("--load", load, *options)
+    told = " ".join(done.stderr.replace("│", " ").split())
+    assert (done.exit_code, words.replace("'", "") in told.replace("'", "")) == (2, True)
+
+
+def test_an_incumbent_of_load_files_does_not_go_with_a_server() -> None:
+    done = run("--incumbent", "hpa:0.60")
+    assert (done.exit_code, "does not go with a server" in done.stderr) == (2, True)
+
+
+def test_the_table_keeps_its_figures_on_a_narrow_terminal(load: Path) -> None:
+    narrow = run("--load", load, "--price", "0.4", env={"COLUMNS": "60"}).stdout.splitlines()
+    assert narrow[1].split() == ["WORKLOAD", "HOURS", "(USD)", "LATE", "RATIO", "A", "DAY"]
+    [line] = [each for each in narrow if "as it was" in each]
+    assert re.search(r"as it was +[\d.,]+ +[\d.,]+ +[\d.]+ % +- +[\d.]+$", line)
+
+
 def test_a_file_and_a_server_that_are_not_there_are_errors(tmp_path: Path) -> None:
     done = run("--load", tmp_path / "absent.csv")
     assert (done.exit_code, "cannot be read" in done.stderr) == (1, True)
     done = run("--prometheus-url", "http://127.0.0.1:9", "--no-cluster")
-    assert (done.exit_code, done.stderr.startswith("error: prometheus: ")) == (1, True)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: prometheus: http://127.0.0.1:9: Cannot connect")
+    assert "check --prometheus-url" in done.stderr

@@ -104,17 +104,17 @@ async def test_a_missing_kubeconfig_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("content", "why"),
     [
-        pytest.param("", id="empty"),
-        pytest.param("a: [", id="no-yaml"),
-        pytest.param("current-context: it\ncontexts: []\nclusters: []\nusers: []\n", id="no-context"),
+        pytest.param("", "it holds no configuration", id="empty"),
+        pytest.param("a: [", "while parsing", id="no-yaml"),
+        pytest.param("current-context: it\ncontexts: []\nclusters: []\nusers: []\n", "Invalid", id="no-context"),
     ],
 )
-async def test_a_kubeconfig_that_cannot_be_used_is_rejected(tmp_path: Path, content: str) -> None:
+async def test_a_kubeconfig_that_cannot_be_used_is_rejected_by_name(tmp_path: Path, content: str, why: str) -> None:
     path = tmp_path / "config"
     path.write_text(content)
-    with pytest.raises(Rejected, match="no way to the Kubernetes API server"):
+    with pytest.raises(Rejected, match=f"no way to the Kubernetes API server by the kubeconfig {path}: {why}"):
         await connect(kubeconfig=path)
 
 

@@ -15,8 +15,8 @@ NAN = float("nan")
 def test_a_hole_in_a_load_file_is_bridged_for_replay_and_not_known() -> None:
     at_s = np.array([0.0, 60, 120, 600, 660, 720])
     track = track_of_load(Load(at_s, np.array([1.0, 2, 3, 4, 5, 6])), step_s=60)
-    # The distance is 60 s but for one of 480 s, from 120 s on: the steps at 120, 180, ... 540 s.
-    assert track.known.tolist() == [True, True] + [False] * 8 + [True, True]
+    # The distance is 60 s but for one of 480 s, from 120 s on: the steps at 180, ... 540 s have no sample.
+    assert track.known.tolist() == [True, True, True] + [False] * 7 + [True, True]
     assert track.demand[2:10].tolist() == [3.0] * 8
 
 
@@ -24,18 +24,19 @@ def test_points_are_held_over_finer_steps_and_their_holes_are_not_known() -> Non
     at_s = START_S + 60 * np.arange(4.0)
     track = track_of_points(at_s, np.array([NAN, 5.0, NAN, 7.0]), step_s=30)
     assert track is not None
-    assert track.known.tolist() == [False, False, True, True, False, False, True, True]
-    assert track.demand.tolist() == [5, 5, 5, 5, 5, 5, 7, 7]
-    assert track.at_s[:3].tolist() == [START_S, START_S + 30, START_S + 60]
+    assert track.known.tolist() == [True, True, False, False, True, True]
+    assert track.demand.tolist() == [5, 5, 5, 5, 7, 7]
+    assert track.at_s[:3].tolist() == [START_S + 60, START_S + 90, START_S + 120]
 
 
-def test_days_before_the_first_point_are_cut_off() -> None:
+def test_what_is_before_the_first_point_is_cut_off_and_warms_nothing_up() -> None:
     value = np.full(3 * 1440, NAN)
     value[2 * 1440 + 10 :] = 1.0
     track = track_of_points(START_S + 60 * np.arange(float(value.size)), value, step_s=60)
     assert track is not None
-    assert track.at_s[0] == START_S + 2 * 86_400
-    assert (track.at_s.size, int((~track.known).sum())) == (1440, 10)
+    assert track.at_s[0] == START_S + 2 * 86_400 + 600
+    assert track.at_s.size == 1430
+    assert track.known.all()
 
 
 @pytest.mark.parametrize("value", [[NAN, NAN], [NAN, 3.0]], ids=["none", "one-point"])

@@ -62,7 +62,8 @@ def test_a_rule_with_a_behavior_of_its_own_is_replayed_with_it() -> None:
     slow = Behavior.model_validate(
         {"scaleUp": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}], "stabilizationWindowSeconds": 0}}
     )
-    paid = plan(case(load, scaled=replace(autoscaler(), behavior=slow)), Rule()).paid
+    written = case(load, scaled=replace(autoscaler(), behavior=slow))
+    paid = plan(written, Rule()).paid
     # One pod a minute, from step 121 on, up to 8, whose load of 60 is within a tenth of the target: 60 / 56.
     assert paid[[120, 121, 122, 123, 125, 129, 131, 239]].tolist() == [3, 4, 4, 5, 6, 8, 8, 8]
 
@@ -105,7 +106,7 @@ def test_where_one_costs_less_and_the_other_is_late_less_foresail_is_asked_for_t
     assert found.as_late.foresail.replica_hours == pytest.approx(160)
     words = verdict(found)
     assert (
-        "So Foresail costs less but is late more. Asked to be as late as it was (0.01 %), Foresail would have paid"
+        "So Foresail costs less but is late more. Asked to keep 0.01 % late, the least that can be asked, Foresail"
         in words
     )
     assert " paid 100 % more and 0.00 % would have been late." in words
@@ -147,6 +148,42 @@ def test_the_fleet_adds_up_and_money_needs_every_price(demand: np.ndarray) -> No
     assert unpriced is not None
     assert unpriced.incumbent_money is None
     assert fleet_of([]) is None
+
+
+def test_a_behavior_of_its_own_is_said_to_bind_its_rule_alone(demand: np.ndarray) -> None:
+    scaled = replace(autoscaler(), behavior=Behavior.model_validate({"scaleDown": {"selectPolicy": "Disabled"}}))
+    [found], _ = audit([case(demand, paid=np.full(STEPS, 5.0), scaled=scaled)], engine=a_step_behind)
+    [told] = [one.message for one in found.findings if one.about is About.BEHAVIOR]
+    assert "and not Foresail" in told
+
+
+def test_workloads_of_other_days_have_no_interval_together() -> None:
+    days = 5 * DAY
+    load = 20.0 + np.arange(days) // DAY
+    one = case(load, paid=np.full(days, 5.0))
+    moved = replace(one, track=replace(one.track, at_s=one.track.at_s + 3600.0))
+    same, _ = audit([one, one], engine=a_step_behind)
+    other, _ = audit([one, moved], engine=a_step_behind)
+    together, apart = fleet_of(same), fleet_of(other)
+    assert together is not None
+    assert apart is not None
+    assert together.cost is not None
+    assert apart.cost is None
+    assert apart.cost_ratio == pytest.approx(together.cost_ratio)
+    assert apart.incumbent_late == pytest.approx(together.incumbent_late)
+
+
+def test_workloads_are_told_and_kept_in_their_order() -> None:
+    cases = [case(np.full(STEPS, 20.0), paid=np.full(STEPS, 5.0), scaled=autoscaler(name)) for name in ("b", "a", "c")]
+    told: list[str] = []
+    audited, _ = audit(cases, told=told.append, engine=a_step_behind)
+    assert [each.case.name for each in audited] == ["shop/b", "shop/a", "shop/c"]
+    assert told == [
+        "replaying 3 workloads",
+        "replayed shop/b, 1 of 3",
+        "replayed shop/a, 2 of 3",
+        "replayed shop/c, 3 of 3",
+    ]
 
 
 def test_the_policy_to_start_with_is_in_shadow_and_has_what_the_audit_used() -> None:

@@ -13,7 +13,7 @@ from simulations.audit.verdict import Passed, audit
 from simulations.report.page import page
 from tests.simulations.audit.builders import DAY, START_S, a_step_behind, autoscaler, case
 
-VOID = {"meta", "line", "rect", "br"}
+VOID = {"meta", "line", "rect", "br", "wbr"}
 
 
 class Parsed(HTMLParser):

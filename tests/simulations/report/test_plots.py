@@ -83,3 +83,11 @@ def test_a_band_has_an_area_and_an_upper_edge_for_each_stretch_in_which_both_edg
 def test_a_plot_of_nothing_is_drawn() -> None:
     at_s = WEDNESDAY_S + np.arange(3.0)
     assert "<svg" in svg(Plot("Load", "cores", at_s, [Line("load", "load", np.full(3, np.nan))]))
+
+
+def test_a_span_set_apart_after_the_last_point_is_not_drawn() -> None:
+    at_s = WEDNESDAY_S + 3600 * np.arange(4.0)
+    apart = [(at_s[0], at_s[1]), (at_s[3] + 600, at_s[3] + 1200)]
+    drawn = svg(Plot("Late", "%", at_s, [Line("as it was", "now", np.ones(4))], (), apart, "not compared"))
+    assert drawn.count('<rect class="shade"') == 1
+    assert 'width="-' not in drawn
