@@ -39,7 +39,7 @@ NEVER = 10_000_000  # replicas that nobody would order
 FROZEN: dict[str, dict[str, object]] = {
     "holds": {"HOLDS": np.zeros_like(tournament.HOLDS)},
     "the trim": {"TRIM": 0.0},
-    "the mean of nearly equal candidates": {"NEARLY": 1e-9},
+    "the mean of nearly equal candidates": {"NEARLY": 1e-5},
     "the memory of a week": {"HALF_LIFE_STEPS": np.full(tournament.SPANS, 1.0 * tournament.STEPS_A_DAY)},
     "the cap of 1.5 times the peak": {"HEADROOM": 100.0},
 }  # constants of the tournament
