@@ -183,7 +183,7 @@ def advanced(state: EngineState, fleet: Fleet, seen: Observation, bounds: Bounds
     """
     lead, step = state.lead, int(seen.now_s // STEP_S)
     if lead.lanes != fleet.lanes:
-        raise ValueError(f"the lead-time layer has {lead.lanes} lanes and the fleet {fleet.lanes}: align the state first")
+        raise ValueError(f"the layer has {lead.lanes} lanes and the fleet {fleet.lanes}: align the state first")
     missed = step - lead.step
     if missed == 0:
         return lead, _orders(lead)
