@@ -201,7 +201,7 @@ def advanced(state: EngineState, fleet: Fleet, seen: Observation, bounds: Bounds
 
     lead, first = lead.copied(), step - steps + 1
     for begin in range(0, steps, BLOCK_STEPS):
-        block = Came(*(each[:, begin : begin + BLOCK_STEPS].copy() for each in came))
+        block = _block(came, slice(begin, min(begin + BLOCK_STEPS, steps)))
         past = past_around(window, first + begin, block.demand.shape[1], bound.lead)
         decided(lead, past, block, bound, first + begin)
     lead = replace(lead, step=step, lag=bound.terms.lag, ready=ready)
@@ -310,6 +310,16 @@ def _came(lead: LeadTime, fleet: Fleet, seen: Observation, ready: FloatArray, st
         usable=_last(usable, steps, before=usable if filled else nothing),
         ready=_last(both, steps, before=both),
         late=_last(np.where(told, late, UNKNOWN), steps, before=floats(fleet.lanes, UNKNOWN)),
+    )
+
+
+def _block(came: Came, steps: slice) -> Came:
+    """Some steps alone; copies, as compiled code takes gapless arrays."""
+    return Came(
+        came.demand[:, steps].copy(),
+        came.usable[:, steps].copy(),
+        came.ready[:, steps].copy(),
+        came.late[:, steps].copy(),
     )
 
 
