@@ -9,7 +9,7 @@ import numpy as np
 
 from policies.lateness import base_value
 from policies.model import Action, Hold, Kind, Status, Why, signal_name
-from policies.standing import EVIDENCE_S, HEARD_S, candidate_name, family_name, margin_of
+from policies.standing import EVIDENCE_S, HEARD_S, awaited_tracks, candidate_name, family_name, margin_of
 from policies.startup import MANY, Given
 from policies.tournament import GRID
 
@@ -91,6 +91,7 @@ def sentences(fleet: Fleet, seen: Observation, decision: Decision, lane: int) ->
         *_demand(decision, lane),
         *_forecast(decision, lane),
         *_standing(decision, lane),
+        *_awaited(fleet, seen, decision, lane),
         *_startup(decision, lane),
         *_steps(decision, lane),
         _outcome(seen, decision, lane),
@@ -157,6 +158,30 @@ def _standing(decision: Decision, lane: int) -> tuple[str, ...]:
     if known_s >= EVIDENCE_S:
         evidence = f"Evidence: {_span(EVIDENCE_S)} and more, so it decides alone while all data is fresh."
     return told, _figures(standing, lane), real, evidence
+
+
+def _awaited(fleet: Fleet, seen: Observation, decision: Decision, lane: int) -> tuple[str, ...]:
+    """Why the load adds no evidence now, where it does not."""
+    tracks = np.flatnonzero(awaited_tracks(fleet, seen, decision.readings) & (fleet.tracks.lane == lane)).tolist()
+    if not tracks:
+        return ()
+    why = " and ".join(_absence(fleet, decision, track) for track in tracks)
+    rule = "a load counts only while all demand signals are fresh"
+    if decision.standing.there[lane]:
+        return (f"No evidence is added now, because {why}; {rule}.",)
+    return (f"Evidence: none, because {why}; {rule}. Until then Kubernetes' rule stands alone.",)
+
+
+def _absence(fleet: Fleet, decision: Decision, track: int) -> str:
+    name, readings = signal_name(fleet.tracks.uid[track]), decision.readings
+    why = WHY_WORDS[Why(int(readings.why[track]))]
+    match Status(int(readings.status[track])):
+        case Status.FRESH:
+            return f"nobody knows what a replica serves of signal {name}"
+        case Status.MISSING:
+            return f"signal {name} is missing ({why})"
+        case _:
+            return f"signal {name} is not fresh ({why})"
 
 
 def _doing(standing: Standing, lane: int) -> str:

@@ -5,14 +5,16 @@ What is shown of a tournament comes from here; nothing is decided by it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.arrays import floats, integers
+from policies.arrays import booleans, floats, integers
 from policies.forecast.nearby import STEP_S
-from policies.model import UNKNOWN
+from policies.lead_time import NOTHING, came_of, serving_per_replica
+from policies.model import UNKNOWN, Status
+from policies.rows import demand_tracks
 from policies.tournament import (
     BEGUN_STEPS,
     EVIDENCE_STEPS,
@@ -31,7 +33,7 @@ from policies.tournament import (
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, FloatArray, IntArray
     from policies.lead_time import LeadTime
-    from policies.model import Fleet
+    from policies.model import Fleet, Observation, Readings
     from policies.tournament import Scores
 
 ROLES = ("in_charge", "runner_up", "incumbent")
@@ -106,6 +108,20 @@ def standing_of(lead: LeadTime, fleet: Fleet) -> Standing:
         known=scores.known,
         sharing=_sharing(scores),
     )
+
+
+def awaited_tracks(fleet: Fleet, seen: Observation, readings: Readings) -> BoolArray:
+    """The demand tracks for want of which the load of a lane adds no evidence now, `[track]`.
+
+    `readings` are those that the decision took. Such a track is not fresh, or nobody knows what a replica serves of it.
+    A lane that is not to be forecast awaits none.
+    """
+    tracks, seen = demand_tracks(fleet), replace(seen, readings=readings)
+    lane, (_, usable) = fleet.tracks.lane[tracks], came_of(fleet, seen)
+    awaited = booleans(fleet.tracks.lane.size)
+    unread = (readings.status[tracks] != Status.FRESH) | (serving_per_replica(fleet, seen) <= 0)
+    awaited[tracks] = unread & (usable[lane] == NOTHING) & fleet.forecast[lane]
+    return awaited
 
 
 def family_name(candidate: int) -> str:

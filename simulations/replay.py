@@ -38,14 +38,14 @@ _NOISE = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class ReplayPolicy:
-    """Who decides: the Kubernetes rule alone at a target, or the rule with the forecast above it."""
+    """Who decides: the Kubernetes rule alone at a target, or the lead-time layer beside it, as the daemon does."""
 
     text: str
     target_ratio: float | None  # share of a replica's capacity; None = the policy document's default
-    forecast: bool
+    forecast: bool  # the lead-time layer decides, once it has evidence
     tolerance_ratio: float = TOLERANCE_RATIO
     window_s: float = WINDOW_S  # stabilisation of falls
-    late_ratio: float = LATE_RATIO  # share of requests that may be late, which the forecast aims at
+    late_ratio: float = LATE_RATIO  # share of requests that may be late: the objective of the lead-time layer
 
     @classmethod
     def parse(cls, text: str) -> ReplayPolicy:

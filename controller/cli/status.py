@@ -32,7 +32,8 @@ def status(
 
     READY, NOW, WANTED, MIN and MAX are replicas; LOAD and FORECAST are the replicas that the load needs, now and,
     with the margin of the candidate in charge, once replicas started now are ready. IN CHARGE names that candidate's
-    family, and while Kubernetes' rule stands beside it how much evidence it has; `foresail explain` tells the rest.
+    family, and while Kubernetes' rule stands beside it how much evidence it has, and which demand signals it waits for;
+    `foresail explain` tells the rest.
     """
     found = _collected(daemon(url), namespace)
     for problem in found["problems"]:
@@ -78,13 +79,15 @@ def _row(item: dict[str, Any]) -> tuple[object, ...]:
         *(replicas[name] for name in ("ready", "desired", "recommended", "min", "max")),
         None if item["load"] is None else f"{item['load']:.1f}",
         None if forecast is None else f"{forecast['upper']:.1f}",
-        _in_charge(item["standing"]),
+        _in_charge(item["standing"], " and ".join(item.get("evidenceAwaits", ()))),
         f"{item['reason']}: {item['owner']}" if item["owner"] else item["reason"],
     )
 
 
-def _in_charge(standing: dict[str, Any] | None) -> str | None:
+def _in_charge(standing: dict[str, Any] | None, awaited: str) -> str | None:
     if standing is None:
-        return None
+        return f"none: waits for {awaited}" if awaited else None
     family, ratio = standing["inCharge"]["family"], standing["evidenceRatio"]
-    return f"{family}, {int(100 * ratio)} %" if ratio < 1 else str(family)
+    if ratio >= 1:
+        return str(family)
+    return f"{family}, {int(100 * ratio)} %{awaited and f', waits for {awaited}'}"

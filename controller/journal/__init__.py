@@ -198,9 +198,16 @@ class Journal:
             return await queries.explained(connection, uid, at_s)
 
     async def prune(self, retention_s: float, now_s: float) -> None:
-        """Remove what is older than `retention_s`, but what a restart needs. Raises Unavailable or Rejected."""
+        """Remove what is older than `retention_s`, but what a restart needs, and thin out older snapshots.
+
+        Raises Unavailable or Rejected.
+        """
+        more, cutoff_s = True, now_s - retention_s
+        while more:  # writers have their turn in between
+            async with self._writer.lock, self._database.writing() as connection:
+                more = await queries.thin_out(connection, cutoff_s, now_s)
         async with self._writer.lock, self._database.writing() as connection:
-            await queries.prune(connection, now_s - retention_s, self._fleet.digest)
+            await queries.prune(connection, cutoff_s, self._fleet.digest)
 
     async def close(self) -> None:
         """Write what waits if that takes no longer than two seconds, and close."""

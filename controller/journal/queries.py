@@ -29,6 +29,7 @@ from controller.journal.tables import (
     SNAPSHOTS,
     TICKS,
 )
+from controller.journal.thinning import thinned
 from controller.records import Outcome, ScaleOrder, TargetRef
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 _MILLISECOND_S = 0.001
 _NEIGHBOURS = 5
 _AT_ONCE_TICKS = 10  # a first tick may wait for answers that long after its fleet
+_SNAPSHOTS_AT_ONCE = 2  # removed in one transaction: one of ten thousand workloads takes half a second, writers wait
 _WINDOW_S = 600.0  # an order of unknown end that is older than this is history
 
 
@@ -114,18 +116,28 @@ async def page(connection: AsyncConnection, after_s: float, until_s: float, size
     )
 
 
+async def thin_out(connection: AsyncConnection, cutoff_s: float, now_s: float) -> bool:
+    """Remove a few of the snapshots that need not be kept; whether there were any.
+
+    Of those from before `cutoff_s` the newest stays, so that all later ticks can be decided again.
+    """
+    kept = [row.at_s for row in await connection.execute(select(SNAPSHOTS.c.at_s).order_by(SNAPSHOTS.c.at_s))]
+    gone = thinned(kept, cutoff_s, now_s)[:_SNAPSHOTS_AT_ONCE]
+    await connection.execute(delete(SNAPSHOT_BLOCKS).where(SNAPSHOT_BLOCKS.c.at_s.in_(gone)))
+    await connection.execute(delete(SNAPSHOTS).where(SNAPSHOTS.c.at_s.in_(gone)))
+    return bool(gone)
+
+
 async def prune(connection: AsyncConnection, cutoff_s: float, fleet_digest: str) -> None:
     """Remove what is older than `cutoff_s`.
 
-    Kept besides are the newest snapshot with all ticks after it, each workload's last decision, and the present fleet.
+    Kept besides are the oldest snapshot with all ticks after it, each workload's last decision, and the present fleet.
     """
-    newest_s = (await connection.execute(select(func.max(SNAPSHOTS.c.at_s)))).scalar()
-    if newest_s is not None:
-        snapshots_until_s = min(cutoff_s, newest_s)
-        await connection.execute(delete(TICKS).where(TICKS.c.at_s < snapshots_until_s))
-        await connection.execute(delete(SNAPSHOT_BLOCKS).where(SNAPSHOT_BLOCKS.c.at_s < snapshots_until_s))
-        await connection.execute(delete(SNAPSHOTS).where(SNAPSHOTS.c.at_s < snapshots_until_s))
-    await connection.execute(delete(DECISIONS).where(DECISIONS.c.at_s < cutoff_s, _superseded()))
+    oldest_s = await connection.scalar(select(func.min(SNAPSHOTS.c.at_s)))
+    first_s = cutoff_s if oldest_s is None else min(cutoff_s, oldest_s)
+    if oldest_s is not None:
+        await connection.execute(delete(TICKS).where(TICKS.c.at_s < first_s))
+    await connection.execute(delete(DECISIONS).where(DECISIONS.c.at_s < first_s, _superseded()))
     await connection.execute(delete(INTENTS).where(INTENTS.c.at_s < cutoff_s))
     await connection.execute(delete(OUTCOMES).where(OUTCOMES.c.intent_at_s < cutoff_s))
     unused = HISTORY_BLOCKS.c.digest.not_in(select(SNAPSHOT_BLOCKS.c.digest))

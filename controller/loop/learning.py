@@ -1,4 +1,4 @@
-"""What is learned beside the ticks: history read from the source once, and refits in a worker process."""
+"""What is learned beside the ticks: the past is read from the source once, and gone through in a worker process."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ LANES_AT_ONCE = 32  # whose past is gone through in one piece of work: a week ta
 AGAIN_S = 6 * 3600.0  # a lane whose past was too short is tried again,
 RETRY_S = 600.0  # and so are lanes for which learning failed
 RETRY_PAST_S = 60.0  # while the source does not answer
+PATIENCE_S = 3600.0  # what was read is learned from when the source tells no more of the past for so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class _Reading:
 
     uids: tuple[str, ...]  # [row]
     wanted: frozenset[str]  # of the uids
+    lanes: frozenset[str]  # that they are of
     since_s: float
     rows_of: dict[SignalQuery, dict[tuple[str, ...], list[int]]]  # a query that is refused leaves it
 
@@ -64,6 +66,7 @@ class Learning:
     _reading: _Reading | None = None
     _task: asyncio.Task[None] | None = None
     _waiting: bool = False  # for a source that did not answer
+    _told_at_s: float = np.inf  # monotonic: when it last told a day of what is read now; inf before the first
     _learning: asyncio.Future[Learned] | None = None
     _tried_at_s: dict[str, float] = field(default_factory=dict)  # by uid of the lane
 
@@ -84,7 +87,8 @@ class Learning:
             wanted |= left
         self.stop_reading()
         if wanted:
-            self._reading = _Reading(uids, wanted, since_s, _rows_of(fleet, questions, wanted))
+            lanes = frozenset(fleet.uid[fleet.tracks.lane[track]] for track in _of(fleet, wanted))
+            self._reading = _Reading(uids, wanted, lanes, since_s, _rows_of(fleet, questions, wanted))
             self._task = asyncio.create_task(self._read(self._reading), name="history")
 
     @property
@@ -98,6 +102,7 @@ class Learning:
             self._task.cancel()
         self._reading = None
         self._waiting = False
+        self._told_at_s = np.inf
         self._days.clear()
 
     def stop(self) -> None:
@@ -128,8 +133,13 @@ class Learning:
         return done.result()
 
     def learn_when_due(self, fleet: Fleet, state: EngineState, seen: Observation) -> None:
-        """Have some lanes that know too little go through their past, once it is read and nothing else is learned."""
-        if self._learning is not None or self.reading or not state.history.hours:
+        """Have some lanes that know too little go through their past, once it is read and nothing else is learned.
+
+        While the source does not answer, they wait for it: a lane that went through nothing is not tried again for
+        long. If it told of some days and of no more for an hour, those are gone through; what it tells later on is
+        gone through again by lanes that still know too little.
+        """
+        if self._learning is not None or self._awaited() or not state.history.hours:
             return
         keep = self._to_learn(fleet, state)
         if not keep.any():
@@ -145,6 +155,7 @@ class Learning:
         """The next few lanes that have demand and not evidence enough, `[lane]`; they count as tried."""
         now_s = self.clock.now_s()
         keep = np.zeros(fleet.lanes, np.bool_)
+        self._forget_but(fleet)
         if not fleet.forecast.any():
             return keep
         keep[fleet.tracks.lane[demand_tracks(fleet)]] = True
@@ -156,6 +167,16 @@ class Learning:
         ][:LANES_AT_ONCE]
         self._tried_at_s |= {fleet.uid[lane]: now_s for lane in chosen}
         return np.isin(np.arange(fleet.lanes), chosen)
+
+    def _forget_but(self, fleet: Fleet) -> None:
+        """Forget that lanes were tried which are not in the fleet any more: should they come back, they are new."""
+        if self._tried_at_s.keys() - fleet.uid:
+            self._tried_at_s = {uid: self._tried_at_s[uid] for uid in fleet.uid if uid in self._tried_at_s}
+
+    def _awaited(self) -> bool:
+        """Whether so much of the past is still to come that learning waits for it."""
+        patient = self.clock.elapsed_s() - self._told_at_s < PATIENCE_S
+        return bool(self._days) or self.reading or (self._unread() and patient)
 
     def _unread(self) -> bool:
         """Whether the past is still being read, or a day of it waits to be taken."""
@@ -174,6 +195,9 @@ class Learning:
                 self._waiting = False
                 continue
             self._days.append((reading.uids, day))
+            self._told_at_s = self.clock.elapsed_s()
+            for uid in reading.lanes:
+                self._tried_at_s.pop(uid, None)
             end_s = start_s
 
     async def _day(self, reading: _Reading, start_s: float, end_s: float) -> Backfill:
@@ -198,6 +222,11 @@ def _demand(fleet: Fleet) -> list[int]:
     """The tracks that have a row of history, in order."""
     demand: list[int] = np.flatnonzero(fleet.tracks.kind == Kind.DEMAND).tolist()
     return demand
+
+
+def _of(fleet: Fleet, wanted: frozenset[str]) -> list[int]:
+    """The demand tracks with these uids."""
+    return [track for track in _demand(fleet) if fleet.tracks.uid[track] in wanted]
 
 
 def _rows_of(

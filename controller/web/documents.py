@@ -13,13 +13,14 @@ from policies.explain import sentences, steps_of
 from policies.forecast.words import outlook_sentences
 from policies.lateness import base_value
 from policies.model import RULES, UNKNOWN, Action, Hold, Kind, Mode, Status, Why, signal_name
-from policies.standing import candidate_name, family_name
+from policies.standing import awaited_tracks, candidate_name, family_name
 from policies.startup import Given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from controller.records import TickReport
+    from policies.arrays import BoolArray
 
 API_VERSION = "foresail.dev/v1alpha1"
 
@@ -30,12 +31,12 @@ Document = dict[str, Any]
 
 def workload_list(report: TickReport, lanes: Sequence[int], more: str) -> Document:
     """A page of workloads. `more` is where the next page begins; empty on the last one."""
-    ready = ready_replicas(report.seen)
+    ready, awaited = ready_replicas(report.seen), _awaited(report)
     return {
         "apiVersion": API_VERSION,
         "kind": "WorkloadStatusList",
         "metadata": {"continue": more, "at": time_text(report.at_s), "total": report.fleet.lanes},
-        "items": [_summary(report, lane, int(ready[lane])) for lane in lanes],
+        "items": [_summary(report, lane, int(ready[lane]), awaited) for lane in lanes],
         "quarantined": dict(report.quarantined),
         "problems": list(report.problems),
     }
@@ -48,7 +49,7 @@ def workload(report: TickReport, lane: int) -> Document:
     return {
         "apiVersion": API_VERSION,
         "kind": "WorkloadStatus",
-        **_summary(report, lane, ready),
+        **_summary(report, lane, ready, _awaited(report)),
         "startupSeconds": float(decision.startup_s[lane]),
         "startup": _startup(report, lane),
         "kubernetesReplicas": int(decision.kubernetes[lane]),
@@ -69,7 +70,7 @@ def time_text(at_s: float) -> str:
     return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _summary(report: TickReport, lane: int, ready: int) -> Document:
+def _summary(report: TickReport, lane: int, ready: int, awaited: BoolArray) -> Document:
     decision, target, uid = report.decision, report.targets[lane], report.fleet.uid[lane]
     namespace, _, name = uid.partition("/")
     hold = Hold(int(report.seen.hold[lane]))
@@ -87,6 +88,7 @@ def _summary(report: TickReport, lane: int, ready: int) -> Document:
         "load": float(decision.demand[lane]) if decision.demand_known[lane] else None,
         "forecast": _forecast(report, lane),
         "standing": _standing(report, lane),
+        "evidenceAwaits": _names(report, awaited, lane),
     }
 
 
@@ -137,6 +139,18 @@ def _standing(report: TickReport, lane: int) -> Document | None:
         "evidenceSeconds": float(standing.known_s[lane]),
         "evidenceRatio": float(standing.evidence_ratio[lane]),
     }
+
+
+def _awaited(report: TickReport) -> BoolArray:
+    """The demand signals for want of which a workload's load adds no evidence now, `[track]`."""
+    return awaited_tracks(report.fleet, report.seen, report.decision.readings)
+
+
+def _names(report: TickReport, chosen: BoolArray, lane: int) -> list[str]:
+    """The chosen ones of a lane's signals."""
+    tracks = report.fleet.tracks
+    first, end = np.searchsorted(tracks.lane, [lane, lane + 1])
+    return [signal_name(tracks.uid[track]) for track in range(first, end) if chosen[track]]
 
 
 def _startup(report: TickReport, lane: int) -> Document:

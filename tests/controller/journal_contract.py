@@ -210,7 +210,43 @@ async def begins_with_the_first_snapshot_where_its_own_beginning_was_pruned(url:
                 await journal.save_snapshot(float(at_s), b"core", {})
         await journal.prune(600.0, 1000.0)  # up to 400
         begin = await journal.beginning()
-    assert (begin.at_s, begin.ticks) == (600.0, 39)
+    assert (begin.at_s, begin.ticks) == (300.0, 69)  # so that the ticks from 400 on can be decided again
+
+
+async def keeps_fewer_snapshots_of_older_times(url: str) -> None:
+    ten_minutes, hour, days = 600.0, 3600.0, 3
+    now_s = days * 24 * hour
+    async with opened(url) as journal:
+        await journal.record_fleet(9.0, b"fleet", {})
+        for number in range(1, days * 144 + 1):
+            at_s = number * ten_minutes
+            await journal.record_tick(at_s, b"", [])
+            closed = {int(at_s // hour) - 1: b"closed hour before %d" % (at_s // hour), -99: b"an old hour"}
+            await journal.save_snapshot(at_s, b"core %d" % at_s, closed)
+            if number % 24 == 0:
+                await journal.prune(54 * hour, at_s)
+        kept = [at_s async for at_s in _snapshots(journal)]
+        begins = [await journal.beginning(since_s=since_s) for since_s in (18 * hour, 31.4 * hour, 52 * hour, now_s)]
+        whole = await journal.beginning()
+    # Kept is what 54 hours need: from hour 18 on quarters of a day, from 48 on hours, from 69 on every one.
+    quarters, hours = [18.0, 24.0, 30.0, 36.0, 42.0], [float(each) for each in range(48, 69)]
+    assert [at_s / hour for at_s in kept] == pytest.approx([*quarters, *hours, *(69 + each / 6 for each in range(19))])
+    assert [begin.at_s / hour for begin in begins] == pytest.approx([18.0, 30.0, 52.0, 72.0])
+    assert [begin.ticks for begin in begins] == [324, 252, 120, 0]  # all of them up to the end: 54 hours have 324
+    assert (whole.at_s, whole.ticks) == (18 * hour, 324)
+    assert whole.snapshot is not None
+    assert whole.snapshot.blocks == {17: b"closed hour before 18", -99: b"an old hour"}
+    assert await scalar(url, "SELECT count(*) FROM history_blocks") == 1 + len({int(at_s // hour) for at_s in kept})
+
+
+async def _snapshots(journal: Journal) -> AsyncIterator[float]:
+    """The times of all snapshots, oldest first."""
+    before_s, found = float("inf"), []
+    while (snapshot := (await journal.restore(before_s=before_s, until_s=0.0)).snapshot) is not None:
+        before_s = snapshot.at_s
+        found.append(before_s)
+    for at_s in reversed(found):
+        yield at_s
 
 
 async def gives_up_a_value_that_the_database_cannot_hold_and_goes_on(url: str) -> None:
@@ -257,6 +293,7 @@ CONTRACT = (
     gives_its_ticks_page_by_page,
     begins_where_ticks_can_be_decided_again,
     begins_with_the_first_snapshot_where_its_own_beginning_was_pruned,
+    keeps_fewer_snapshots_of_older_times,
     gives_up_a_value_that_the_database_cannot_hold_and_goes_on,
     refuses_a_newer_schema,
     refuses_a_schema_of_two_versions,

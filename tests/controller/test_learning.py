@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from controller.collect.questions import Questions
 from controller.errors import Rejected, Unavailable
-from controller.loop.learning import RETRY_S, Learning
+from controller.loop.learning import AGAIN_S, PATIENCE_S, RETRY_S, Learning
 from controller.records import PastSeries
 from policies.fleet import fleet_of
 from policies.model import Limits
@@ -48,6 +48,22 @@ class FailingSource(LoadSource):
         self.asked += 1
         if self.errors and (error := self.errors.pop(0)) is not None:
             raise error
+        return await super().past(query, start_s=start_s, end_s=end_s, step_s=step_s, deadline_s=deadline_s)
+
+
+@dataclass
+class ForgetfulSource(FailingSource):
+    """Tells so many days of the past, and fails to tell more while `silent`."""
+
+    days: int = 0
+    silent: bool = True
+
+    async def past(
+        self, query: SignalQuery, *, start_s: float, end_s: float, step_s: float, deadline_s: float
+    ) -> Sequence[PastSeries]:
+        if self.silent and self.days == 0:
+            raise Unavailable("prometheus: connection refused")
+        self.days -= 1
         return await super().past(query, start_s=start_s, end_s=end_s, step_s=step_s, deadline_s=deadline_s)
 
 
@@ -96,6 +112,23 @@ def world_with(*errors: ForesailError | None) -> tuple[Rig, FailingSource]:
     world.restart()
     world.loop.learning.executor = AtOnce()
     return world, source
+
+
+def forgetful_world(*known_days: int, told: int) -> tuple[Rig, ForgetfulSource, AtOnce]:
+    """A world whose load is known on some days (1 is the newest), of which the source tells the newest few."""
+    world, executor = Rig(ListedPolicies([policy()])), AtOnce()
+    source = ForgetfulSource(world.clock, {"web": 35.0}, days=told)
+    minutes = [START_S - day * 86_400 + 60.0 * minute for day in sorted(known_days)[::-1] for minute in range(1440)]
+    source.past_series = [PastSeries(("web",), minutes, [35.0] * len(minutes))]
+    world.source = source
+    world.restart()
+    world.loop.learning.executor = executor
+    return world, source, executor
+
+
+async def proven(world: Rig) -> bool:
+    await world.ticks(1)
+    return bool(world.last().decision.standing.known[0] >= EVIDENCE_STEPS)
 
 
 def known_minutes(world: Rig) -> int:
@@ -156,6 +189,66 @@ async def test_a_lane_whose_past_is_too_short_is_not_tried_again_at_once() -> No
 
     assert executor.done == 1
     assert world.last().decision.standing.known[0] < EVIDENCE_STEPS
+
+
+async def test_while_the_source_is_away_lanes_wait_for_their_past_and_do_not_count_as_tried() -> None:
+    world, source, executor = forgetful_world(1, 2, 3, told=0)
+    with capture_logs() as logs:
+        await world.ticks(12)
+    assert "history not read yet" in [line["event"] for line in logs]
+    assert (executor.done, known_minutes(world) > 0) == (0, True)  # the ticks told something
+    source.silent = False
+    await eventually_async(lambda: proven(world), 60.0)
+    assert executor.done == 1
+    assert known_minutes(world) >= DAYS * 1440 - 2  # all of it was read before
+
+
+async def test_what_was_read_is_learned_from_when_no_more_is_told_for_an_hour() -> None:
+    world, _, executor = forgetful_world(1, 2, 3, told=2)
+    with capture_logs():
+        await eventually_async(lambda: proven(world), 60.0)
+    assert executor.done == 1
+    assert world.clock.elapsed_s() >= PATIENCE_S
+    assert 2 * 1440 <= known_minutes(world) < 3 * 1440
+
+
+async def test_what_is_told_later_is_gone_through_again_by_lanes_that_knew_too_little() -> None:
+    world, source, executor = forgetful_world(2, 3, told=1)  # the newest day holds nothing
+
+    async def tried() -> bool:
+        await world.ticks(1)
+        return executor.done == 1
+
+    with capture_logs():
+        await eventually_async(tried, 60.0)
+        assert world.last().decision.standing.known[0] < EVIDENCE_STEPS
+        source.silent = False
+        resumed_s = world.clock.elapsed_s()
+        await eventually_async(lambda: proven(world), 60.0)
+    assert executor.done == 2
+    assert world.clock.elapsed_s() - resumed_s < AGAIN_S
+
+
+async def test_a_workload_that_left_and_came_back_is_learned_anew() -> None:
+    world, source = world_with()
+    source.past_series = [PastSeries(("web",), [START_S - 60.0], [35.0])]
+    executor = AtOnce()
+    world.loop.learning.executor = executor
+    both = world.policies.policies
+
+    async def follow(policies: list[WorkloadPolicy], done: int) -> None:
+        world.policies.policies, world.policies.version = policies, world.policies.version + 1
+
+        async def reached() -> bool:
+            await world.ticks(1)
+            return executor.done == done
+
+        await eventually_async(reached, 30.0)
+
+    await follow(both, 1)
+    await follow([policy("other")], 2)
+    await follow(both, 3)
+    assert world.clock.elapsed_s() < AGAIN_S
 
 
 def demand(name: str, query: str, app: str = "$name") -> WorkloadPolicy:

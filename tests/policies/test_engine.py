@@ -344,6 +344,17 @@ def test_a_forecast_that_is_switched_on_and_off_begins_anew() -> None:
     assert counts == [[], [1], [2], [], [1, 1], []]
 
 
+def test_a_snapshot_of_a_fleet_without_forecasts_goes_on_beside_one_that_forecasts() -> None:
+    world = Ticks(one(forecast=OFF), [10])
+    world.values(70)
+    assert world.state is not None
+    world.state = state_from(*snapshot_of(world.state))
+    assert world.state.lead.lanes == 0
+    world.fleet, world.replicas = fleet_of([policy("a"), policy("web", forecast=OFF)], FREE), [10, 10]
+    world.tick(readings([70, 70]), after_s=30.0)
+    assert world.state.lead.near.count.tolist() == [1, 1]
+
+
 def test_a_lane_that_stays_is_still_held_by_its_window_when_others_come() -> None:
     world = Ticks(fleet_of([policy("m", forecast=OFF)], FREE), [10])
     world.values(70)

@@ -9,11 +9,11 @@ import pytest
 
 from policies.engine import decide
 from policies.explain import sentences, steps_of
-from policies.model import UNKNOWN, Forecast
-from policies.standing import Standing
+from policies.model import UNKNOWN, Forecast, Status, Why
+from policies.standing import Standing, awaited_tracks
 from policies.state import EngineState
 from policies.tournament import INCUMBENT, SEASONAL
-from tests.builders import demand, one, ordering, pressure, readings, ready_pods, seen
+from tests.builders import NOW_S, demand, one, ordering, pressure, readings, ready_pods, requested, seen
 
 HOUR = 120  # steps
 LARGEST_18 = 37  # held for 5 steps of 30 s
@@ -167,6 +167,64 @@ def test_nothing_is_told_where_nobody_is_in_charge() -> None:
 )
 def test_the_forecast(candidate: int, expected: str) -> None:
     assert story(standing(candidate, LAST_0))[2] == expected
+
+
+MISSING, STALE, CENSORED = (
+    (Status.MISSING, Why.NO_SERIES),
+    (Status.STALE, Why.TOO_OLD),
+    (Status.CENSORED, Why.SATURATED),
+)
+FRESH = (Status.FRESH, Why.OK)
+
+
+@pytest.mark.parametrize(
+    ("known", "second", "expected"),
+    [
+        pytest.param(
+            0,
+            MISSING,
+            "Evidence: none, because signal tokens is missing (no series matches); a load counts only while all demand"
+            " signals are fresh. Until then Kubernetes' rule stands alone.",
+            id="missing-from-the-start",
+        ),
+        pytest.param(
+            HOUR,
+            STALE,
+            "No evidence is added now, because signal tokens is not fresh (the newest sample is too old); a load counts"
+            " only while all demand signals are fresh.",
+            id="lost-later",
+        ),
+        pytest.param(HOUR, CENSORED, None, id="a-lower-bound-counts"),
+        pytest.param(0, FRESH, None, id="all-fresh"),
+    ],
+)
+def test_a_demand_signal_for_want_of_which_no_evidence_is_gathered(
+    known: int, second: tuple[Status, Why], expected: str | None
+) -> None:
+    fleet = one(demand(), demand("tokens"))
+    status, why = zip(FRESH, second, strict=True)
+    learned = ordering(fleet, 10) if known else None  # of an hour
+    observation = seen([10], readings([70, 70], status, why), NOW_S + 30.0, learned=learned)
+    state, decision = decide(fleet, EngineState.fresh(fleet), observation)
+
+    told = [each for each in sentences(fleet, observation, decision, 0) if "vidence" in each and "because" in each]
+    assert told == ([] if expected is None else [expected])
+    assert state.lead.scores.known[0] - known == (expected is None)
+
+
+def test_nothing_is_awaited_where_nothing_is_to_be_forecast() -> None:
+    fleet, observation = one(forecast={"enabled": False}), seen([10], readings([70], *MISSING))
+    _, decision = decide(fleet, EngineState.fresh(fleet), observation)
+    assert awaited_tracks(fleet, observation, decision.readings).tolist() == [False]
+
+
+def test_a_demand_signal_of_which_nobody_knows_what_a_replica_serves() -> None:
+    fleet, observation = one(requested()), seen([10], readings([7]))  # no pods, so no requests
+    _, decision = decide(fleet, EngineState.fresh(fleet), observation)
+    assert (
+        "Evidence: none, because nobody knows what a replica serves of signal cpu; a load counts only while all demand"
+        " signals are fresh. Until then Kubernetes' rule stands alone."
+    ) in sentences(fleet, observation, decision, 0)
 
 
 @pytest.mark.parametrize(

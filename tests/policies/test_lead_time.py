@@ -7,10 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from policies import lead_time
 from policies.arrays import FloatArray, integers
 from policies.fleet import fleet_of
 from policies.history import Window
-from policies.lead_time import LeadTime, Learned, log_demand
+from policies.hpa.behavior import Bounds
+from policies.lead_time import LeadTime, Learned, advanced, log_demand
 from policies.model import UNKNOWN, Status
 from policies.packing import pack, unpack
 from policies.pretraining import learned_of
@@ -18,7 +20,7 @@ from policies.snapshot import _TYPES
 from policies.standing import standing_of
 from policies.state import EngineState
 from policies.tournament import EVIDENCE_STEPS, GRID, HEARD_STEPS
-from tests.builders import FREE, NOW_S, Ticks, demand, late, one, ordering, policy, readings, ready_pods
+from tests.builders import FREE, NOW_S, Ticks, demand, late, one, ordering, policy, readings, ready_pods, seen
 
 STEP_S, MINUTE_S = 30.0, 60
 
@@ -42,7 +44,9 @@ def test_it_goes_on_at_the_first_tick_of_a_step_alone() -> None:
     [
         pytest.param(60.0, 2, True, id="two-steps-take-the-reading-that-ends-them"),
         pytest.param(300.0, 10, False, id="more-are-not-known"),
-        pytest.param(40 * 86_400.0, 640, False, id="and-no-more-than-it-remembers"),
+        pytest.param(3600.0, 120, False, id="an-hour-of-them"),
+        pytest.param(3630.0, 120, False, id="and-no-more-than-that"),
+        pytest.param(40 * 86_400.0, 120, False, id="however-long-it-was"),
         pytest.param(-86_400.0, 1, True, id="a-clock-that-was-set-back-is-one-step"),
     ],
 )
@@ -57,6 +61,36 @@ def test_steps_without_a_tick(after_s: float, steps: int, known: bool) -> None: 
     assert after.near.count[0] - before.near.count[0] == steps
     assert after.scores.known[0] - before.scores.known[0] == (steps if known else 1)
     assert after.step == int((NOW_S + 12 * STEP_S + after_s) // STEP_S)
+
+
+def paused(hours: float) -> tuple[LeadTime, LeadTime]:
+    """The layer before and after so many hours without a tick."""
+    world = Ticks(one(), [10])
+    for load in np.random.default_rng(3).uniform(50, 90, 200):
+        world.tick(readings([load]), after_s=STEP_S)
+    before = lead(world)
+    world.tick(readings([40]), after_s=hours * 3600)
+    return before, lead(world)
+
+
+def test_steps_gone_through_in_blocks_are_those_gone_through_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = pack(paused(2)[1])
+    monkeypatch.setattr(lead_time, "BLOCK_STEPS", 1000)
+    assert pack(paused(2)[1]) == data
+
+
+def test_after_a_pause_what_serves_was_ordered_in_it_and_nothing_was_lowered_meanwhile() -> None:
+    before, after = (each.scores for each in paused(5))
+    assert after.own[0, 0] < before.own[0, 0]  # the first reading after it lowers
+    assert (after.own[0, 1:120] >= before.own[0, 0]).all()
+    assert (after.minima[0, :, 1:] >= before.before[0, :, None]).all()
+
+
+def test_a_state_of_other_lanes_is_refused() -> None:
+    fleet, two = one(), fleet_of([policy("a"), policy("b")], FREE)
+    bounds = Bounds(two.min_replicas, two.max_replicas)
+    with pytest.raises(ValueError, match="has 1 lanes and the fleet 2: align the state first"):
+        advanced(EngineState.fresh(fleet), two, seen([10, 10], readings([70, 70])), bounds)
 
 
 def test_the_age_of_readings_is_followed_when_it_clearly_changes() -> None:

@@ -87,6 +87,17 @@ async def test_who_is_in_charge_and_how_far_its_evidence_goes() -> None:
         assert [line[begin:end].strip() for line in lines] == expected
 
 
+async def test_the_signals_that_evidence_waits_for_are_named() -> None:
+    unread = decided("api/search", "web/shop", "web/till")
+    tick = with_standing(unread, 37, UNKNOWN, UNKNOWN, known_h=9)
+    async with _daemon(_report(tick)) as url:
+        done = await _run("status", "--url", url)
+    header, *lines = done.stdout.splitlines()
+    begin, end = header.index("IN CHARGE"), header.index("REASON")
+    waiting = "none: waits for rps"
+    assert [line[begin:end].strip() for line in lines] == ["largest, 37 %, waits for rps", waiting, waiting]
+
+
 async def test_the_owner_is_named() -> None:
     tick = decided("web/shop", load=[70.0], hold=Hold.OWNED)
     async with _daemon(_report(tick, owners={"web/shop": "HPA shop scales it; delete it"})) as url:

@@ -156,6 +156,18 @@ async def test_how_the_tournament_stands(client: Client, daemon: Daemon) -> None
     assert [item["standing"] and item["standing"]["inCharge"]["family"] for item in page["items"]] == ["largest", None]
 
 
+async def test_a_workload_without_evidence_names_the_signals_that_it_waits_for(client: Client, daemon: Daemon) -> None:
+    daemon.report = report(decided("shop/chat"))  # its demand cannot be read
+    _, found = await client.json("/api/v1/workloads/shop/chat")
+    assert (found["standing"], found["evidenceAwaits"]) == (None, ["rps"])
+    assert any(
+        sentence.startswith("Evidence: none, because signal rps is missing") for sentence in found["explanation"]
+    )
+    daemon.report = report(decided("shop/chat", load=[50]))
+    _, page = await client.json("/api/v1/workloads")
+    assert [item["evidenceAwaits"] for item in page["items"]] == [[]]
+
+
 async def test_costs_without_evidence_are_null(client: Client, daemon: Daemon) -> None:
     daemon.report = report(with_standing(decided("shop/chat"), 37, known_h=0.5))
     _, found = await client.json("/api/v1/workloads/shop/chat")
