@@ -66,7 +66,7 @@ def test_steps_without_a_tick(after_s: float, steps: int, known: bool) -> None: 
 def paused(hours: float) -> tuple[LeadTime, LeadTime]:
     """The layer before and after so many hours without a tick."""
     world = Ticks(one(), [10])
-    for load in np.random.default_rng(3).uniform(50, 90, 200):
+    for load in np.random.default_rng(3).uniform(50, 90, 400):
         world.tick(readings([load]), after_s=STEP_S)
     before = lead(world)
     world.tick(readings([40]), after_s=hours * 3600)

@@ -74,7 +74,7 @@ def test_a_jump_like_none_before_is_not_expected_to_go_away() -> None:
     hour = slice(4 * DAY, 4 * DAY + 120)
     demand[hour] *= 2.5
     ahead, behind = (late(plan(demand, serving, forecast=each), demand, serving) for each in (True, False))
-    assert 0.0 < ahead[hour].sum() < 1.3 * behind[hour].sum()
+    assert 0.0 < ahead[hour].sum() < 1.5 * behind[hour].sum()
 
 
 def test_short_dips_are_taken_for_missing_samples_once_they_have_been_seen() -> None:

@@ -33,7 +33,7 @@ def test_pods_that_start_are_not_ready() -> None:
 
 def test_the_objective_holds_within_a_third_where_only_what_is_served_is_seen() -> None:
     shapes = (Daily(0.6), Noise(0.15, 300.0))
-    load = generate(Traffic(12.0, shapes, 3), start_s=MONDAY_S, steps=DAY + DAY // 2, step_s=30.0)
+    load = generate(Traffic(12.0, shapes, 3), start_s=MONDAY_S, steps=2 * DAY, step_s=30.0)
     lanes = [Lane(load, SERVING, saturation=case) for case in CASES]
     plans = replay(lanes, ReplayPolicy("predictive", None, forecast=True), Pace(), start_s=MONDAY_S)
     late = [figures(plan[DAY:], load[DAY:], SERVING).late_ratio for plan in plans]
