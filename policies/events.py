@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +37,21 @@ class EventTable:
     def none(cls) -> EventTable:
         """No event was declared."""
         return cls(integers(0), (), (), floats(0), floats(0), floats(0), floats(0), integers(0), ())
+
+    def of_lanes(self, lanes: IntArray) -> EventTable:
+        """The events of `lanes`; they keep their numbers."""
+        kept = np.isin(self.lane, lanes)
+        return EventTable(
+            lane=self.lane[kept],
+            name=tuple(compress(self.name, kept)),
+            signal=tuple(compress(self.signal, kept)),
+            factor=self.factor[kept],
+            extra=self.extra[kept],
+            at_s=self.at_s[kept],
+            duration_s=self.duration_s[kept],
+            window=self.window[kept],
+            windows=self.windows,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +103,7 @@ def spans_between(
 ) -> Spans:
     """When and how rows differ at some time from `from_s` up to `until_s`.
 
-    Row i is the track of demand `row_signal[i]` of lane `row_lane[i]`.
+    Row i is the track of demand `row_signal[i]` of lane `row_lane[i]`; rows are sorted by lane.
     """
     found: list[tuple[int, float, float, float, float]] = []
     for event in range(table.lane.size):
@@ -96,7 +112,8 @@ def spans_between(
             continue
         wanted, factor, extra = table.signal[event], float(table.factor[event]), float(table.extra[event])
         lasts_s = float(table.duration_s[event])
-        for row in np.flatnonzero(row_lane == table.lane[event]).tolist():
+        first, end = np.searchsorted(row_lane, [table.lane[event], table.lane[event] + 1]).tolist()
+        for row in range(first, end):
             if wanted in ("", row_signal[row]):
                 found += [(row, at_s, at_s + lasts_s, factor, extra) for at_s in begins_s]
     columns = np.array(found, np.float64).reshape(-1, 5).T
