@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from policies.arrays import booleans, floats, indices, integers
+from policies.arrays import any_by, booleans, floats, indices, integers
 from policies.candidates import written_limits
 from policies.events import ONCE, spans_between
 from policies.forecast.declared import without_events
@@ -156,12 +156,14 @@ def _rows(fleet: Fleet, state: EngineState, lanes: IntArray) -> _Rows:
 
 
 def _usual(window: Window, span: Spans, near: BoolArray, now_s: float) -> tuple[FloatArray, BoolArray]:
-    """The load before the first event that is near, and whether it is known, `[row]`; an unknown one is 0."""
-    first_s = np.full(window.value.shape[0], np.inf)
+    """The load before the first event that is near, and whether there is one and it is known, `[row]`; else 0."""
+    never_s = now_s + 2.0 * MINUTE_S
+    first_s = np.full(window.value.shape[0], never_s)
     np.minimum.at(first_s, span.row[near], span.from_s[near])
     end = np.minimum(now_s // MINUTE_S + 1, first_s // MINUTE_S)[:, None]  # the first minute that may show the event
     minute = window.start_s // MINUTE_S + np.arange(window.value.shape[1])
     known = window.known & (end - BEFORE_MIN <= minute) & (minute < end)
+    known &= any_by(span.row, near, first_s.size)[:, None]
     newer = known[:, ::-1].cumsum(axis=1)[:, ::-1]  # known minutes from each one on
     usual = np.where(known & (newer <= NEWEST), window.value, 0.0).max(axis=1, initial=0.0)
     return usual.astype(np.float64), known.any(axis=1)

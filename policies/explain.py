@@ -212,8 +212,8 @@ def _announced(decision: Decision, lane: int) -> tuple[str, ...]:
 
 def _event(decision: Decision, row: int) -> str:
     near = decision.announced
-    ahead_s, replicas = float(near.begins_s[row]) - decision.at_s, int(near.replicas[row])
-    when = f"begins in {_time(ahead_s)}" if ahead_s > 0 else f"began {_time(-ahead_s)} ago"
+    since_s, replicas = decision.at_s - float(near.begins_s[row]), int(near.replicas[row])
+    when = f"began {_time(since_s)} ago" if since_s >= 0 else f"begins in {_time(-since_s)}"
     if replicas == UNKNOWN:
         return f"Event {near.name[row]} {when}; nothing is known of the ten minutes before it, so it asks for nothing."
     return f"Event {near.name[row]} {when}; the load before it and what is declared need {replicas}."
