@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from policies.fleet import fleet_of
 from policies.history import Backfill, History
 from policies.model import RULES, Hold, Limits, Starts
 from policies.state import EngineState
-from tests.builders import FREE, NOW_S, demand, one, policy, readings, seen
+from tests.builders import FREE, NOW_S, Ticks, demand, one, ordering, policy, readings, ready_pods, seen
 
 if TYPE_CHECKING:
     from policies.model import Decision, Fleet
@@ -50,7 +50,7 @@ def decided(
     return decide(fleet, state, seen([5] * lanes, readings([USUAL] * tracks), now_s, hold=held))[1]
 
 
-def with_events(*events: Document, high: int = 100, **spec: object) -> Fleet:
+def with_events(*events: Document, high: int = 100, **spec: Any) -> Fleet:  # noqa: ANN401 - fields of a document
     return one(high=high, forecast={"events": list(events)}, **spec)
 
 
@@ -166,7 +166,7 @@ def test_the_future_is_not_seen() -> None:
         pytest.param({}, {"hold": Hold.KILL_SWITCH}, 5, id="held"),
     ],
 )
-def test_what_binds_it(spec: Document, more: dict[str, int], expected: int) -> None:
+def test_what_binds_it(spec: Document, more: dict[str, Any], expected: int) -> None:
     assert decided(with_events(LAUNCH, **spec), -60.0, **more).replicas.target.tolist() == [expected]
 
 
@@ -268,3 +268,25 @@ def test_the_story(at_s: float, until_s: float, expected: str) -> None:
     assert (step in steps_of(decision, 0)) == ("14" in expected)
     words = "Until the load shows them, declared events have 14 kept ready instead of 5."
     assert (words in story) == ("14" in expected)
+
+
+@pytest.mark.parametrize(("order", "expected"), [pytest.param(3, 14, id="below"), pytest.param(20, 20, id="above")])
+def test_it_is_a_floor_for_the_one_in_charge(order: int, expected: int) -> None:
+    fleet, now_s = with_events(LAUNCH), BEGINS_S - 60.0
+    state = past(EngineState.fresh(fleet), 1, *(USUAL,) * 30, until_s=now_s)
+    learned = ordering(fleet, order, alone=True, at_s=now_s)
+    _, decision = decide(fleet, state, seen([5], readings([USUAL]), now_s, learned=learned))
+
+    assert decision.replicas.target.tolist() == [expected]
+
+
+def test_through_an_event_that_the_load_never_shows() -> None:
+    """The replicas are there for ten minutes from its beginning on; five minutes later the rule's window lets them go."""
+    world, counts = Ticks(with_events(LAUNCH), [5], now_s=BEGINS_S - 600.0), dict[int, int]()
+    for _ in range(100):
+        (count,) = world.values(USUAL, pods=ready_pods(*world.replicas))
+        counts[round(world.now_s - BEGINS_S)] = count
+
+    assert {counts[at_s] for at_s in counts if at_s < -150} == {5}
+    assert {counts[at_s] for at_s in counts if -150 <= at_s < 600} == {14}
+    assert {counts[at_s] for at_s in counts if at_s >= 900} == {5}

@@ -57,7 +57,7 @@ SCHEDULES = (
     {"cron": "0 0 * * *", "timezone": "Asia/Tokyo", "duration": "7d"},
 )
 
-EVENTS = (
+EVENTS: tuple[Document, ...] = (
     {"name": "again", "cron": "*/7 * * * *", "duration": "5m", "factor": 3},
     {"name": "launch", "at": "2023-11-15T00:10:00Z", "duration": "2h", "factor": "0.5"},
     {"name": "sale", "cron": "0 1 * * *", "timezone": "Europe/Berlin", "duration": "30m", "factor": 40},
