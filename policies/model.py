@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 UNKNOWN = -1  # a count, request, age or row that nobody knows
 
-
 RULES = (
     "steady",  # no rule asked for a change
     "signals",  # the Kubernetes rule on the signals: their largest proposal
@@ -41,8 +40,7 @@ RULES = (
     "pressure",  # signals of pressure above it
     "announced_event",  # what declared events that are near need
     "fleet_breaker",  # how much of the fleet may go in ten minutes
-    *("paused", "paused_by_annotation", "kill_switch", "owned"),  # holds
-    *("no_target", "cluster_down", "forbidden"),
+    *("paused", "paused_by_annotation", "kill_switch", "owned", "no_target", "cluster_down", "forbidden"),  # holds
 )  # names that steps and reasons use, in the order in which the rules speak
 
 

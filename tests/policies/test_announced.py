@@ -281,7 +281,7 @@ def test_it_is_a_floor_for_the_one_in_charge(order: int, expected: int) -> None:
 
 
 def test_through_an_event_that_the_load_never_shows() -> None:
-    """The replicas are there for ten minutes from its beginning on; five minutes later the rule's window lets them go."""
+    """The replicas are there for its first ten minutes; five minutes later the rule's window lets them go."""
     world, counts = Ticks(with_events(LAUNCH), [5], now_s=BEGINS_S - 600.0), dict[int, int]()
     for _ in range(100):
         (count,) = world.values(USUAL, pods=ready_pods(*world.replicas))
