@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from policies.announced import announced, with_announced
 from policies.arrays import any_by, booleans, floats, small, sum_by
 from policies.candidates import capacity_per_replica, kubernetes_rule, order_rule, pressure_rule
 from policies.censoring import with_censored
@@ -34,9 +35,9 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     """What to do for every lane, given all that was seen.
 
     Where the tournament has evidence its champion decides, above what pressure asks for; else the larger of the
-    Kubernetes rule and the champion's order stands. Guardrails narrow it. `seen` must be built for
-    `fleet`; `state` may come from another fleet and is aligned first. The returned state takes note of what was
-    recommended; what was carried out comes back with the next observation's `applied`.
+    Kubernetes rule and the champion's order stands. Declared events raise it, guardrails narrow it. `seen` must
+    be built for `fleet`; `state` may come from another fleet and is aligned first. The returned state takes note of
+    what was recommended; what was carried out comes back with the next observation's `applied`.
     """
     seen = with_censored(fleet, seen)
     state = remembered(state.aligned_to(fleet).until(seen.now_s), fleet, seen)
@@ -48,6 +49,8 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     asked, ahead = order_rule(fleet, state, seen, bounds, orders.replicas)
     advice = kubernetes.proposal
     proposal = _asked(fleet, seen, advice, replace(orders, replicas=asked), pressed)
+    near = announced(fleet, state, seen, bounds)
+    proposal = with_announced(proposal, near) if near.name else proposal
     hold = holds_of(fleet, seen.hold)
     budget = removal_budget(fleet, state.removals, seen.now_s, current)
     proposal = fleet_breaker(held(proposal, hold, current), fleet, budget, current)
@@ -68,6 +71,7 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
         readings=seen.readings,
         forecast=forecast,
         standing=standing,
+        announced=near,
         min_replicas=low,
         max_replicas=high,
         kubernetes=advice.target,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +37,21 @@ class EventTable:
     def none(cls) -> EventTable:
         """No event was declared."""
         return cls(integers(0), (), (), floats(0), floats(0), floats(0), floats(0), integers(0), ())
+
+    def of_lanes(self, lanes: IntArray) -> EventTable:
+        """The events of `lanes`; they keep their numbers."""
+        kept = np.isin(self.lane, lanes)
+        return EventTable(
+            lane=self.lane[kept],
+            name=tuple(compress(self.name, kept)),
+            signal=tuple(compress(self.signal, kept)),
+            factor=self.factor[kept],
+            extra=self.extra[kept],
+            at_s=self.at_s[kept],
+            duration_s=self.duration_s[kept],
+            window=self.window[kept],
+            windows=self.windows,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,24 +103,20 @@ def spans_between(
 ) -> Spans:
     """When and how rows differ at some time from `from_s` up to `until_s`.
 
-    Row i is the track of demand `row_signal[i]` of lane `row_lane[i]`.
+    Row i is the track of demand `row_signal[i]` of lane `row_lane[i]`; rows are sorted by lane.
     """
     found: list[tuple[int, float, float, float, float]] = []
-    for event in range(table.lane.size):
-        begins_s = _begins_s(table, event, from_s, until_s)
-        if not begins_s:
-            continue
-        wanted, factor, extra = table.signal[event], float(table.factor[event]), float(table.extra[event])
-        lasts_s = float(table.duration_s[event])
-        for row in np.flatnonzero(row_lane == table.lane[event]).tolist():
-            if wanted in ("", row_signal[row]):
-                found += [(row, at_s, at_s + lasts_s, factor, extra) for at_s in begins_s]
-    columns = np.array(found, np.float64).reshape(-1, 5).T
-    return Spans(columns[0].astype(np.int64), *columns[1:])
+    begun = [begun_between(window, from_s=from_s, until_s=until_s) for window in table.windows]
+    first, end = (np.searchsorted(row_lane, table.lane + more).tolist() for more in (0, 1))
+    columns = zip(table.window.tolist(), *(_floats(table)), table.signal, first, end, strict=True)
+    for window, at_s, lasts_s, factor, extra, wanted, low, high in columns:
+        once = [at_s] if from_s - lasts_s < at_s < until_s else []
+        for begins_s in once if window == ONCE else begun[window]:
+            rows = (row for row in range(low, high) if wanted in ("", row_signal[row]))
+            found += [(row, begins_s, begins_s + lasts_s, factor, extra) for row in rows]
+    spans = np.array(found, np.float64).reshape(-1, 5).T
+    return Spans(spans[0].astype(np.int64), *spans[1:])
 
 
-def _begins_s(table: EventTable, event: int, from_s: float, until_s: float) -> list[float]:
-    if table.window[event] != ONCE:
-        return begun_between(table.windows[table.window[event]], from_s=from_s, until_s=until_s)
-    at_s = float(table.at_s[event])
-    return [at_s] if from_s - table.duration_s[event] < at_s < until_s else []
+def _floats(table: EventTable) -> tuple[list[float], ...]:
+    return tuple(column.tolist() for column in (table.at_s, table.duration_s, table.factor, table.extra))

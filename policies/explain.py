@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.lateness import base_value
-from policies.model import Action, Hold, Kind, Status, Why, signal_name
+from policies.model import UNKNOWN, Action, Hold, Kind, Status, Why, signal_name
 from policies.standing import EVIDENCE_S, HEARD_S, awaited_tracks, candidate_name, family_name, margin_of
 from policies.startup import MANY, Given
 from policies.tournament import GRID
@@ -28,6 +28,7 @@ RULE_SENTENCES = {
     "forecast": "The forecast needs {after} once replicas started now are ready, instead of {before}.",
     "tournament": "The one in charge decides alone and orders {after}; Kubernetes' rule said {before}.",
     "pressure": "Signals of pressure ask for {after}, more than the {before} that were ordered.",
+    "announced_event": "Until the load shows them, declared events have {after} kept ready instead of {before}.",
     "fleet_breaker": "The fleet breaker lets no more replicas go for now: {after} instead of {before}.",
     "paused": "The policy's mode is paused: {after} stays, where {before} was decided.",
     "paused_by_annotation": "The annotation foresail.dev/paused holds {after}, where {before} was decided.",
@@ -93,6 +94,7 @@ def sentences(fleet: Fleet, seen: Observation, decision: Decision, lane: int) ->
         *_standing(decision, lane),
         *_awaited(fleet, seen, decision, lane),
         *_startup(decision, lane),
+        *_announced(decision, lane),
         *_steps(decision, lane),
         _outcome(seen, decision, lane),
     )
@@ -233,6 +235,22 @@ def _startup(decision: Decision, lane: int) -> tuple[str, ...]:
     told = f"Starts take {', '.join(known)}; " if known else "No start was seen yet; "
     why = ", because pods wait for a node or did just now" if waits else ""
     return (f"{told}the plan looks {_time(float(decision.startup_s[lane]))} ahead{why}.",)
+
+
+def _announced(decision: Decision, lane: int) -> tuple[str, ...]:
+    """The declared events that are near, and what they need."""
+    near = decision.announced
+    first, end = np.searchsorted(near.lane, [lane, lane + 1]).tolist()
+    return tuple(_event(decision, row) for row in range(first, end))
+
+
+def _event(decision: Decision, row: int) -> str:
+    near = decision.announced
+    since_s, replicas = decision.at_s - float(near.begins_s[row]), int(near.replicas[row])
+    when = f"began {_time(since_s)} ago" if since_s >= 0 else f"begins in {_time(-since_s)}"
+    if replicas == UNKNOWN:
+        return f"Event {near.name[row]} {when}; nothing is known of the ten minutes before it, so it asks for nothing."
+    return f"Event {near.name[row]} {when}; the load before it and what is declared need {replicas}."
 
 
 def _time(time_s: float) -> str:

@@ -34,7 +34,7 @@ class Forecast(Part):
     enabled: StrictBool = Field(
         default=True,
         description="Whether forecasts decide, once they have a day of evidence; until then they may raise. False:"
-        " Kubernetes' rule alone decides.",
+        " Kubernetes' rule alone decides, and events do nothing.",
     )
     history: Annotated[DurationS, duration_within(_DAY_S, 35 * _DAY_S)] = Field(
         14 * _DAY_S,
@@ -43,6 +43,7 @@ class Forecast(Part):
     )
     events: tuple[Event, ...] = Field(
         (),
-        description="Times at which load is known to differ, for the forecasts that people plan with; decisions do not"
-        " use them yet.",
+        description="Times at which load is known to differ. From one start-up before one until ten minutes into it, as"
+        " many replicas are kept as the load before it needs with `factor` or `extra`, within the maximum. Forecasts"
+        " that people plan with know them too.",
     )

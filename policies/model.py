@@ -16,6 +16,7 @@ from policies.codes import Code
 from policies.events import EventTable
 
 if TYPE_CHECKING:
+    from policies.announced import Announced
     from policies.candidates import Conditions
     from policies.history import Backfill
     from policies.lead_time import Learned
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from policies.startup import StartTimes
 
 UNKNOWN = -1  # a count, request, age or row that nobody knows
-
 
 RULES = (
     "steady",  # no rule asked for a change
@@ -38,9 +38,9 @@ RULES = (
     "forecast",  # demand one start-up ahead
     "tournament",  # the candidate in charge decides alone
     "pressure",  # signals of pressure above it
+    "announced_event",  # what declared events that are near need
     "fleet_breaker",  # how much of the fleet may go in ten minutes
-    *("paused", "paused_by_annotation", "kill_switch", "owned"),  # holds
-    *("no_target", "cluster_down", "forbidden"),
+    *("paused", "paused_by_annotation", "kill_switch", "owned", "no_target", "cluster_down", "forbidden"),  # holds
 )  # names that steps and reasons use, in the order in which the rules speak
 
 
@@ -385,6 +385,7 @@ class Decision:
     readings: Readings  # as the decision took them, censored ones marked [track]
     forecast: Forecast
     standing: Standing
+    announced: Announced  # declared events that are near
     min_replicas: IntArray  # bounds in force, schedules included [lane]
     max_replicas: IntArray
     kubernetes: IntArray  # what the Kubernetes rule alone would do [lane]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 TICKS = 70
 WEB, API = "shop/web", "shop/api"
+SALE = {"name": "sale", "at": "2023-11-14T22:20:00Z", "duration": "30m", "factor": 2}  # after 400 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,11 @@ def journal_of(file: Path) -> Left:
 async def _lived(left: Left) -> None:
     journal = await Journal.open(left.url, timeout_s=10.0)
     try:
-        world = Rig(ListedPolicies([policy(), policy("api")]), journal=journal, limits=Limits(removal_ratio=0.3))
+        world = Rig(
+            ListedPolicies([policy(), policy("api", forecast={"events": [SALE]})]),
+            journal=journal,
+            limits=Limits(removal_ratio=0.3),
+        )
         await _ticks(world, 10, web=30.0, api=50.0)
         await _ticks(world, 10, web=180.0, api=50.0)  # a flash crowd
         world.source.load = None  # a hole
@@ -46,7 +51,10 @@ async def _lived(left: Left) -> None:
         await _ticks(world, 10, web=40.0, api=60.0)
         world.policies.policies, world.policies.version = [], 1  # no tick is decided meanwhile
         await world.ticks(3)
-        world.policies.policies, world.policies.version = [policy("api"), policy(replicas={"min": 2, "max": 40})], 2
+        world.policies.policies, world.policies.version = (
+            [policy("api", forecast={"events": [SALE]}), policy(replicas={"min": 2, "max": 40})],
+            2,
+        )
         await _ticks(world, 15, web=20.0, api=20.0)
         world.clock.advance(300.0)
         await _ticks(world, 15, web=70.0, api=20.0)

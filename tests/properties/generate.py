@@ -57,6 +57,12 @@ SCHEDULES = (
     {"cron": "0 0 * * *", "timezone": "Asia/Tokyo", "duration": "7d"},
 )
 
+EVENTS: tuple[Document, ...] = (
+    {"name": "again", "cron": "*/7 * * * *", "duration": "5m", "factor": 3},
+    {"name": "launch", "at": "2023-11-15T00:10:00Z", "duration": "2h", "factor": "0.5"},
+    {"name": "sale", "cron": "0 1 * * *", "timezone": "Europe/Berlin", "duration": "30m", "factor": 40},
+)  # about NOW_S
+
 rate_policies = st.fixed_dictionaries(
     {
         "type": st.sampled_from(["Pods", "Percent"]),
@@ -103,6 +109,9 @@ def policies(draw: DrawFn, name: str = "web", *, signals: tuple[Document, ...] =
         mode=draw(st.sampled_from(["active", "active", "shadow", "floor", "paused"])),
         behavior=draw(st.none() | behaviors),
         schedules=draw(schedules(low, high)),
+        forecast={
+            "events": draw(st.lists(st.sampled_from(EVENTS), max_size=2, unique_by=lambda row: str(row["name"])))
+        },
         objective={"late": draw(st.sampled_from([0.001, 0.01, 0.3]))},
     )
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.engine import decide
+from policies.events import EventTable
 from policies.fleet import fleet_of
 from policies.guardrails import holds_of
 from policies.model import Hold, Kind, Mode, Readings, Status
@@ -150,6 +151,21 @@ def test_together_as_alone(fleet: Fleet, seed: int, count: int) -> None:
             assert decision.readings.status.tolist() == told.decision.readings.status[mine].tolist()
             assert decision.proposed.tolist() == told.decision.proposed[mine].tolist()
             assert decision.demand[0] == told.decision.demand[lane]
+
+
+@given(fleets(), seeds, ticks)
+def test_declared_events_only_raise(fleet: Fleet, seed: int, count: int) -> None:
+    without = replace(fleet, events=EventTable.none())
+    for told in history(fleet, seed, count):
+        free = ~held(fleet, told.seen)
+        _, plain = decide(without, told.before, told.seen)
+        target, high = told.decision.replicas.target, told.decision.max_replicas
+
+        assert (target >= plain.replicas.target).all()
+        assert (target <= np.maximum(plain.replicas.target, high)).all()
+        assert (target == plain.replicas.target)[~free].all()
+        near = np.isin(np.arange(fleet.lanes), told.decision.announced.lane)
+        assert (target == plain.replicas.target)[~near].all()
 
 
 @given(fleets(), seeds, ticks)

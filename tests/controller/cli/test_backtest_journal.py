@@ -53,6 +53,15 @@ def test_every_decision_is_made_again(left: Left) -> None:
     assert (found["unobserved"], found["differing"], found["differences"]) == (0, 0, [])
 
 
+def test_a_declared_event_is_decided_again(left: Left) -> None:
+    """The rule speaks in the journal, and every decision that it is in was made again."""
+    with closing(sqlite3.connect(left.file)) as database:
+        rows = database.execute("SELECT uid, at_s FROM decisions WHERE steps LIKE '%announced_event%'").fetchall()
+
+    assert {uid for uid, _ in rows} == {API}
+    assert all(1_700_000_400 - 300 <= at_s < 1_700_000_400 + 600 for _, at_s in rows)
+
+
 def test_it_begins_with_the_snapshot_before(left: Left) -> None:
     """The daemon began at 22:13:20 and again 25 ticks later, at 22:19:35, and then saved what it remembered."""
     found = _found(left, "--since", "2023-11-14T22:20:00Z", "--until", "2023-11-14T22:21:30Z")["journal"]
