@@ -34,11 +34,7 @@ from policies.rows import demand_tracks
 from policies.tournament import (
     EVIDENCE_STEPS,
     EXPECTED,
-    EXPERTS,
-    GRID,
     HEARD_STEPS,
-    HOLDS,
-    SCALES,
     Scores,
     rulings,
 )
@@ -277,13 +273,10 @@ def forecast_of(lead: LeadTime, fleet: Fleet, startup_s: FloatArray) -> Forecast
     """Demand one start-up ahead: the expected, and with the margins of those in charge, if they have one, `[lane]`."""
     scores = lead.scores
     known = fleet.forecast & (scores.known >= HEARD_STEPS)
-    level, scale = (np.where(known[:, None], each[:, :, 0], 0.0) for each in (scores.level, scores.scale))
-    share = scores.weight.reshape(-1, EXPERTS, SCALES.size, HOLDS.size).sum(axis=3)
-    z = SCALES + scores.trim[:, None]
-    each = level[:, :, None] + z[:, None, :] * scale[:, :, None]
-    mixed = (share * np.where(share > 0, each, 0.0)).sum(axis=(1, 2))
-    upper = np.where(scores.in_charge < GRID, mixed, level[:, EXPECTED])
-    median, upper = (np.where(known, np.exp(each) - HALF_REPLICA, 0.0) for each in (level[:, EXPECTED], upper))
+    median, upper = (
+        np.where(known, np.exp(np.where(known, each, 0.0)) - HALF_REPLICA, 0.0)
+        for each in (scores.level[:, EXPECTED, 0], scores.upper)
+    )
     lead_s = np.asarray(_lead_steps(startup_s) * STEP_S, np.float64)
     replicas = np.where(known, scores.own[:, 0], 0)
     return Forecast(known, lead_s, np.maximum(median, 0.0), np.maximum(upper, 0.0), replicas)

@@ -80,6 +80,7 @@ class Scores:
     level: FloatArray  # forecasts of the last steps, newest first: log demand of each expert [lane, expert, step]
     scale: FloatArray  # and its scale
     weight: StatArray  # share in the order [lane, candidate of the grid]
+    upper: FloatArray  # log demand that was last forecast, with the margin that is in the order, if it has one [lane]
     own: IntArray  # own orders, newest first [lane, step]
     in_charge: IntArray  # candidate [lane]
     runner_up: IntArray  # candidate [lane]
@@ -102,6 +103,7 @@ class Scores:
             level=np.full((lanes, EXPERTS, REMEMBERED), -np.inf),
             scale=np.zeros((lanes, EXPERTS, REMEMBERED)),
             weight=np.zeros((lanes, GRID), np.float32),
+            upper=np.full(lanes, -np.inf),
             own=np.zeros((lanes, REMEMBERED), np.int64),
             in_charge=integers(lanes, -1),
             runner_up=integers(lanes, -1),
@@ -187,16 +189,13 @@ def _rulings(scores: Scores, forecasts: Forecasts, came: Came, terms: Terms, rul
                 scores.own[lane, back] = scores.own[lane, back - 1]
             scores.own[lane, 0] = order
             ruling.order[lane, step], ruling.candidate[lane, step] = order, chosen
-            ruling.known[lane, step] = scores.known[lane]
+            ruling.known[lane, step], scores.upper[lane] = scores.known[lane], ruling.upper[lane, step]
             scores.steps[lane] = n + 1
 
 
 @compiled
 def _begun(scores: Scores, lane: int, demand: float, startup: int, budget: float) -> None:
-    """Scores before any evidence: half a day of what such candidates cost and missed on other loads.
-
-    Each load before the first that is charged sizes them anew, at the mean of all.
-    """
+    """Scores before any evidence: half a day of what such candidates do on other loads, at the mean load so far."""
     scores.known[lane] += 1
     before = scores.usual[lane, 0] / max(scores.usual[lane, 1], 1.0)
     demand = before + (demand - before) / scores.known[lane]

@@ -138,7 +138,6 @@ def ordering(fleet: Fleet, *orders: int, alone: bool = False, at_s: float = NOW_
     lead = LeadTime.empty(fleet.lanes)
     lead.scores.own[:, 0] = orders
     lead.scores.in_charge[:] = 0
-    lead.scores.weight[:, 0] = 1.0
     lead.scores.known[:] = EVIDENCE_STEPS if alone else HEARD_STEPS
     return Learned(fleet.uid, replace(lead, step=int(at_s // STEP_S)))
 

@@ -131,20 +131,10 @@ def test_a_forecast_is_for_when_an_order_made_now_serves() -> None:
     assert forecast_of(lead, fleet, startup_s).lead_s.tolist() == [60.0, 90.0, 3600.0]
 
 
-@pytest.mark.parametrize(
-    ("candidate", "upper"),
-    [
-        pytest.param(112 + 5 * 7, 16.5, id="the-margin-of-the-one-in-charge"),  # e^(2 + 1.8 * 0.5 - 0.067) is 17
-        pytest.param(INCUMBENT, 6.889, id="the-incumbent-has-none"),  # e^2 less a half
-        pytest.param(SEASONAL, 6.889, id="seasonal-naive-has-none"),
-    ],
-)
-def test_the_upper_end_of_a_forecast(candidate: int, upper: float) -> None:
-    lead = lead_of(candidate)
-    lead.scores.weight[0, min(candidate, GRID - 1)] = 1.0
+def test_the_ends_of_a_forecast() -> None:
+    lead = lead_of(LARGEST_18)
     lead.scores.level[0, :, 0] = [2.3, 2.0, 2.15]
-    lead.scores.scale[0, :, 0] = 0.5
-    lead.scores.trim[0] = (np.log(17.0) - 2.0) / 0.5 - 1.8
+    lead.scores.upper[0] = np.log(17.0)
     forecast = forecast_of(lead, one(), np.array([60.0]))
-    assert forecast.median[0] == pytest.approx(6.889, abs=1e-3)
-    assert forecast.upper[0] == pytest.approx(upper, abs=1e-3)
+    assert forecast.median[0] == pytest.approx(6.889, abs=1e-3)  # e^2 less a half
+    assert forecast.upper[0] == pytest.approx(16.5)
