@@ -106,7 +106,7 @@ def standing_of(lead: LeadTime, fleet: Fleet) -> Standing:
         realised=scores.realised[:, 0] / np.maximum(scores.realised[:, 1], _NOISE),
         budget=_budget(fleet, late[:, ROLES.index("incumbent")], scores.known),
         known=scores.known,
-        sharing=_sharing(scores),
+        sharing=np.where(scores.in_charge < GRID, scores.sharing, 0),
     )
 
 
@@ -150,11 +150,6 @@ def _budget(fleet: Fleet, incumbent: FloatArray, known: IntArray) -> FloatArray:
     most = np.where(aims.slo_window_s > 0, fleet.late_ratio, INCUMBENT_MOST)
     measured = aims.late_incumbent & (known >= EVIDENCE_STEPS)
     return np.where(measured, np.minimum(np.maximum(incumbent, INCUMBENT_LEAST), most), fleet.late_ratio)
-
-
-def _sharing(scores: Scores) -> IntArray:
-    """Those beside the one in charge that have a share in its order, `[lane]`; none where it has no margin."""
-    return np.where(scores.in_charge < GRID, np.maximum(np.count_nonzero(scores.weight, axis=1) - 1, 0), 0)
 
 
 def _scored_steps(scores: Scores) -> FloatArray:

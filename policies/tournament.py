@@ -80,6 +80,7 @@ class Scores:
     level: FloatArray  # forecasts of the last steps, newest first: log demand of each expert [lane, expert, step]
     scale: FloatArray  # and its scale
     weight: StatArray  # share in the order [lane, candidate of the grid]
+    sharing: IntArray  # others than the one in charge that have one [lane]
     upper: FloatArray  # log demand that was last forecast, with the margin that is in the order, if it has one [lane]
     own: IntArray  # own orders, newest first [lane, step]
     in_charge: IntArray  # candidate [lane]
@@ -103,6 +104,7 @@ class Scores:
             level=np.full((lanes, EXPERTS, REMEMBERED), -np.inf),
             scale=np.zeros((lanes, EXPERTS, REMEMBERED)),
             weight=np.zeros((lanes, GRID), np.float32),
+            sharing=integers(lanes),
             upper=np.full(lanes, -np.inf),
             own=np.zeros((lanes, REMEMBERED), np.int64),
             in_charge=integers(lanes, -1),
@@ -175,8 +177,8 @@ def _rulings(scores: Scores, forecasts: Forecasts, came: Came, terms: Terms, rul
                 scores.in_charge[lane], scores.runner_up[lane] = _cheapest(
                     (scores.cost[lane], scores.late[lane]), scores.load[lane], aims, eligible, scores.weight[lane]
                 )
-            chosen = scores.in_charge[lane]
-            order = low
+                scores.sharing[lane] = (scores.weight[lane] > 0).sum() - 1
+            chosen, order = scores.in_charge[lane], low
             ruling.expected[lane, step] = ruling.upper[lane, step] = scores.level[lane, EXPECTED, 0]
             trim = scores.trim[lane] + _hurry(scores, lane, terms.hour[lane])
             if 0 <= chosen < GRID or (chosen >= GRID and trim > 0.0):

@@ -73,8 +73,7 @@ def test_costs_are_means_and_late_shares_are_of_the_load() -> None:
 
 def test_others_that_are_nearly_as_good_share_in_the_order() -> None:
     lead = lead_of(LARGEST_18, LARGEST_18, INCUMBENT)
-    lead.scores.weight[0, LARGEST_18] = 1.0
-    lead.scores.weight[1:, LARGEST_18 : LARGEST_18 + 4] = 0.25
+    lead.scores.sharing[:] = 0, 3, 3
     fleet = fleet_of([policy(name) for name in "abc"])
     assert standing_of(lead, fleet).sharing.tolist() == [0, 3, 0]
 

@@ -247,6 +247,7 @@ def test_what_is_ordered_lies_among_what_nearly_equal_candidates_order() -> None
     weight = scores.weight[0]
     assert weight.sum() == pytest.approx(1.0)
     assert weight.argmax() == scores.in_charge[0]
+    assert scores.sharing[0] == np.count_nonzero(weight) - 1
     assert ((weight == 0.0) | (weight > 0.001)).all()
     assert 1 < np.count_nonzero(weight) < GRID // 4
     heavy = scores.before[0, :GRID][weight > 0]
