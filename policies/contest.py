@@ -52,8 +52,8 @@ class Ruling(NamedTuple):
     order: IntArray
     candidate: IntArray
     known: IntArray  # steps whose load was known, this one included
-    expected: FloatArray  # log demand that was expected when the order serves; -inf before there is one in charge
-    upper: FloatArray  # with the margin of the one in charge, where it has one
+    expected: FloatArray  # log demand that was expected when the order serves
+    upper: FloatArray  # with the margin that is in the order, where it has one
 
     @classmethod
     def empty(cls, lanes: int, steps: int) -> Ruling:

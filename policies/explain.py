@@ -249,7 +249,7 @@ def _event(decision: Decision, row: int) -> str:
     since_s, replicas = decision.at_s - float(near.begins_s[row]), int(near.replicas[row])
     when = f"began {_time(since_s)} ago" if since_s >= 0 else f"begins in {_time(-since_s)}"
     if replicas == UNKNOWN:
-        return f"Event {near.name[row]} {when}; nothing is known of the ten minutes before it, so it asks for nothing."
+        return f"Event {near.name[row]} {when}; what its load needs is not known, so it asks for nothing."
     return f"Event {near.name[row]} {when}; the load before it and what is declared need {replicas}."
 
 

@@ -141,7 +141,7 @@ class Decided(NamedTuple):
     order: IntArray  # replicas; 0 = none
     alone: BoolArray  # the one in charge has evidence enough to decide alone
     expected: FloatArray  # log demand when the order serves, in replicas
-    upper: FloatArray  # with the margin of the one in charge
+    upper: FloatArray  # with the margin that is in the order
 
 
 def came_of(fleet: Fleet, seen: Observation) -> tuple[FloatArray, IntArray]:

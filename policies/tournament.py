@@ -227,14 +227,15 @@ def _charged(scores: Scores, came: Came, terms: Terms, place: tuple[int, int, in
     # What served the newest known load, of lag steps ago, was ordered from lag to lag + start-up steps ago.
     first = terms.lag[lane] - 1
     last = first + terms.startup[lane]
-    avoidable = False
+    avoidable, best = False, 0
     for candidate in range(CANDIDATES):
         ready = _NEVER
         for slot in range(min(first // merged, SLOTS - 1), min(last // merged, SLOTS - 1) + 1):
             if slot * merged < scores.steps[lane]:
                 ready = min(ready, scores.minima[lane, candidate, slot])
         missed[candidate] = demand > ready + _NOISE or (usable == 1 and real >= 0 and ready <= real)
-        avoidable = avoidable or (candidate < GRID and not missed[candidate])
+        if candidate < GRID:
+            avoidable, best = avoidable or not missed[candidate], max(best, ready)
     for span in range(SPANS):
         keep = 0.5 ** (1.0 / HALF_LIFE_STEPS[span])
         scores.load[lane, span] = scores.load[lane, span] * keep + demand
@@ -247,10 +248,10 @@ def _charged(scores: Scores, came: Came, terms: Terms, place: tuple[int, int, in
     scores.usual[lane, 0] = scores.usual[lane, 0] * keep + demand
     scores.usual[lane, 1] = scores.usual[lane, 1] * keep + 1.0
     scores.known[lane] += 1
-    share, answers = _late(scores, came, terms, lane, step, last)
+    share, really, answers = _late(scores, came, terms, (lane, step, last, best))
     charged = share * demand if answers else 0.0
     keep = 0.5 ** (1.0 / REALISED_STEPS)
-    scores.realised[lane, 0] = scores.realised[lane, 0] * keep + share * demand
+    scores.realised[lane, 0] = scores.realised[lane, 0] * keep + really * demand
     scores.realised[lane, 1] = scores.realised[lane, 1] * keep + demand
     scores.realised[lane, 2] = scores.realised[lane, 2] * keep + charged
     scores.hour[lane] = scores.hour[lane] * (1.0 - 1.0 / HOUR_STEPS) + charged
@@ -262,20 +263,19 @@ def _charged(scores: Scores, came: Came, terms: Terms, place: tuple[int, int, in
 
 
 @compiled
-def _late(scores: Scores, came: Came, terms: Terms, lane: int, step: int, last: int) -> tuple[float, bool]:
-    """The share of a load that came late by what was ordered up to `last` steps ago, and whether orders answer for it.
-
-    They do not where all of them were the maximum, or would have served the load had they been followed.
-    """
+def _late(scores: Scores, came: Came, terms: Terms, place: tuple[int, int, int, int]) -> tuple[float, float, bool]:
+    """The shares late by own orders, and really; and if orders answer: not at the maximum, nor for what never came."""
+    lane, step, last, best = place
     demand, usable, real = came.demand[lane, step], came.usable[lane, step], came.ready[lane, step]
-    own = float(_NEVER)
+    acted, own = terms.acted[lane] and real >= 0, float(_NEVER)
     for back in range(terms.lag[lane] - 1, min(last, REMEMBERED - 1, scores.steps[lane] - 1) + 1):
         own = min(own, scores.own[lane, back])
-    missing = terms.acted[lane] and 0 <= real < demand - _NOISE and demand <= own + _NOISE
-    share = 1.0 if missing or demand > own + _NOISE or (usable == 1 and own <= real) else 0.0
+    share = 1.0 if demand > own + _NOISE or (usable == 1 and own <= real) else 0.0
+    really = (1.0 if usable == 1 or demand > real + _NOISE else 0.0) if acted else share
     if terms.acted[lane] and came.late[lane, step] >= 0:
-        share = came.late[lane, step]
-    return share, not (missing or (share > 0 and own >= terms.high[lane]))
+        share = really = came.late[lane, step]
+    missing = acted and demand <= own + _NOISE and (real < demand - _NOISE or (usable == 1 and real < own))
+    return share, really, not (missing or (share > 0 and own >= best))
 
 
 @compiled

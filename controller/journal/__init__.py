@@ -197,17 +197,18 @@ class Journal:
         async with self._reading() as connection:
             return await queries.explained(connection, uid, at_s)
 
-    async def prune(self, retention_s: float, now_s: float) -> None:
-        """Remove what is older than `retention_s`, but what a restart needs, and thin out older snapshots.
+    async def prune(self, retention_s: float, now_s: float) -> bool:
+        """Remove a few snapshots that need not be kept; then what is older than `retention_s` and no restart needs.
 
-        Raises Unavailable or Rejected.
+        Whether there was more to remove than one call does. Raises Unavailable or Rejected.
         """
-        more, cutoff_s = True, now_s - retention_s
-        while more:  # writers have their turn in between
-            async with self._writer.lock, self._database.writing() as connection:
-                more = await queries.thin_out(connection, cutoff_s, now_s)
+        cutoff_s = now_s - retention_s
+        async with self._writer.lock, self._database.writing() as connection:
+            if await queries.thin_out(connection, cutoff_s, now_s):
+                return True
         async with self._writer.lock, self._database.writing() as connection:
             await queries.prune(connection, cutoff_s, self._fleet.digest)
+        return False
 
     async def close(self) -> None:
         """Write what waits if that takes no longer than two seconds, and close."""

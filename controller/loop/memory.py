@@ -120,7 +120,8 @@ class Memory:
                 core, hours = await asyncio.to_thread(snapshot_of, state)
                 await self.journal.save_snapshot(at_s, core, hours)
             if at_s - self._pruned_at_s >= PRUNE_EVERY_S:
-                self._pruned_at_s = at_s
-                await self.journal.prune(self.retention_s, at_s)
+                before_s, self._pruned_at_s = self._pruned_at_s, at_s
+                if await self.journal.prune(self.retention_s, at_s):
+                    self._pruned_at_s = before_s  # the rest at the next ticks
         except ForesailError as error:
             log.warning("snapshot not saved yet", err=str(error))

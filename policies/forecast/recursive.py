@@ -105,7 +105,7 @@ def _forecasts(models: _Columns, shape: Shape, lead: Lead, learned: BoolArray, t
                         ahead += mean[lane, which, feature] * shape.mean[lane, step, feature]
                 if ahead < 0.0:
                     far = _far(mean_gain[lane], shape.mean[lane, step]) if far < 0.0 else far
-                    ahead /= max(math.sqrt(far / UNUSUAL), 1.0)
+                    ahead /= math.sqrt(max(far / UNUSUAL, 1.0))  # so that no NaN comes of it
                 size = _usual(shape.scale[lane, step], math.sqrt(1.0 + lead.startup[lane]))
                 for feature in range(SCALE_FEATURES):
                     size += scale[lane, which, feature] * shape.scale[lane, step, feature]
@@ -117,7 +117,10 @@ def _forecasts(models: _Columns, shape: Shape, lead: Lead, learned: BoolArray, t
 
 @compiled
 def _far(gain: FloatArray, features: FloatArray) -> float:
-    """How far features are from those that were learned of: 1 for usual ones, growing with the square."""
+    """How far features are from those that were learned of, growing with the square: 1 for usual ones, or less.
+
+    Less where features were so quiet for long that forgetting has stopped.
+    """
     total = 0.0
     for row in range(features.size):
         along = 0.0

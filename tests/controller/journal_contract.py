@@ -40,6 +40,12 @@ def order(uid: str = CHAT, version: str = "17") -> ScaleOrder:
     return ScaleOrder(uid, TargetRef("apps/v1", "Deployment", namespace, name), 3, 5, version, "kubernetes")
 
 
+async def pruned(journal: Journal, retention_s: float, now_s: float) -> None:
+    """Prune until nothing more is there to remove."""
+    while await journal.prune(retention_s, now_s):
+        pass
+
+
 async def last_of(journal: Journal, uid: str) -> DecisionRow | None:
     found = await journal.explain(uid, float("inf"))
     return None if found is None else found.decision
@@ -149,7 +155,7 @@ async def keeps_when_pruned_what_a_restart_needs(url: str) -> None:
         await journal.record_tick(20.0, b"", [row(20.0)])
         await journal.save_snapshot(20.0, b"core 20", {3600: b"hour"})
         await journal.record_tick(30.0, b"", [])
-        await journal.prune(60.0, 1000.0)
+        await pruned(journal, 60.0, 1000.0)
         restored = await journal.restore()
         assert restored.snapshot is not None
         assert (restored.snapshot.core, restored.snapshot.blocks) == (b"core 20", {3600: b"hour"})
@@ -208,7 +214,7 @@ async def begins_with_the_first_snapshot_where_its_own_beginning_was_pruned(url:
             await journal.record_tick(float(at_s), b"", [])
             if at_s % 300 == 0:
                 await journal.save_snapshot(float(at_s), b"core", {})
-        await journal.prune(600.0, 1000.0)  # up to 400
+        await pruned(journal, 600.0, 1000.0)  # up to 400
         begin = await journal.beginning()
     assert (begin.at_s, begin.ticks) == (300.0, 69)  # so that the ticks from 400 on can be decided again
 
@@ -224,7 +230,7 @@ async def keeps_fewer_snapshots_of_older_times(url: str) -> None:
             closed = {int(at_s // hour) - 1: b"closed hour before %d" % (at_s // hour), -99: b"an old hour"}
             await journal.save_snapshot(at_s, b"core %d" % at_s, closed)
             if number % 24 == 0:
-                await journal.prune(54 * hour, at_s)
+                await pruned(journal, 54 * hour, at_s)
         kept = [at_s async for at_s in _snapshots(journal)]
         begins = [await journal.beginning(since_s=since_s) for since_s in (18 * hour, 31.4 * hour, 52 * hour, now_s)]
         whole = await journal.beginning()

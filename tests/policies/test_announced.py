@@ -252,7 +252,7 @@ def test_a_start_up_of_many_at_once_counts_when_it_takes_longer() -> None:
         pytest.param(
             0.0,
             BEGINS_S - 900.0,
-            "Event launch began 0 s ago; nothing is known of the ten minutes before it, so it asks for nothing.",
+            "Event launch began 0 s ago; what its load needs is not known, so it asks for nothing.",
             id="nothing-known",
         ),
     ],

@@ -200,6 +200,38 @@ def test_orders_do_not_answer_for_replicas_that_never_came() -> None:
     assert scores.realised[0, 0] > 10 * scores.realised[0, 2]
 
 
+def test_a_lower_bound_without_the_replicas_that_were_ordered_teaches_nothing_and_is_late() -> None:
+    demand = noise(2 * DAY)
+    scores = Scores.empty(1)
+    rulings(scores, said(demand), came(demand), terms())
+    trim, (late, load, charged) = scores.trim[0], scores.realised[0].copy()
+    few = np.full((1, 200), 7.9)  # eight are ready and full, where more than twenty were ordered
+    told = came(few, usable=np.full(few.shape, 1, np.int64), ready=np.full(few.shape, 8.0))
+    rulings(scores, said(few), told, terms())
+    assert scores.trim[0] == trim
+    assert scores.realised[0, 0] > 0.9 * (late + 200 * 7.9)
+    assert scores.realised[0, 2] <= charged
+    assert scores.realised[0, 1] > load
+
+
+def test_what_was_served_in_time_by_more_than_was_ordered_is_not_told_as_late() -> None:
+    demand = noise(2 * DAY)
+    scores = Scores.empty(1)
+    rulings(scores, said(demand), came(demand, ready=np.full(demand.shape, 99.0)), terms())
+    begun = 240.0 * 0.01 * LEVEL  # of other loads
+    assert scores.realised[0, 0] < 1.05 * begun
+    assert scores.realised[0, 2] > 2 * begun
+
+
+def test_a_maximum_that_is_raised_does_not_turn_on_the_orders_before() -> None:
+    demand = np.full((1, DAY), 15.0)
+    scores = Scores.empty(1)
+    rulings(scores, said(demand), came(demand), terms(high=10, startup=10))
+    trim = scores.trim[0]
+    rulings(scores, said(demand[:, :8]), came(demand[:, :8]), terms(high=40, startup=10))
+    assert scores.trim[0] == trim
+
+
 def test_replicas_beyond_the_orders_do_not_hide_that_orders_were_too_small() -> None:
     demand = noise(2 * DAY)
     plenty, alone = Scores.empty(1), Scores.empty(1)
