@@ -258,7 +258,8 @@ CANDIDATE_LATE = Gauge(
 )
 REALISED_LATE = Gauge(
     "foresail_realised_late_ratio",
-    "Share of the load that really came late over about two weeks, whoever scaled the workload.",
+    "Share of the load that came late over about two weeks: by the replicas that were ready, or by the indicator of"
+    " lateness, where the workload is active and decided with evidence; else by what would have been ordered.",
     _WORKLOAD,
     "ratio",
 )

@@ -52,7 +52,7 @@ class Standing:
     cost: FloatArray  # replicas, with what churn costs, on average [lane, who]
     late: FloatArray  # share of the load [lane, who]
     elsewhere: FloatArray  # share of cost and late that such candidates had on other loads, before any evidence [lane]
-    realised: FloatArray  # share of the load that came late by what was ready, or in shadow by its orders, of two weeks [lane]
+    realised: FloatArray  # share of the load late by what was ready, in shadow by its orders, of about two weeks [lane]
     budget: FloatArray  # share of the load that may come late [lane]
     known: IntArray  # steps of known load that this rests on [lane]
     sharing: IntArray  # others that are nearly as good as the one in charge and have a share in the order [lane]
