@@ -152,7 +152,7 @@ def _standing(decision: Decision, lane: int) -> tuple[str, ...]:
         alone = f"Kubernetes' rule stands alone until it has {_span(HEARD_S)}"
         return told, f"Evidence: {_span(known_s)} of {_span(EVIDENCE_S)}; {alone}."
     real = (
-        f"Really late were {_percent(standing.realised[lane])} of the load over"
+        f"Late were {_percent(standing.realised[lane])} of the load over"
         f" {_span(known_s, 14, 'about two weeks')}; {_percent(standing.budget[lane])} may be."
     )
     larger = "the larger of its order and Kubernetes' rule stands"

@@ -154,7 +154,7 @@ def told(fleet_spec: Document, replicas: int, value: float, **more: object) -> t
 )
 def test_the_story(spec: Document, replicas: int, value: float, more: Document, expected: tuple[str, ...]) -> None:
     story = told(spec, replicas, value, **more)
-    other = ("Demand fills", "In charge", "In shadow", "Really late", "Evidence")  # test_explain_standing.py
+    other = ("Demand fills", "In charge", "In shadow", "Late were", "Evidence")  # test_explain_standing.py
     assert tuple(sentence for sentence in story if not sentence.startswith(other)) == expected
 
 

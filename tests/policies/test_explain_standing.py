@@ -19,7 +19,7 @@ HOUR = 120  # steps
 LARGEST_18 = 37  # held for 5 steps of 30 s
 LAST_0 = 119  # no margin, not held
 MIDDLE_LESS = 226  # half a scale below, held for 5 steps
-KINDS = ("In charge", "In shadow", "Really late", "Evidence")
+KINDS = ("In charge", "In shadow", "Late were", "Evidence")
 
 
 def standing(
@@ -60,7 +60,7 @@ def test_all_of_it() -> None:
             "In shadow over about a week it cost 8.2 replicas and was 0.71 % late; the runner-up (last +0 errors) 8.5"
             " replicas and was 0.8 % late; the incumbent 11.0 replicas and was 0.2 % late."
         ),
-        "Really late were 0.6 % of the load over 200 h; 1 % may be.",
+        "Late were 0.6 % of the load over 200 h; 1 % may be.",
         "Evidence: 24 h and more, so it decides alone while all data is fresh.",
     )
 
@@ -124,7 +124,7 @@ def test_the_incumbent_is_told_once(others: tuple[int, int]) -> None:
                     " replicas and was 0.8 % late; the incumbent 11.0 replicas and was 0.2 % late. 46 % of these"
                     " figures is what such candidates do on other loads."
                 ),
-                "Really late were 0.6 % of the load over 14 h; 1 % may be.",
+                "Late were 0.6 % of the load over 14 h; 1 % may be.",
                 "Evidence: 14 h of 24 h; until then the larger of its order and Kubernetes' rule stands.",
             ),
             id="before-it-decides-alone",
@@ -142,7 +142,7 @@ def test_a_few_figures_of_other_loads_are_not_worth_a_sentence() -> None:
 def test_after_long_the_spans_are_those_of_memory() -> None:
     figures, real = told(standing(LARGEST_18, LAST_0, hours=500.0))[1:3]
     assert figures.startswith("In shadow over about a week it")
-    assert real.startswith("Really late were 0.6 % of the load over about two weeks;")
+    assert real.startswith("Late were 0.6 % of the load over about two weeks;")
 
 
 def test_nothing_is_told_where_nobody_is_in_charge() -> None:
