@@ -53,8 +53,8 @@ async def test_a_dead_prometheus_shrinks_nothing_and_decisions_resume_when_it_is
 
 async def test_a_target_that_dies_under_a_rate_lowers_nothing(stage: Stage) -> None:
     stage.policy(query=RATE)
-    with requests_of(stage, per_s=35):
-        eventually(lambda: (stage.prometheus.value(stage_rate(stage)) or 0) > 30, PATIENCE_S, what="a rate of 35")
+    with requests_of(stage, per_s=32):
+        eventually(lambda: (stage.prometheus.value(stage_rate(stage)) or 0) > 29, PATIENCE_S, what="a rate of 32")
         with stage.daemon:
             await stage.scaled(5)
             stage.exporter.die()
