@@ -49,8 +49,7 @@ HALF_LIFE_STEPS = np.array([1.0 * STEPS_A_DAY, 7.0 * STEPS_A_DAY])
 CHOOSE_EVERY = 20  # steps
 NEARLY, LEAST_WEIGHT = 0.01, 0.01  # of a score: one that is so much worse has a weight of 1 / e
 PRICE = 0.15  # of lateness above the target: as much again as the budget is worth 15 % of the cost
-TARGET = 0.82  # share of the budget that is aimed at
-FEEDBACK = 0.25  # how strongly realised lateness moves the aim
+TARGET, FEEDBACK = 0.82, 0.25  # share of the budget that is aimed at; how strongly realised lateness moves that
 REALISED_STEPS = 14.0 * STEPS_A_DAY  # half-life of realised lateness
 TRIM = 0.0003  # scales by which a step of a mean load in time lowers the trim, a late one raises it 1 / budget as much
 TRIM_LEAST, TRIM_MOST, TRIM_RISE = -1.5, 3.0, 0.5  # and the most that one step raises it by
@@ -62,7 +61,7 @@ HOUR_STEPS, HOUR_SPENT, HOUR_SCALES = 120.0, 0.5, 3.0  # from half of an hour's 
 HEADROOM = 0.4  # no candidate orders for more than 1.5 times the largest load of about a week
 _OUTSIDE_COST = math.log(1.4)  # of those without a margin, before any evidence
 BEGUN_STEPS, USUAL_STEPS = STEPS_A_DAY / 2.0, STEPS_A_DAY / 6.0  # weight of what came on other loads; of the first load
-_KNOWN = 2  # usable as it is
+_KNOWN, _AWAITED = 2, 20  # usable as it is; steps after which replicas that were ordered and never came are nobody's
 _NEVER, _LARGEST, _NOISE = 1 << 30, math.log(2.0**31), 1e-9
 _LATE_NEAR, _LATE_FAR = np.array([-0.81, -0.282, -0.565, -0.354]), np.array([-0.64, -0.257, -0.391, -0.239])
 _COST_NEAR, _COST_FAR = np.array([0.06, 0.071, 0.018, 0.070]), np.array([0.09, 0.123, 0.053, 0.062])
@@ -267,14 +266,15 @@ def _late(scores: Scores, came: Came, terms: Terms, place: tuple[int, int, int, 
     """The shares late by own orders, and really; and if orders answer: not at the maximum, nor for what never came."""
     lane, step, last, best = place
     demand, usable, real = came.demand[lane, step], came.usable[lane, step], came.ready[lane, step]
-    acted, own = terms.acted[lane] and real >= 0, float(_NEVER)
-    for back in range(terms.lag[lane] - 1, min(last, REMEMBERED - 1, scores.steps[lane] - 1) + 1):
-        own = min(own, scores.own[lane, back])
+    acted, own, older = terms.acted[lane] and real >= 0, float(_NEVER), float(_NEVER)
+    for back in range(terms.lag[lane] - 1, min(last + _AWAITED, REMEMBERED - 1, scores.steps[lane] - 1) + 1):
+        older = min(older, scores.own[lane, back])
+        own = older if back <= last else own
     share = 1.0 if demand > own + _NOISE or (usable == 1 and own <= real) else 0.0
     really = (1.0 if usable == 1 or demand > real + _NOISE else 0.0) if acted else share
     if terms.acted[lane] and came.late[lane, step] >= 0:
         share = really = came.late[lane, step]
-    missing = acted and demand <= own + _NOISE and (real < demand - _NOISE or (usable == 1 and real < own))
+    missing = acted and demand <= own + _NOISE and real < older and (real < demand - _NOISE or usable == 1)
     return share, really, not (missing or (share > 0 and own >= best))
 
 

@@ -200,6 +200,17 @@ def test_orders_do_not_answer_for_replicas_that_never_came() -> None:
     assert scores.realised[0, 0] > 10 * scores.realised[0, 2]
 
 
+def test_replicas_that_come_later_than_was_measured_are_answered_for() -> None:
+    demand = np.tile(np.repeat([10.0, 20.0], 60), DAY // 60)[None, :]
+    models = said(demand, scale=0.05)._replace(base=np.log(demand + 0.5))  # knows each rise when it comes
+    ready = np.roll(demand, 8, axis=1) + 3.0  # eight steps later
+    scores, alone = Scores.empty(1), Scores.empty(1)
+    rulings(scores, models, came(demand, ready=ready), terms())
+    rulings(alone, models, came(demand), terms())
+    assert scores.realised[0, 0] > 2 * alone.realised[0, 0]
+    assert scores.trim[0] >= alone.trim[0]
+
+
 def test_a_lower_bound_without_the_replicas_that_were_ordered_teaches_nothing_and_is_late() -> None:
     demand = noise(2 * DAY)
     scores = Scores.empty(1)
