@@ -22,14 +22,6 @@ from tests.builders import (
 )
 
 OFF = {"enabled": False}
-NO_WINDOW = {"scaleDown": {"stabilizationWindowSeconds": 0}}
-SLOW_UP = {"scaleUp": {"policies": [{"type": "Pods", "value": 2, "periodSeconds": 60}]}}
-SLOW_DOWN = {
-    "scaleDown": {
-        "stabilizationWindowSeconds": 0,
-        "policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}],
-    }
-}
 
 
 def test_state_follows_lanes_that_come_go_and_change_places() -> None:
