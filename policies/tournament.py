@@ -44,8 +44,7 @@ CANDIDATES, FAMILIES = GRID + 2, EXPERTS + 2
 CALM = 0.75  # exponent of the third expert's scale
 REMEMBERED = 121  # steps of forecasts and own orders kept, for the longest hold and the longest start-up
 SLOTS = 12  # minima of orders kept per candidate; a start-up of more steps keeps minima over several
-SPANS = 2  # of memory: a day and a week
-HALF_LIFE_STEPS = np.array([1.0 * STEPS_A_DAY, 7.0 * STEPS_A_DAY])
+SPANS, HALF_LIFE_STEPS = 2, np.array([1.0 * STEPS_A_DAY, 7.0 * STEPS_A_DAY])  # of memory: a day and a week
 CHOOSE_EVERY = 20  # steps
 NEARLY, LEAST_WEIGHT = 0.01, 0.01  # of a score: one that is so much worse has a weight of 1 / e
 PRICE = 0.15  # of lateness above the target: as much again as the budget is worth 15 % of the cost
@@ -270,8 +269,9 @@ def _late(scores: Scores, came: Came, terms: Terms, place: tuple[int, int, int, 
     for back in range(terms.lag[lane] - 1, min(last + _AWAITED, REMEMBERED - 1, scores.steps[lane] - 1) + 1):
         older = min(older, scores.own[lane, back])
         own = older if back <= last else own
-    share = 1.0 if demand > own + _NOISE or (usable == 1 and own <= real) else 0.0
-    really = (1.0 if usable == 1 or demand > real + _NOISE else 0.0) if acted else share
+    short = 1.0 if demand > own + _NOISE or (usable == 1 and own <= real) else 0.0
+    really = (1.0 if usable == 1 or demand > real + _NOISE else 0.0) if acted else short
+    share = max(short, really)
     if terms.acted[lane] and came.late[lane, step] >= 0:
         share = really = came.late[lane, step]
     missing = acted and demand <= own + _NOISE and real < older and (real < demand - _NOISE or usable == 1)
