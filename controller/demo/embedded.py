@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from controller.demo.servers import ModelServers
     from controller.records import Answer, SignalQuery
 
-RANGE_S = 60.0  # of the rates in the queries
+RANGE_S = 120.0  # of the rates in the queries
 
 
 class EmbeddedSource:

@@ -25,10 +25,10 @@ LATE = 0.01
 WAIT_S = 3  # requests that wait for longer than this ask for more replicas
 START_WEEKS_AGO = 9  # far enough that the faster clock does not catch up with the real one for a day
 START_HOUR = 8
-ARRIVALS = "sum by (namespace, app) (rate(demo_requests_total[1m]))"
+ARRIVALS = "sum by (namespace, app) (rate(demo_requests_total[2m]))"
 LATE_RATIO = (
-    "clamp(sum by (namespace, app) (rate(demo_requests_late_total[1m]))"
-    " / sum by (namespace, app) (rate(demo_requests_total[1m])), 0, 1)"
+    "clamp(sum by (namespace, app) (rate(demo_requests_late_total[2m]))"
+    " / sum by (namespace, app) (rate(demo_requests_total[2m])), 0, 1)"
 )
 WAITING = "sum by (namespace, app) (demo_requests_waiting)"
 

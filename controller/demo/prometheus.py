@@ -26,6 +26,9 @@ GATEWAY_LABELS = {"job": "gateway", "instance": "gateway"}
 START_S = 30.0
 STOP_S = 10.0
 LOG_TAIL = 600  # characters
+# Samples carry the simulated time and `up` the real one, weeks later: the server would at once cut all that lies
+# between into hundreds of blocks, and show nothing new meanwhile. It keeps everything in memory instead.
+BLOCK = "3650d"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,8 @@ async def running(programs: Programs, folder: Path, scrape: Scrape, scraped: asy
         f"--config.file={config}",
         f"--storage.tsdb.path={folder / 'data'}",
         "--storage.tsdb.retention.time=10y",
+        f"--storage.tsdb.min-block-duration={BLOCK}",
+        f"--storage.tsdb.max-block-duration={BLOCK}",
         f"--web.listen-address=127.0.0.1:{port}",
         "--query.lookback-delta=2m",
         "--log.level=warn",

@@ -170,7 +170,7 @@ async def test_the_embedded_source_answers_the_demos_queries() -> None:
     assert isinstance(arrivals, Answered)
     assert isinstance(waiting, Answered)
     assert (arrivals.keys, arrivals.newest_at_s) == ([key], {key: START_S})
-    assert arrivals.values == load.rate([START_S], over_s=60.0)
+    assert arrivals.values == load.rate([START_S], over_s=120.0)
     assert list(waiting.values) == [0.0]
     assert isinstance(other, Unanswered)
     assert other.why == Why.BAD_QUERY
