@@ -75,7 +75,7 @@ def _in_headroom(
 ) -> IntArray:
     if not headroom.cpu_milli.size:
         return np.zeros_like(wanted)
-    return placed(wanted, requests, shapes[0], headroom=headroom, most_nodes=0).sum(axis=0)
+    return np.asarray(placed(wanted, requests, shapes[0], headroom=headroom, most_nodes=0).sum(axis=0), np.int64)
 
 
 def _alone(left: IntArray, requests: Sequence[Request], shapes: Sequence[NodeShape], place: int) -> _Nodes:

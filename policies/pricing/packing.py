@@ -155,7 +155,7 @@ def _pack_once(
 @compiled
 def _empty(headroom: IntArray, room: IntArray, most: int, workloads: int) -> tuple[IntArray, IntArray, IntArray]:
     """Room for the state of nodes: free `[node, column]`, their GPUs `[node, gpu]`, replicas `[node, workload]`."""
-    devices = max(room[3], headroom[:, 3].max() if headroom.shape[0] else 0) // 1000
+    devices = max(room[3], headroom[:, 3].max() if headroom.shape[0] else 0) // MILLI
     shape = (most, devices)
     return np.zeros((most, 3), np.int64), np.zeros(shape, np.int64), np.zeros((most, workloads), np.int64)
 
@@ -189,7 +189,7 @@ def _pack(
 def _open(free: IntArray, gpus: IntArray, held: IntArray, node: int, room: IntArray) -> None:
     free[node] = room[:3]
     gpus[node] = 0
-    gpus[node, : room[3] // 1000] = 1000
+    gpus[node, : room[3] // MILLI] = MILLI
     held[node] = 0
 
 
@@ -219,17 +219,20 @@ def _fill(free: IntArray, gpus: IntArray, asked: IntArray, most: int) -> int:
 def _take_gpus(gpus: IntArray, asked: int, most: int) -> int:
     """Give replicas their GPUs: parts of one GPU each, or whole free ones. Say how many got theirs."""
     taken = 0
-    if asked < 1000:
+    if asked < MILLI:
         for gpu in range(gpus.size):
             count = min(most - taken, gpus[gpu] // asked)
             gpus[gpu] -= count * asked
             taken += count
         return taken
-    whole = asked // 1000
-    taken = min(most, np.sum(gpus == 1000) // whole)
+    whole = asked // MILLI
+    free = 0
+    for gpu in range(gpus.size):
+        free += gpus[gpu] == MILLI
+    taken = min(most, free // whole)
     left = taken * whole
     for gpu in range(gpus.size):
-        if left > 0 and gpus[gpu] == 1000:
+        if left > 0 and gpus[gpu] == MILLI:
             gpus[gpu] = 0
             left -= 1
     return taken

@@ -83,7 +83,7 @@ class NodeShape:
 def shape_of(
     offer: Offer, micros: int, machine: Machine, daemons: Daemons | None = None, *, shares_gpus: bool = False
 ) -> NodeShape:
-    """A machine as a node: what it keeps for itself and its daemons are taken off. Raises ValueError: nothing is left."""
+    """A machine as a node, less what it keeps for itself and what daemons take. Raises ValueError: nothing is left."""
     daemons = daemons or Daemons()
     cpu_milli, memory_milli = allocatable(machine)
     cpu_milli, memory_milli = cpu_milli - daemons.cpu_milli, memory_milli - daemons.memory_milli
