@@ -125,8 +125,7 @@ class KubernetesCluster:
         """What is wrong beside the targets' own problems: what Foresail may not read."""
         watched = self._scaler_keys() | self._scope.keys(QUOTAS)
         watched |= {self._kill_switch.key} if self._kill_switch.key else set()
-        found = sorted(trouble for key, trouble in self._feeds.troubles().items() if key in watched)
-        found += [self._autoscalers] if isinstance(self._autoscalers, str) else []
+        found = [*self._feeds.told(watched), *([self._autoscalers] if isinstance(self._autoscalers, str) else [])]
         broken = [f"{task.get_name()} has ended" for task in self._tasks if task.done()]
         return (*found, *broken)
 
