@@ -31,6 +31,8 @@ class FeedKey(NamedTuple):
     @property
     def where(self) -> str:
         """The key in words."""
+        if not self.resource.namespaced:
+            return self.resource.plural
         return f"{self.resource.plural} " + ("in all namespaces" if self.namespace is None else f"in {self.namespace}")
 
 
