@@ -10,8 +10,8 @@ import numpy as np
 from controller.errors import Rejected
 from controller.records import NodePrice, PricesSeen
 from policies.pricing.facts import built_in_prices
+from policies.pricing.hourly import HourlyCost, Standing, hourly_cost
 from policies.pricing.shapes import MAX_PODS, MILLI, NodeShape, Request
-from policies.pricing.standing import HourlyCost, Standing, hourly_cost
 from policies.pricing.table import CapacityType, Offer, PriceError
 
 if TYPE_CHECKING:

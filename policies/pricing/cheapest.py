@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import linprog
 
-from policies.pricing.packing import NO_HEADROOM, Headroom, fits, placed
+from policies.pricing.nodes import NO_HEADROOM, Headroom, fits, placed
 from policies.pricing.shapes import MILLI
 
 if TYPE_CHECKING:
