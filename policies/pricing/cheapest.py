@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from policies.arrays import IntArray
     from policies.pricing.shapes import NodeShape, Request
+
+SOLVED = 1e-7  # relative exactness of the solver
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,7 @@ def _shrunk(nodes: _Nodes, requests: Sequence[Request], shapes: Sequence[NodeSha
 def _bound(
     wanted: IntArray, requests: Sequence[Request], shapes: Sequence[NodeShape], limits: IntArray, headroom: Headroom
 ) -> int:
-    """The least that any packing costs, in millionths, rounded down.
+    """The least that any packing costs, in millionths: prices are whole, so that the program's optimum is rounded up.
 
     Columns are nodes of each shape and replicas of each workload on each shape and in the headroom.
     """
@@ -158,12 +161,12 @@ def _bound(
     cost = np.zeros(width)
     cost[:kinds] = [shape.micros for shape in shapes]
     solved = linprog(cost, A_ub=np.array(rows), b_ub=most, A_eq=sums, b_eq=wanted, method="highs")
-    return max(0, int(np.floor(solved.fun - 1e-6 * abs(solved.fun)))) if solved.status == 0 else 0
+    return math.ceil(solved.fun * (1 - SOLVED)) if solved.status == 0 else 0
 
 
 def _columns_of(shape: NodeShape) -> tuple[int, int, int, int]:
-    return shape.cpu_milli, shape.memory_milli, shape.pods * MILLI, shape.gpus * MILLI
+    return shape.cpu_milli, shape.memory_milli, shape.pods, shape.gpus * MILLI
 
 
 def _asks(request: Request, shape: NodeShape) -> tuple[int, int, int, int]:
-    return request.cpu_milli, request.memory_milli, MILLI, shape.gpu_asked(request)
+    return request.cpu_milli, request.memory_milli, 1, shape.gpu_asked(request)
