@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,7 @@ def cluster_cost(
     found = [_priced(node, asked, inventory.pods) for node in inventory.nodes]
     priced = [each for each in found if isinstance(each, PricedNode)]
     pods, owners = _owned(inventory.pods, {each.node.name for each in priced})
+    counted = Counter(map(_owner, pods))
     commitments = [each for source in asked for each in source.commitments]
     try:
         hourly = hourly_cost(_standing(priced, pods, owners), len(owners), commitments)
@@ -88,7 +90,7 @@ def cluster_cost(
         currency=currency,
         at_s=at_s,
         owners=tuple(owners),
-        pods=tuple(np.bincount([owners[_owner(pod)] for pod in pods], minlength=len(owners)).tolist()),
+        pods=tuple(counted[owner] for owner in owners),
         hourly=hourly,
         sources=tuple(
             (source.source, sum(each.source == place for each in priced)) for place, source in enumerate(asked)
@@ -182,7 +184,7 @@ def _warnings(
     silent = [pod for pod in pods if not pod.asks.cpu_milli and not pod.asks.memory_milli and not pod.asks.gpu_milli]
     if silent:
         found.append(
-            f"{len(silent)} pods ask for nothing, so that they share no cost: {silent[0].namespace}/{silent[0].name}"
-            f"{' and others' if len(silent) > 1 else ''}; set their requests"
+            f"pods that ask for nothing share no cost: {len(silent)}, such as {silent[0].namespace}/{silent[0].name};"
+            " set their requests"
         )
     return found

@@ -133,7 +133,7 @@ class Staleness:
 
     def __str__(self) -> str:
         return (
-            f"{self.rows} prices are older than {self.limit_s / DAY_S:.0f} days; "
+            f"prices older than {self.limit_s / DAY_S:.0f} days: {self.rows}; "
             f"the oldest ({self.example}) is {self.oldest_s / DAY_S:.0f} days old"
         )
 

@@ -114,3 +114,10 @@ def test_every_problem_is_told_with_its_place(tmp_path: Path, name: str, text: s
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(PriceFileError, match="cannot be read: No such file"):
         read_prices(tmp_path / "absent.yaml")
+
+
+def test_the_example_of_the_documents_is_valid(tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "costs.md"
+    [example] = [block.split("```")[0] for block in page.read_text().split("```yaml\n") if "kind: Prices" in block]
+    own = read_prices(written(tmp_path, "prices.yaml", example))
+    assert [each.name for each in own.commitments] == ["base", "plan"]

@@ -95,7 +95,7 @@ def test_prices_older_than_the_limit_are_told() -> None:
     told = mixed.staleness(100 * DAY_S)
     assert told is not None
     assert (told.rows, told.oldest_s, told.example) == (1, 100 * DAY_S, NODE)
-    assert str(told).startswith("1 prices are older than 90 days; the oldest (aws m5.large on-demand in us-east-1)")
+    assert str(told).startswith("prices older than 90 days: 1; the oldest (aws m5.large on-demand in us-east-1)")
     assert mixed.staleness(100 * DAY_S, of=[mixed.row(SPOT)]) is None
     assert mixed.staleness(89 * DAY_S) is None
 
