@@ -7,12 +7,12 @@ packing never exceeds a node, has no more nodes than replicas, and costs no less
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.arrays import IntArray
 from policies.pricing.bill import Kind, bill
 from policies.pricing.cheapest import cheapest
 from policies.pricing.nodes import fits, nodes_for, placed
@@ -20,6 +20,9 @@ from policies.pricing.paid import paid_seconds
 from policies.pricing.shapes import NodeShape, Request
 from policies.pricing.table import CapacityType, Commitment, Offer, PriceTable
 from policies.pricing.usage import NodeLife, PoolUse, Share, Usage
+
+if TYPE_CHECKING:
+    from policies.arrays import IntArray
 
 STEP_S, STEPS = 900, 10
 OFFERS = (
@@ -52,14 +55,14 @@ def counts(draw: st.DrawFn, lanes: int = 2) -> IntArray:
 @st.composite
 def commitments(draw: st.DrawFn) -> tuple[Commitment, ...]:
     """Scopes one within the other: a type, a family, a region, anything; values stand outside of nodes."""
-    scopes = [{"instance_type": "a.small", "region": "r"}, {"family": "a", "region": "r"}, {"region": "r"}, {}]
+    scopes = [("a.small", "", "r"), ("", "a", "r"), ("", "", "r"), ("", "", "")]  # instance type, family, region
     from_value = draw(st.integers(0, len(scopes)))
     found = []
     for place, scope in enumerate(scopes):
         if draw(st.booleans()):
             size = draw(st.integers(1, 4))
-            measure = {"nodes": size} if place < from_value else {"value_micros": size * 700_000}
-            found.append(Commitment(f"c{place}", draw(MICROS), **measure, **scope))
+            nodes, value = (size, 0) if place < from_value else (0, size * 700_000)
+            found.append(Commitment(f"c{place}", draw(MICROS), nodes, value, "", *scope))
     return tuple(found)
 
 

@@ -1,3 +1,5 @@
+"""Prices from YAML and CSV, and every problem of such a file."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Nodes and pods of a cluster, as they are listed once: what each is, has and asks for."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

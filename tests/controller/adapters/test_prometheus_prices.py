@@ -1,9 +1,10 @@
+"""The price feeds on a server that answers OpenCost's and Karpenter's metrics."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
-from aiohttp import web
 
 from controller.adapters.prometheus.metered import Budget, MeteredPrometheus
 from controller.adapters.prometheus.prices import Capacity, KarpenterPrices, OpenCostPrices
@@ -16,6 +17,8 @@ from tests.controller.adapters.prometheus_server import AT_S, refused, serving, 
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from aiohttp import web
 
     from controller.ports import PriceFeed
     from controller.records import PricesSeen

@@ -1,3 +1,5 @@
+"""The bill: totals, splits by workload and kind, prices of requests and tokens, and what is refused."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -100,7 +102,7 @@ def test_fractions_of_replicas_are_refused() -> None:
 
 
 def test_an_offer_without_a_price_is_refused() -> None:
-    with pytest.raises(PriceError, match="no instance type 'm6.large'"):
+    with pytest.raises(PriceError, match=r"no instance type 'm6.large'"):
         bill(Usage(60, (replica_pool("a", Offer("aws", "m6.large", "us-east-1"), lane(1)),)), prices())
 
 

@@ -1,3 +1,5 @@
+"""The cheapest nodes for some replicas, and the bound beside them."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -1,3 +1,5 @@
+"""The built-in prices: sources and dates, and that figures are those of the files they were taken from."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""What standing nodes cost an hour, by owner and kind."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""How many replicas a node holds, and how many nodes replicas need."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -13,8 +15,8 @@ from tests.policies.pricing.shared import NODE, lane, prices
 GIB_MILLI = GIB * 1000
 
 
-def shape(cpu: int = 4000, gib: int = 16, gpus: int = 0, **more: int) -> NodeShape:
-    return NodeShape(NODE, 1_000_000, cpu, gib * GIB_MILLI, gpus, **more)
+def shape(cpu: int = 4000, gib: int = 16, gpus: int = 0, *, pods: int = 110, shares_gpus: bool = False) -> NodeShape:
+    return NodeShape(NODE, 1_000_000, cpu, gib * GIB_MILLI, gpus, pods, shares_gpus)
 
 
 def asks(cpu: int = 1000, gib: float = 1, gpu: int = 0, name: str = "chat") -> Request:
@@ -63,7 +65,7 @@ def test_whole_gpus_of_free_room_are_used() -> None:
 
 
 def test_a_replica_that_fits_nowhere_is_refused() -> None:
-    with pytest.raises(ValueError, match="a replica of chat .* does not fit on a node of aws m5.large"):
+    with pytest.raises(ValueError, match=r"a replica of chat .* does not fit on a node of aws m5.large"):
         nodes_for(np.stack([lane(0, 1)]), [asks(cpu=5000)], shape())
     assert nodes_for(np.stack([lane(0, 0)]), [asks(cpu=5000)], shape()).nodes.tolist() == [[0, 0]]
 
@@ -94,10 +96,10 @@ def test_daemons_take_their_room() -> None:
     plain, less = shape_of(NODE, 1, machine), shape_of(NODE, 1, machine, Daemons(100, GIB_MILLI, 4))
     assert (plain.cpu_milli - less.cpu_milli, plain.memory_milli - less.memory_milli) == (100, GIB_MILLI)
     assert (plain.pods, less.pods) == (110, 106)
-    with pytest.raises(ValueError, match="m5.large: daemons leave no room"):
+    with pytest.raises(ValueError, match=r"m5.large: daemons leave no room"):
         shape_of(NODE, 1, machine, Daemons(2000))
 
 
 def test_one_gpu_and_a_half_is_refused() -> None:
-    with pytest.raises(ValueError, match="asks for whole GPUs, or a part of one, not 1.5"):
+    with pytest.raises(ValueError, match=r"asks for whole GPUs, or a part of one, not 1.5"):
         asks(gpu=1500)

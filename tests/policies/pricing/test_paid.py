@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
-from policies.arrays import IntArray
 from policies.pricing.paid import paid_seconds
 from policies.pricing.usage import NodeLife, PoolUse
 from tests.policies.pricing.shared import NODE, lane
+
+if TYPE_CHECKING:
+    from policies.arrays import IntArray
 
 STEP_S = 300
 
 
 def paid(counts: IntArray, life: NodeLife, kept: int = 0, step_s: int = STEP_S) -> list[int]:
-    return paid_seconds(PoolUse(NODE, counts, life, kept), step_s)[0].tolist()
+    return list(map(int, paid_seconds(PoolUse(NODE, counts, life, kept), step_s)[0]))
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+"""Commitments against use: who is covered, in which order, and what is left unused."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -19,43 +21,44 @@ def hour(node: float, big: float, spot: float, *commitments: Commitment) -> Sett
     return settled((NODE, BIG, SPOT), price, paid_s.astype(np.int64).reshape(3, 1, 1), HOUR, commitments)
 
 
-def units(done: Settled) -> tuple[float, float, float, float]:
+def units(done: Settled) -> list[float]:
     """Committed, unused, on-demand and spot, in the currency."""
-    return tuple(float(part.sum() / TICKS) for part in (done.committed, done.unused, done.on_demand, done.spot))  # type: ignore[return-value]  # four of them
+    parts = (done.committed, done.unused, done.on_demand, done.spot)
+    return [float(part.sum() / TICKS) for part in parts]
 
 
 def test_without_commitments_all_is_paid_as_it_is_used() -> None:
-    assert units(hour(2, 1, 3)) == (0, 0, 4, pytest.approx(1.05))
+    assert units(hour(2, 1, 3)) == pytest.approx([0, 0, 4, 1.05])
 
 
 def test_a_commitment_is_paid_whether_it_is_used_or_not() -> None:
     five = Commitment("five", 3 * DOLLAR, nodes=5, instance_type="m5.large")
-    assert units(hour(2, 0, 0, five)) == (pytest.approx(1.2), pytest.approx(1.8), 0, 0)
-    assert units(hour(0, 0, 4, five)) == (0, 3, 0, pytest.approx(1.4))
-    assert units(hour(7, 0, 0, five)) == (3, 0, 2, 0)
+    assert units(hour(2, 0, 0, five)) == pytest.approx([1.2, 1.8, 0, 0])
+    assert units(hour(0, 0, 4, five)) == pytest.approx([0, 3, 0, 1.4])
+    assert units(hour(7, 0, 0, five)) == pytest.approx([3, 0, 2, 0])
 
 
 def test_the_dearest_use_is_covered_first() -> None:
     one = Commitment("one", 600_000, nodes=1, family="m5")
-    assert units(hour(1, 1, 0, one)) == (pytest.approx(0.6), 0, 1, 0)
+    assert units(hour(1, 1, 0, one)) == pytest.approx([0.6, 0, 1, 0])
 
 
 def test_the_narrowest_commitment_applies_first() -> None:
     narrow = Commitment("narrow", 600_000, nodes=1, instance_type="m5.xlarge")
     wide = Commitment("wide", 500_000, nodes=1)
-    assert units(hour(1, 1, 0, wide, narrow)) == (pytest.approx(1.1), 0, 0, 0)
+    assert units(hour(1, 1, 0, wide, narrow)) == pytest.approx([1.1, 0, 0, 0])
 
 
 def test_a_value_covers_use_worth_so_much_an_hour() -> None:
     plan = Commitment("plan", 2 * DOLLAR, value_micros=3 * DOLLAR)
-    assert units(hour(2, 1, 0, plan)) == (pytest.approx(2), pytest.approx(0, abs=1e-9), 1, 0)
-    assert units(hour(0.5, 0, 0, plan)) == (pytest.approx(1 / 3), pytest.approx(5 / 3), 0, 0)
+    assert units(hour(2, 1, 0, plan)) == pytest.approx([2, 0, 1, 0])
+    assert units(hour(0.5, 0, 0, plan)) == pytest.approx([1 / 3, 5 / 3, 0, 0])
 
 
 def test_use_is_netted_within_the_hour() -> None:
     # Two nodes for half an hour are one node-hour.
     one = Commitment("one", 600_000, nodes=1)
-    assert units(hour(1, 0, 0, one)) == (pytest.approx(0.6), 0, 0, 0)
+    assert units(hour(1, 0, 0, one)) == pytest.approx([0.6, 0, 0, 0])
 
 
 @pytest.mark.parametrize(

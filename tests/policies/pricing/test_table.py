@@ -1,4 +1,8 @@
+"""Looking prices up: places, names that are near, discounts, age."""
+
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,7 +133,7 @@ def test_commitments_cover_what_they_match_and_never_spot() -> None:
         pytest.param({"nodes": 1, "upfront_ratio": 1.5}, id="upfront"),
     ],
 )
-def test_a_commitment_that_is_none_is_refused(given: dict[str, int]) -> None:
+def test_a_commitment_that_is_none_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="commitment c: "):
         Commitment("c", 1, **given)
 

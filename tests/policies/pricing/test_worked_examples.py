@@ -1,13 +1,13 @@
-"""The examples of docs/costs.md, which are worked there by hand: the bill agrees to the cent, and the page says the same."""
+"""The examples of docs/costs.md, worked there by hand: the bill agrees to the cent, and the page says the same."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from policies.arrays import IntArray
 from policies.pricing.bill import Bill, Kind, bill
 from policies.pricing.facts import GIB, built_in_prices
 from policies.pricing.money import cents, micros
@@ -15,6 +15,9 @@ from policies.pricing.nodes import node_pool
 from policies.pricing.shapes import NodeShape, Request
 from policies.pricing.table import CapacityType, Commitment, Offer, PriceTable
 from policies.pricing.usage import NodeLife, Served, Usage, replica_pool
+
+if TYPE_CHECKING:
+    from policies.arrays import IntArray
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "costs.md"
 GIB_MILLI = GIB * 1000
