@@ -182,19 +182,6 @@ class PriceTable:
         kept = [np.prod([1 - each.percent / 100 for each in discounts if each.matches(offer)]) for offer in self.offers]
         return replace(self, micros=np.rint(self.micros * np.array(kept)).astype(np.int64))
 
-    def over(self, other: PriceTable) -> PriceTable:
-        """These prices, and those of another table for what has none here. Raises PriceError: two currencies."""
-        if other.currency != self.currency and self.offers and other.offers:
-            raise PriceError(f"prices in {self.currency} and in {other.currency} do not go together; give all in one")
-        added = [row for row, offer in enumerate(other.offers) if offer not in self._rows]
-        return PriceTable(
-            currency=self.currency if self.offers else other.currency,
-            offers=(*self.offers, *(other.offers[row] for row in added)),
-            micros=np.concatenate([self.micros, other.micros[added]]).astype(np.int64),
-            as_of_s=np.concatenate([self.as_of_s, other.as_of_s[added]]),
-            sources=(*self.sources, *(other.sources[row] for row in added)),
-        )
-
     def staleness(
         self, now_s: float, limit_s: float = STALE_AFTER_S, *, of: Iterable[int] | None = None
     ) -> Staleness | None:

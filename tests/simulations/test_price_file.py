@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from policies.pricing.facts import GIB
 from policies.pricing.table import CapacityType, Offer
 from simulations.price_file import PriceFileError, read_prices
 
@@ -17,7 +16,7 @@ currency: EUR
 asOf: 2026-11-01T00:00:00Z
 prices:
 - {provider: aws, instanceType: g5.xlarge, region: us-east-1, onDemand: 1.006, spot: 0.41}
-- {instanceType: rack, onDemand: 2, cpu: 64, memory: 256Gi, gpus: 2, asOf: 2026-10-01T00:00:00Z}
+- {instanceType: rack, onDemand: 2, asOf: 2026-10-01T00:00:00Z}
 discounts:
 - {percent: 10, family: g5, capacityType: on-demand}
 commitments:
@@ -44,8 +43,6 @@ def test_yaml_has_prices_discounts_and_commitments(tmp_path: Path) -> None:
     assert own.table.price(g5) == 0.9054  # 1.006 less 10 %
     assert own.table.price(Offer("aws", "g5.xlarge", "us-east-1", capacity=CapacityType.SPOT)) == 0.41
     assert own.table.price(Offer("own", "rack", "here")) == 2
-    [machine] = own.machines
-    assert (machine.cpu_cores, machine.memory_bytes, machine.gpus) == (64, 256 * GIB, 2)
     base, plan = own.commitments
     assert (base.nodes, base.micros, base.upfront_ratio, base.covers(g5)) == (3, 1_890_000, 0.5, True)
     assert (plan.value_micros, plan.micros) == (5_000_000, 3_500_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,9 @@ from policies.pricing.table import (
 from tests.policies.pricing.shared import NODE, SPOT, prices
 
 
-def table(*rows: tuple[Offer, int], at_s: float = 0.0, currency: str = "USD") -> PriceTable:
+def table(*rows: tuple[Offer, int]) -> PriceTable:
     offers = tuple(offer for offer, _ in rows)
-    return PriceTable(
-        currency, offers, np.array([price for _, price in rows]), np.full(len(rows), at_s), ("t",) * len(rows)
-    )
+    return PriceTable("USD", offers, np.array([price for _, price in rows]), np.zeros(len(rows)), ("t",) * len(rows))
 
 
 ZONE = Offer("aws", "g5.xlarge", "us-east-1", "us-east-1a")
@@ -87,15 +86,8 @@ def test_discounts_that_match_are_taken_off_one_after_the_other() -> None:
     assert less.price(SPOT) == 0.1575  # 0.35 x 0.9 x 0.5
 
 
-def test_one_table_goes_over_another_in_the_same_currency() -> None:
-    over = table((NODE, 5)).over(table((NODE, 6), (SPOT, 7)))
-    assert [over.price_micros(offer) for offer in (NODE, SPOT)] == [5, 7]
-    with pytest.raises(PriceError, match="in EUR and in USD do not go together"):
-        table((NODE, 5), currency="EUR").over(table((SPOT, 7)))
-
-
 def test_prices_older_than_the_limit_are_told() -> None:
-    mixed = table((NODE, 1)).over(table((SPOT, 1), at_s=95 * DAY_S))
+    mixed = replace(table((NODE, 1), (SPOT, 1)), as_of_s=np.array([0, 95 * DAY_S]))
     told = mixed.staleness(100 * DAY_S)
     assert told is not None
     assert (told.rows, told.oldest_s, told.example) == (1, 100 * DAY_S, NODE)
