@@ -37,6 +37,7 @@ class _Options:
     karpenter_job: str
     currency: str
     stale_after_s: float
+    repack: bool
 
 
 @with_settings(
@@ -55,6 +56,10 @@ def cost(
         str, typer.Option(help="Currency of the sum, and of OpenCost's and Karpenter's prices.")
     ] = "USD",
     stale_after: Annotated[str, typer.Option(help="Warn of prices that are older than this.")] = "90d",
+    repack: Annotated[
+        bool,
+        typer.Option("--repack", help="Also pack the same pods anew, on the cheapest of these node types."),
+    ] = False,
     output: Annotated[Form, typer.Option("-o", "--output", help="How to write the costs.")] = Form.TABLE,
     **flags: object,
 ) -> None:
@@ -67,7 +72,7 @@ def cost(
         stale_after_s = parse_duration_s(stale_after)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--stale-after") from error
-    options = _Options(prices, opencost_job, karpenter_job, currency, stale_after_s)
+    options = _Options(prices, opencost_job, karpenter_job, currency, stale_after_s, repack)
     found, unread = asyncio.run(_cost(options, loaded(flags)))
     written(found, unread, output)
     if found.unpriced:
@@ -76,19 +81,13 @@ def cost(
 
 async def _cost(options: _Options, settings: "Loaded") -> "tuple[ClusterCost, str | None]":
     """The costs, and why the sources on Prometheus were not read where that was so. Raises ForesailError."""
-    from controller.cost import built_in, cluster_cost
+    from controller.cost import Wanted, built_in, cluster_cost
 
     at_s = time.time()
     inventory = await _inventory(settings)
     sources, unread = await _sources(options, settings, inventory, at_s)
-    found = cluster_cost(
-        inventory,
-        [*sources, built_in()],
-        currency=options.currency,
-        at_s=at_s,
-        stale_after_s=options.stale_after_s,
-    )
-    return found, unread
+    wanted = Wanted(options.currency, at_s, options.stale_after_s, options.repack)
+    return cluster_cost(inventory, [*sources, built_in()], wanted), unread
 
 
 async def _inventory(settings: "Loaded") -> "Inventory":

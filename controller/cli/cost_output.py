@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from controller.cli.output import Output, console, emit, table_of
 from controller.cli.times import moment_text
+from policies.pricing.money import MICROS
 
 if TYPE_CHECKING:
     from controller.cost import ClusterCost
@@ -62,6 +63,12 @@ def document_of(found: "ClusterCost", unread: str | None) -> dict[str, object]:
         "unusedCommitmentsPerHour": sum(hour for _, what, _, hour in _parts(found) if what == _UNUSED),
         "sources": [{"source": source, "nodes": nodes} for source, nodes in found.sources],
         "notPriced": [{"node": each.node, "pods": each.pods, "why": each.why} for each in found.unpriced],
+        "repacked": found.repacked
+        and {
+            "nodes": found.repacked.nodes,
+            "perHour": found.repacked.micros / MICROS,
+            "boundPerHour": found.repacked.bound_micros / MICROS,
+        },
         "warnings": [*([unread] if unread else []), *found.warnings],
     }
 
@@ -120,6 +127,12 @@ def _show(found: "ClusterCost", unread: str | None) -> None:
     out.print(f"{total * HOURS_A_MONTH:,.2f} in a month of {HOURS_A_MONTH:.0f} hours, as things stand")
     priced = ", ".join(f"{source} {nodes}" for source, nodes in found.sources)
     out.print(f"nodes by source of their price, in this order: {priced}", markup=False)
+    if (anew := found.repacked) is not None:
+        cost, bound = anew.micros / MICROS, anew.bound_micros / MICROS
+        out.print(
+            f"the same pods fit on {anew.nodes} nodes of these types at {cost:.2f} an hour, on none below {bound:.2f};"
+            " affinity, spread, volumes and disruption budgets are not looked at"
+        )
     for each in found.unpriced:
         out.print(f"not priced: node {each.node} with {each.pods} pods: {each.why}", markup=False)
     for warning in (*([unread] if unread else ()), *found.warnings):

@@ -23,6 +23,12 @@ DAY_S = 86_400.0
 STALE_AFTER_S = 90 * DAY_S
 FEW = 8  # names that fit into a message
 
+_WORDS = {
+    "instance_type": "instance type",
+    "provider": "provider",
+    "region": "region",
+    "capacity": "capacity type",
+}
 _AZURE = re.compile(r"(?:Standard_)?(?P<kind>[A-Z]+)\d+(?:-\d+)?(?P<rest>\w*)")
 
 
@@ -54,7 +60,8 @@ class Offer:
 
     def __str__(self) -> str:
         place = self.zone or self.region
-        return f"{self.provider} {self.instance_type} {self.capacity}{place and f' in {place}'}"
+        words = (self.provider, self.instance_type, str(self.capacity), place and f"in {place}")
+        return " ".join(word for word in words if word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +203,9 @@ class PriceTable:
 
     def _absent(self, offer: Offer) -> str:
         """Which part of an offer no price has, and what comes near."""
-        same = [each for each in self.offers if each.provider in ("", offer.provider)] or list(self.offers)
-        for what, name in (("instance type", "instance_type"), ("region", "region"), ("capacity type", "capacity")):
-            given = str(getattr(offer, name))
+        same: Sequence[Offer] = self.offers
+        for name in ("instance_type", "provider", "region", "capacity"):
+            what, given = _WORDS[name], str(getattr(offer, name))
             left = [each for each in same if getattr(each, name) in (given, ANYWHERE)]
             if not left:
                 known = sorted({str(getattr(each, name)) for each in same})
@@ -209,7 +216,9 @@ class PriceTable:
         return f"no price for {offer}: only in zones {', '.join(sorted({each.zone for each in same}))}"
 
 
-EMPTY = PriceTable("USD", (), np.zeros(0, np.int64), np.zeros(0), ())
+def no_prices(currency: str) -> PriceTable:
+    """A table without rows."""
+    return PriceTable(currency, (), np.zeros(0, np.int64), np.zeros(0), ())
 
 
 def family_of(provider: str, instance_type: str) -> str:

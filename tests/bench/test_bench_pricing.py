@@ -47,14 +47,13 @@ def tell(what: str) -> None:
 )
 def test_a_bill_of_256_scenarios(life: NodeLife, limit_s: float) -> None:
     replicas = walks(SCENARIOS, MINUTES)
-    usage = Usage(60, (replica_pool("chat", ON_DEMAND, replicas, life), replica_pool("chat", SPOT, replicas, life)))
+    usage = Usage(60, tuple(replica_pool("chat", offer, replicas, life) for offer in (ON_DEMAND, SPOT)))
     bill(usage, built_in_prices(), COMMITTED)  # compiles
     began_s = time.perf_counter()
     found = bill(usage, built_in_prices(), COMMITTED)
     took_s = time.perf_counter() - began_s
-    tell(
-        f"two pools, {SCENARIOS} x {MINUTES:,} steps: {took_s:.2f} s, {2e-6 * replicas.size / took_s:.0f} million steps a s"
-    )
+    rate = 2e-6 * replicas.size / took_s
+    tell(f"two pools, {SCENARIOS} x {MINUTES:,} steps: {took_s:.2f} s, {rate:.0f} million steps a s")
 
     assert (found.hourly.sum(axis=(0, 2)) == found.total).all()
     assert took_s < limit_s

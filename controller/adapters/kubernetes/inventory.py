@@ -12,6 +12,7 @@ from controller.adapters.kubernetes.listing import items
 from controller.adapters.kubernetes.nodes import node_of
 from controller.adapters.kubernetes.objects import controller_of
 from controller.clients.kubernetes import ApiFailure, translated
+from policies.pricing.shapes import MAX_PODS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,6 +48,7 @@ class StandingNode:
     spot: bool
     has: Amounts  # capacity
     allocatable: Amounts
+    most_pods: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ def _node(item: JsonObject) -> StandingNode:
     view = node_of(item)
     labels = item["metadata"].get("labels") or {}
     status = item.get("status") or {}
+    allocatable = status.get("allocatable") or status.get("capacity") or {}
     scheme = str((item.get("spec") or {}).get("providerID") or "").partition("://")[0]
     return StandingNode(
         name=view.name,
@@ -95,7 +98,8 @@ def _node(item: JsonObject) -> StandingNode:
         zone=view.zone,
         spot=view.spot,
         has=_amounts(status.get("capacity") or {}),
-        allocatable=_amounts(status.get("allocatable") or status.get("capacity") or {}),
+        allocatable=_amounts(allocatable),
+        most_pods=int(allocatable.get("pods") or MAX_PODS),
     )
 
 

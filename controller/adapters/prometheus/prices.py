@@ -14,7 +14,7 @@ import numpy as np
 from controller.records import NodePrice, PricesSeen, SignalQuery
 from policies.pricing.facts import GIB
 from policies.pricing.money import micros
-from policies.pricing.table import EMPTY, CapacityType, Offer, PriceTable
+from policies.pricing.table import CapacityType, Offer, PriceTable, no_prices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,9 +52,8 @@ class OpenCostPrices:
         told = {name: await self._by_node(name, at_s) for name in (_TOTAL, *_PARTS, _SPOT)}
         names = dict.fromkeys(name for metric in (_TOTAL, *_PARTS) for name in told[metric])
         found = {name: self._price(name, told) for name in names}
-        table = PriceTable(self.currency, *_NOTHING)
         priced = {name: price for name, price in found.items() if price is not None}
-        return PricesSeen(f"OpenCost (job {self.job})", table, priced)
+        return PricesSeen(f"OpenCost (job {self.job})", no_prices(self.currency), priced)
 
     async def _by_node(self, metric: str, at_s: float) -> Mapping[str, float]:
         text = f'max by (node, instance) ({metric}{{job="{_escaped(self.job)}"}})'
@@ -108,9 +107,6 @@ class KarpenterPrices:
             for (instance_type, kind, zone), value in answer.items()
             if kind in kinds and _usable(value)
         }
-
-
-_NOTHING = (EMPTY.offers, EMPTY.micros, EMPTY.as_of_s, EMPTY.sources)
 
 
 def _amounts(parts: tuple[float | None, ...], has: Capacity) -> tuple[float, float, float] | None:

@@ -134,6 +134,21 @@ async def test_the_table_tells_what_it_rests_on(tmp_path: Path) -> None:
     assert "warning: built-in prices: prices older than 1 days: 2; the oldest (aws m5.large" in told
 
 
+async def test_the_same_pods_are_packed_on_the_cheapest_nodes(tmp_path: Path) -> None:
+    async with cluster(tmp_path) as server:
+        large = node("d", "m5.xlarge", has={"cpu": "4", "memory": "16Gi"})
+        server.on("GET /api/v1/nodes", listing(*NODES[:2], large, version="1"))
+        pods = [of_deployment(f"web-{number}", "web", "d", asks={"cpu": "500m"}) for number in range(2)]
+        server.on("GET /api/v1/pods", listing(*PODS[:4], *pods, version="1"))
+        done = await run(server, "--repack", "-o", "json")
+        table = await run(server, "--repack")
+    assert done.exit_code == 0, done.stderr
+    # m5.large beside its agent has 1.5 cores and 6 GiB: chat of 1 core with one web, and a second node for the other
+    # web; one m5.xlarge at 0.192 costs as much. On spot there is a chat alone.
+    assert json.loads(done.stdout)["repacked"]["perHour"] == pytest.approx(0.192 + 0.0326)
+    assert "at 0.22 an hour, on none below 0.1" in table.stdout
+
+
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from controller.cost.repack import Repacked, repacked
 from controller.errors import Rejected
 from controller.records import NodePrice, PricesSeen
 from policies.pricing.facts import built_in_prices
@@ -65,6 +66,17 @@ class ClusterCost:
     nodes: int
     unpriced: tuple[Unpriced, ...]
     warnings: tuple[str, ...]
+    repacked: Repacked | None = None  # the same pods on the cheapest nodes, where that was asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to tell: the currency, of which time, from which age on prices are warned of, and whether to pack anew."""
+
+    currency: str
+    at_s: float
+    stale_after_s: float
+    repack: bool = False
 
 
 def built_in() -> PricesSeen:
@@ -72,23 +84,23 @@ def built_in() -> PricesSeen:
     return PricesSeen(BUILT_IN, built_in_prices())
 
 
-def cluster_cost(
-    inventory: Inventory, sources: Sequence[PricesSeen], *, currency: str, at_s: float, stale_after_s: float
-) -> ClusterCost:
+def cluster_cost(inventory: Inventory, sources: Sequence[PricesSeen], wanted: Wanted) -> ClusterCost:
     """Price every node by the first source that knows it. Raises Rejected: currencies or commitments do not fit."""
-    asked, warnings = _in_currency(sources, currency)
-    found = [_priced(node, asked, inventory.pods) for node in inventory.nodes]
+    asked, warnings = _in_currency(sources, wanted.currency)
+    standing = Counter(pod.node for pod in inventory.pods)
+    found = [_priced(node, asked, standing[node.name]) for node in inventory.nodes]
     priced = [each for each in found if isinstance(each, PricedNode)]
     pods, owners = _owned(inventory.pods, {each.node.name for each in priced})
     counted = Counter(map(_owner, pods))
     commitments = [each for source in asked for each in source.commitments]
     try:
         hourly = hourly_cost(_standing(priced, pods, owners), len(owners), commitments)
-    except PriceError as error:
+        anew = repacked(priced, pods) if wanted.repack else None
+    except ValueError as error:
         raise Rejected(str(error)) from error
     return ClusterCost(
-        currency=currency,
-        at_s=at_s,
+        currency=wanted.currency,
+        at_s=wanted.at_s,
         owners=tuple(owners),
         pods=tuple(counted[owner] for owner in owners),
         hourly=hourly,
@@ -97,7 +109,8 @@ def cluster_cost(
         ),
         nodes=len(inventory.nodes),
         unpriced=tuple(each for each in found if isinstance(each, Unpriced)),
-        warnings=(*warnings, *_warnings(priced, pods, asked, (at_s, stale_after_s))),
+        warnings=(*warnings, *_warnings(priced, pods, asked, wanted)),
+        repacked=anew,
     )
 
 
@@ -114,7 +127,7 @@ def _in_currency(sources: Sequence[PricesSeen], currency: str) -> tuple[list[Pri
     return kept, warnings
 
 
-def _priced(node: StandingNode, sources: Sequence[PricesSeen], pods: Sequence[StandingPod]) -> PricedNode | Unpriced:
+def _priced(node: StandingNode, sources: Sequence[PricesSeen], pods: int) -> PricedNode | Unpriced:
     capacity = CapacityType.SPOT if node.spot else CapacityType.ON_DEMAND
     offer = Offer(node.provider, node.instance_type, node.region, node.zone, capacity)
     whys = []
@@ -134,7 +147,7 @@ def _priced(node: StandingNode, sources: Sequence[PricesSeen], pods: Sequence[St
     if not node.instance_type:
         whys = ["it has no label node.kubernetes.io/instance-type, and OpenCost tells no price of it"]
     why = whys[0] if whys else "there is no source of prices; give --prices"
-    return Unpriced(node.name, sum(pod.node == node.name for pod in pods), why)
+    return Unpriced(node.name, pods, why)
 
 
 def _owner(pod: StandingPod) -> Owner:
@@ -172,15 +185,16 @@ def _request(pod: StandingPod) -> Request:
 
 
 def _warnings(
-    priced: Sequence[PricedNode], pods: Sequence[StandingPod], sources: Sequence[PricesSeen], age: tuple[float, float]
+    priced: Sequence[PricedNode], pods: Sequence[StandingPod], sources: Sequence[PricesSeen], wanted: Wanted
 ) -> list[str]:
     """Prices that are old, and pods that ask for nothing, whose cost shows as idle room."""
-    at_s, stale_after_s = age
     found = []
     for place, source in enumerate(sources):
         rows = {each.row for each in priced if each.source == place and each.row is not None}
-        if (stale := source.table.staleness(at_s, stale_after_s, of=rows)) is not None:
+        if (stale := source.table.staleness(wanted.at_s, wanted.stale_after_s, of=rows)) is not None:
             found.append(f"{source.source}: {stale}")
+        if refused := sorted(map(str, {source.table.offers[row] for row in rows} & source.refused)):
+            found.append(f"{source.source}: nodes like these stand here and cannot be had now: {', '.join(refused)}")
     silent = [pod for pod in pods if not pod.asks.cpu_milli and not pod.asks.memory_milli and not pod.asks.gpu_milli]
     if silent:
         found.append(
