@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         Event,
         PastSeries,
         PolicySet,
+        PricesSeen,
         ScaleOrder,
         SignalQuery,
         TargetRef,
@@ -47,8 +48,8 @@ class MetricsSource(Protocol):
 class Cluster(Protocol):
     """The scaled objects and their pods, watched."""
 
-    async def follow(self, targets: Collection[TargetRef]) -> None:
-        """Watch exactly these targets from now on."""
+    async def follow(self, targets: Collection[TargetRef], *, nodes: bool = False) -> None:
+        """Watch exactly these targets from now on, and the nodes where that is asked for."""
 
     def view(self) -> ClusterView:
         """The cluster as last seen; never waits."""
@@ -73,3 +74,10 @@ class PolicySource(Protocol):
 
     async def read(self) -> PolicySet:
         """The policies in force: the last good version of each, with the problems of what was refused."""
+
+
+class PriceFeed(Protocol):
+    """Where prices are read."""
+
+    async def prices(self, *, at_s: float) -> PricesSeen:
+        """What the source tells at a wall time; nothing where it has no prices. Raises Unavailable or Rejected."""

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from policies.forecast.plans import Plans
     from policies.model import Decision, Fleet, Observation, Why
+    from policies.pricing.shapes import Weights
+    from policies.pricing.table import Commitment, Offer, PriceTable
     from policies.spec import WorkloadPolicy
 
 
@@ -57,6 +59,45 @@ class PodView:
     scheduled_at_s: float | None = None  # when it was bound to a node
     unschedulable: bool = False  # the scheduler found no node with room, so far
     charge: Charge = ()  # what it takes of a quota; what is absent it takes nothing of
+    node: str = ""  # where it was bound to; empty before
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Why a node will go, in words, and whether the provider takes it back, as far as that can be told."""
+
+    words: str
+    reclaimed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """What is kept of a node. `zone` is empty where its labels do not tell."""
+
+    name: str
+    spot: bool
+    zone: str
+    notice: Notice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodePrice:
+    """What an hour of one node costs, and how that is spread over CPU, memory and GPUs; None where it is not told."""
+
+    micros: int  # millionths of the currency
+    spot: bool | None = None
+    weights: Weights | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PricesSeen:
+    """What one source of prices tells: of nodes by name, of offers, and what is committed and discounted."""
+
+    source: str
+    table: PriceTable
+    nodes: Mapping[str, NodePrice] = field(default_factory=dict)
+    refused: frozenset[Offer] = frozenset()  # offers of the table that cannot be had now
+    commitments: tuple[Commitment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +131,7 @@ class ClusterView:
     seen_at_s: float
     killed: str | None = None  # why nothing may be written: where the kill switch was set, or that it cannot be read
     quotas: Mapping[str, Sequence[Quota]] = field(default_factory=dict)  # by namespace; absent where they are not known
+    nodes: Mapping[str, NodeView] | None = None  # by name; None where they are not known
 
 
 @dataclass(frozen=True, slots=True)
