@@ -117,7 +117,7 @@ class Bill:
 
 
 def bill(demand: FloatArray, units: FloatArray, prices: Prices) -> Bill:
-    """Cost of `[hour]` of demand with `[term]` units committed: used first, then spot up to its share, then on-demand."""
+    """Cost of `[hour]` of demand with `[term]` units committed: these, then spot up to its share, then on-demand."""
     committed = float(units.sum())
     used = np.minimum(demand, committed)
     rest = demand - used

@@ -1,8 +1,8 @@
 """How the level of demand moves from week to week: where it is, its trend, and how far it may stray from it.
 
 The weekly level is a random walk with a trend, seen with noise (the local level model with drift of Harvey 1989,
-Forecasting, Structural Time Series Models and the Kalman Filter). How much of the movement is noise, and how much stays,
-is what explains the weeks best; a trend is believed as far as it stands out of both.
+Forecasting, Structural Time Series Models and the Kalman Filter). How much of the movement is noise, and how much
+stays, is what explains the weeks best; a trend is believed as far as it stands out of both.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""How many units to hold now when demand drifts: what is bought today binds for a term, what is not can be bought later.
+"""How many units to hold now when demand drifts: what is bought binds for a term, what is not can be bought later.
 
 The n-th unit of demand is decided on its own: commit to it for one of the terms, or look again in two weeks. Its saving
 depends on where n lies beside the level of demand, and that level walks. Which choice is worth most follows backwards
-from a far horizon (optimal stopping by dynamic programming; Puterman 1994, Markov Decision Processes). So a unit is bought
-where a term of it is worth more than what waiting may teach: early where demand grows or stays, late where it
+from a far horizon (optimal stopping by dynamic programming; Puterman 1994, Markov Decision Processes). So a unit is
+bought where a term of it is worth more than what waiting may teach: early where demand grows or stays, late where it
 shrinks or strays, for a short term where a long one is too bold.
 """
 
@@ -19,7 +19,7 @@ from policies.mix.commitments import Savings
 from policies.mix.drift import Drift, drift_of
 
 if TYPE_CHECKING:
-    from policies.arrays import FloatArray
+    from policies.arrays import FloatArray, IntArray
     from policies.mix.commitments import Prices
 
 REVIEW_WEEKS = 2
@@ -47,19 +47,23 @@ def hold_now(demand: FloatArray, prices: Prices) -> Holding:
     """
     weekly = _weekly_mean(demand)
     drift = drift_of(weekly)
-    shape = _shape(demand, weekly, drift)
+    return Holding(np.exp(drift.level) * worth_holding(_shape(demand, weekly, drift), drift, prices), drift)
+
+
+def worth_holding(shape: FloatArray, drift: Drift, prices: Prices) -> FloatArray:
+    """Units of each term over the level of demand, `[term]`, where the hours of a week are `shape` times the level."""
     savings = Savings.of(shape, prices)
     ratios = np.array([term.price for term in prices.terms]) / prices.on_demand
     middle = savings.worth(float(ratios.min(initial=1.0)))
     if middle <= 0:
-        return Holding(np.zeros(ratios.size), drift)
+        return np.zeros(ratios.size)
     layer = np.log(middle) + np.linspace(-_REACH, _REACH, _LAYERS)
     steps = np.array([max(1, round(term.weeks / REVIEW_WEEKS)) for term in prices.terms])
     offers = _Offers(layer, savings.at(np.exp(layer)), steps, ratios)
-    choice = sum(
-        weight * offers.worth(drift.trend + deviation * drift.trend_sd, drift.spread) for deviation, weight in _TRENDS
-    )
-    return Holding(np.exp(drift.level) * _nested(layer, choice, steps), drift)
+    choice = np.zeros((1 + ratios.size, _LAYERS))
+    for deviations, weight in _TRENDS:
+        choice += weight * offers.worth(drift.trend + deviations * drift.trend_sd, drift.spread)
+    return _nested(layer, choice, steps)
 
 
 def _weekly_mean(demand: FloatArray) -> FloatArray:
@@ -83,7 +87,7 @@ class _Offers:
 
     layer: FloatArray  # [layer]
     saved: FloatArray  # of the on-demand price, [layer]
-    steps: FloatArray  # length of each term in reviews, [term]
+    steps: IntArray  # length of each term in reviews, [term]
     ratios: FloatArray  # price of each term over on-demand, [term]
 
     def worth(self, trend: float, spread: float) -> FloatArray:
@@ -118,8 +122,8 @@ class _Offers:
         return walk
 
 
-def _nested(layer: FloatArray, choice: FloatArray, steps: FloatArray) -> FloatArray:
-    """Units of each term over the level of demand, `[term]`: the lowest layers for the longest, and so on up."""
+def _nested(layer: FloatArray, choice: FloatArray, steps: IntArray) -> FloatArray:
+    """Units of each term, `[term]`: the lowest layers for the longest, and so on up."""
     units, taken = np.zeros(steps.size), 0.0
     order = np.argsort(-steps, kind="stable")
     for place, term in enumerate(order):
