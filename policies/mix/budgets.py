@@ -4,8 +4,8 @@ Floors come first. Then priorities from the highest down, as Kubernetes' Priorit
 more that would fit, lower ones keep no more than their floors. Within a priority, the replicas kept are worth most: a
 bounded knapsack with several caps (Kellerer, Pferschy and Pisinger 2004, Knapsack Problems), solved exactly for small
 fleets. For large ones caps are priced by the linear relaxation: its whole part, filled up by value over priced need.
-The relaxation is also the bound that is stated; a vertex of it splits no more lanes than there are caps, so what is lost
-is less than one replica's value for each cap of a namespace or of the fleet.
+The relaxation is also the bound that is stated; a vertex of it splits no more lanes than there are caps, so what is
+lost is less than one replica's value for each cap of a namespace or of the fleet.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def share(asks: Asks, caps: Caps, *, exact_lanes: int = EXACT_LANES) -> Shares:
 
 
 def _shared_caps(asks: Asks, caps: Caps) -> tuple[sparse.csc_array, FloatArray]:
-    """What a replica of each lane needs of each shared cap, `[cap, lane]`; these caps, namespaces' first, money first."""
+    """What a replica of each lane needs of each shared cap, `[cap, lane]`; the caps: namespaces' first, money first."""
     lanes, names = asks.floor.size, caps.namespace.shape[0]
     lane = np.arange(lanes)
     fleet = np.full(lanes, 2 * names)

@@ -13,7 +13,7 @@ import pytest
 from policies.mix.commitments import Prices, Term
 from policies.mix.hours import HOUR_S
 from tests.bench import drifting
-from tests.bench.drifting import BEFORE, TRENDS, WEEKS, HoldNow, Newsvendor, QuantileLadder
+from tests.bench.drifting import BEFORE, TRENDS, HoldNow, Newsvendor, QuantileLadder
 from tests.bench.judged import header, row, show
 from tests.controller.cli.shared import run
 from tests.policies.mix.optimum import constant_optimum, drifting_optimum
@@ -104,7 +104,9 @@ def test_plans_on_the_first_half_pay_for_the_second(tmp_path: Path) -> None:
 def test_two_drifting_years(prices: Prices, in_turn: bool, most: tuple[float, float]) -> None:  # noqa: FBT001
     policies: dict[str, Callable[[drifting.Run], float]] = {
         "no commitments": lambda each: drifting.uncommitted(each, prices),
-        "newsvendor of 4 weeks, once": lambda each: drifting.paid(each, Newsvendor(prices), prices, every_weeks=WEEKS),
+        "newsvendor of 4 weeks, once a year": lambda each: drifting.paid(
+            each, Newsvendor(prices), prices, every_weeks=drifting.YEAR
+        ),
         "newsvendor of 4 weeks, topped up": lambda each: drifting.paid(each, Newsvendor(prices), prices),
         "hold now (Foresail)": lambda each: drifting.paid(each, HoldNow(prices), prices),
     }
