@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from policies.mix.commitments import Prices, best, bill
+from policies.mix.commitments import Prices, Savings, best, bill
 from policies.mix.hours import WEEK_HOURS, Hours
 from policies.mix.ladder import REVIEW_WEEKS, hold_now
 from simulations.load_file import read_load
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from policies.arrays import FloatArray
 
-    Policy = Callable[[FloatArray, float], float]  # demand so far [week, hour], units held: units to buy
+    Policy = Callable[[FloatArray], FloatArray]  # demand so far [week, hour]: units of each term to hold [term]
 
 BEFORE, WEEKS, YEAR = 26, 104, 52
 TRENDS = (-0.4, 0.0, 0.5, 1.5)
@@ -50,66 +50,77 @@ def hourly() -> dict[str, Hours]:
     return found
 
 
-def runs(*, in_turn: bool) -> Iterator[Run]:
-    """Every load by every trend, thrice: its mean week, or its whole weeks in turn, times a level that walks."""
+def runs(*, in_turn: bool = False, weeks: int = WEEKS, seeds: range = SEEDS) -> Iterator[Run]:
+    """Every load by every trend and seed: its mean week, or its whole weeks in turn, times a level that walks."""
     for trace, hours in hourly().items():
         known = np.flatnonzero(np.isfinite(hours.units))
-        weeks = Hours(0, np.interp(np.arange(hours.units.size), known, hours.units[known])).weeks()
-        shape = weeks if in_turn else weeks.mean(axis=0)[np.newaxis]
+        whole = Hours(0, np.interp(np.arange(hours.units.size), known, hours.units[known])).weeks()
+        shape = whole if in_turn else whole.mean(axis=0)[np.newaxis]
         for trend in TRENDS:
-            for seed in SEEDS:
+            for seed in seeds:
                 random = np.random.default_rng([seed, int(100 * (trend + 1)), *trace.encode()])
-                steps = np.log1p(trend) / YEAR + STEP_SD * random.standard_normal(BEFORE + WEEKS)
+                steps = np.log1p(trend) / YEAR + STEP_SD * random.standard_normal(BEFORE + weeks)
                 level = np.cumsum(steps)
                 turn = np.arange(level.size) % shape.shape[0]
                 yield Run(trace, trend, shape[turn] * np.exp(level - level[BEFORE])[:, np.newaxis])
 
 
-def paid(run: Run, policy: Policy, prices: Prices, *, every_weeks: int = REVIEW_WEEKS) -> float:
-    """Cost of two years: the policy buys every so many weeks for a term, which is paid no further than the end."""
-    (term,) = prices.terms
-    held, committed = np.zeros(WEEKS + round(term.weeks)), 0.0
-    for week in range(0, WEEKS, every_weeks):
-        units = max(0.0, policy(run.demand[: BEFORE + week], float(held[week])))
-        held[week : week + round(term.weeks)] += units
-        committed += units * term.price * WEEK_HOURS * min(term.weeks, WEEKS - week)
+def paid(
+    run: Run, policy: Policy, prices: Prices, *, every_weeks: int = REVIEW_WEEKS, bought_ratio: float = 1.0
+) -> float:
+    """Cost of the years after the first half: every so many weeks, what is missing to the policy's units is bought.
+
+    A term is paid no further than the end. Of several terms, the longest come first and stand lowest: what all terms
+    hold together is not bought again as another term.
+    """
     demand = run.demand[BEFORE:]
-    beside = np.maximum(0.0, demand - held[:WEEKS, np.newaxis])
+    weeks = demand.shape[0]
+    lengths = [round(term.weeks) for term in prices.terms]
+    held, committed = np.zeros(weeks + max(lengths)), 0.0
+    for week in range(0, weeks, every_weeks):
+        units = policy(run.demand[: BEFORE + week])
+        upto = 0.0
+        for place in sorted(range(units.size), key=lambda row: -lengths[row]):
+            upto += float(units[place])
+            missing = bought_ratio * max(0.0, upto - float(held[week]))
+            held[week : week + lengths[place]] += missing
+            committed += missing * prices.terms[place].price * WEEK_HOURS * min(lengths[place], weeks - week)
+    beside = np.maximum(0.0, demand - held[:weeks, np.newaxis])
     spot = np.minimum(beside, prices.spot_share * demand)
     return committed + float(spot.sum()) * (prices.spot or 0.0) + float((beside - spot).sum()) * prices.on_demand
 
 
 @dataclass(frozen=True, slots=True)
 class HoldNow:
-    """Foresail: what is worth holding, less what is held."""
+    """Foresail: what is worth holding."""
 
     prices: Prices
 
-    def __call__(self, seen: FloatArray, held: float) -> float:
-        return float(hold_now(seen, self.prices).units[0]) - held
+    def __call__(self, seen: FloatArray) -> FloatArray:
+        return hold_now(seen, self.prices).units
 
 
 @dataclass(frozen=True, slots=True)
 class Newsvendor:
-    """The best constant plan for the newest weeks, bought at once, or topped up at each look."""
+    """The best constant plan for the newest weeks."""
 
     prices: Prices
     weeks: int = 4
 
-    def __call__(self, seen: FloatArray, held: float) -> float:
-        return float(best(seen[-self.weeks :].ravel(), self.prices)[0]) - held
+    def __call__(self, seen: FloatArray) -> FloatArray:
+        return best(seen[-self.weeks :].ravel(), self.prices)
 
 
 @dataclass(frozen=True, slots=True)
 class QuantileLadder:
-    """35 % of what is missing to the best constant plan for the year that is forecast.
+    """The best constant plan for the year that is forecast, of which 35 % of what is missing is bought at each look.
 
     The forecast: the shape of the last 4 weeks, half the logarithmic trend of 26 weeks, the spread of the walk.
     """
 
     prices: Prices
 
-    def __call__(self, seen: FloatArray, held: float) -> float:
+    def __call__(self, seen: FloatArray) -> FloatArray:
         level = seen.mean(axis=1)
         newest = (seen[-4:] / level[-4:, np.newaxis]).ravel() * level[-1]
         trend = 0.5 * np.log(level[-1] / level[-26]) / 25
@@ -118,12 +129,10 @@ class QuantileLadder:
         strayed = trend * ahead + STEP_SD * np.sqrt(ahead) * nodes[:, np.newaxis]
         demand = (np.exp(strayed)[..., np.newaxis] * newest).ravel()
         chance = np.repeat(weights, ahead.size * newest.size)
-        order = np.argsort(demand)
-        upto = np.cumsum(chance[order]) / chance.sum()
-        target = demand[order][np.searchsorted(upto, 1 - self.prices.terms[0].price / self.prices.on_demand)]
-        return LADDER_SHARE * (float(target) - held)
+        price = self.prices.terms[0].price / self.prices.on_demand
+        return np.array([Savings.of(demand, self.prices, chance).worth(price)])
 
 
 def uncommitted(run: Run, prices: Prices) -> float:
-    """Cost of two years without commitments."""
+    """Cost without commitments."""
     return bill(run.demand[BEFORE:].ravel(), np.zeros(0), prices.uncommitted).total_usd
