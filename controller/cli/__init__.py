@@ -52,6 +52,7 @@ SUBCOMMANDS = {
         "controller.cli.backtest:backtest", "Put policies side by side on recorded loads: cost, late share, churn."
     ),
     "forecast": Lazy("controller.cli.forecast:app", "Measure forecasts on load files."),
+    "mix": Lazy("controller.cli.mix:app", "Plan committed, on-demand and spot capacity."),
     "demo": Lazy("controller.cli.demo:demo", "See Foresail scale simulated model servers on this machine."),
     "version": Lazy("controller.cli.version:version", "Print the version."),
 }

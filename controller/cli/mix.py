@@ -1,0 +1,15 @@
+"""`foresail mix`: committed, on-demand and spot capacity."""
+
+import typer
+
+from controller.cli.mix_plan import plan
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Plan committed, on-demand and spot capacity.")
+
+
+@app.callback()
+def mix() -> None:
+    """Plan committed, on-demand and spot capacity."""
+
+
+app.command()(plan)
