@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.compiled import compiled, compiled_with
-from policies.mix import budget, choice, decide, model, skyserve, survival
+from policies.mix import choice, decide, model, shortness, skyserve, survival
 from policies.mix import columns as at
 from policies.mix.columns import (
     DUE,
@@ -161,7 +161,7 @@ def _ordered(pool: int, number: int, most: int, step: int, ready: IntArray, star
     return launched, running + launched < number
 
 
-@compiled_with(at, model, survival, choice, budget, decide)
+@compiled_with(at, model, survival, choice, shortness, decide)
 def _hedged(
     step: int, step_s: float, available: IntArray, on_demand: BoolArray, lanes: FloatArray, pools: FloatArray,
     lane_memory: FloatArray, pool_memory: FloatArray, weight_s: FloatArray, short: FloatArray, cost: FloatArray,
@@ -247,7 +247,7 @@ def _dearest(held: IntArray, ready: IntArray, price: FloatArray) -> int:
     return best
 
 
-@compiled_with(at, model, survival, choice, budget, decide, skyserve, spot_contenders)
+@compiled_with(at, model, survival, choice, shortness, decide, skyserve, spot_contenders)
 def _run(
     code: int, base: int, over: int, objective: float, step_s: float, notice_steps: int, available: IntArray,
     price: FloatArray, limit: IntArray, due: IntArray, ahead: IntArray, on_demand: BoolArray, starting: IntArray,

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.compiled import compiled_with
-from policies.mix import budget, choice, model, survival
+from policies.mix import choice, model, shortness, survival
 from policies.mix import columns as at
-from policies.mix.budget import account, multiplier, replayed
 from policies.mix.choice import BLOCKS, cheapest, expected_short
 from policies.mix.columns import (
     AT_S,
@@ -46,6 +45,7 @@ from policies.mix.columns import (
     STARTUP_S,
 )
 from policies.mix.model import NEVER_S
+from policies.mix.shortness import account, multiplier, replayed
 from policies.mix.survival import CLOSED, HOUR_S, OPEN, hazard_now, lane_factor, remember
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ REFUSED_LEAST_S, REFUSED_MOST_S = 60.0, 600.0  # between launches of on-demand t
 REFUSED_FOR_S, REFUSAL_DAYS = 1800.0, 7.0  # how long a refusal lasts before one was seen; half-life of the sums
 
 
-@compiled_with(at, model, survival, choice, budget)
+@compiled_with(at, model, survival, choice, shortness)
 def decide_lanes(
     now_s: float, ends: IntArray, lanes: FloatArray, pools: FloatArray, lane_memory: FloatArray,
     pool_memory: FloatArray, weight_s: FloatArray, short: FloatArray, cost: FloatArray,
@@ -74,7 +74,7 @@ def decide_lanes(
         )
 
 
-@compiled_with(at, model, survival, choice, budget)
+@compiled_with(at, model, survival, choice, shortness)
 def hazards(now_s: float, ends: IntArray, pool_memory: FloatArray) -> FloatArray:
     """Losses an hour of each pool, `[pool]`."""
     found = np.zeros(pool_memory.shape[1])
@@ -85,7 +85,7 @@ def hazards(now_s: float, ends: IntArray, pool_memory: FloatArray) -> FloatArray
     return found
 
 
-@compiled_with(at, model, survival, choice, budget)
+@compiled_with(at, model, survival, choice, shortness)
 def decide_lane(
     now_s: float, lane: int, first: int, end: int, lanes: FloatArray, pools: FloatArray, lane_memory: FloatArray,
     pool_memory: FloatArray, weight_s: FloatArray, short: FloatArray, cost: FloatArray,
@@ -114,7 +114,7 @@ def decide_lane(
     _probe(now_s, first, end, pools, pool_memory)
 
 
-@compiled_with(at, model, survival, choice, budget)
+@compiled_with(at, model, survival, choice, shortness)
 def _remember_on_demand(now_s: float, dt_s: float, lane: int, lanes: FloatArray, memory: FloatArray) -> bool:
     """Note refusals of on-demand: back off from 1 to 10 min, and learn how often and for how long it is refused."""
     kept = 0.5 ** (dt_s / (REFUSAL_DAYS * 24 * HOUR_S))
@@ -135,7 +135,7 @@ def _remember_on_demand(now_s: float, dt_s: float, lane: int, lanes: FloatArray,
     return False
 
 
-@compiled_with(at, model, survival, choice, budget)
+@compiled_with(at, model, survival, choice, shortness)
 def _repair_s(lane: int, lanes: FloatArray, memory: FloatArray) -> float:
     """How long what is lost is missing: a start-up, and as long as on-demand is expected to be refused.
 
@@ -149,7 +149,7 @@ def _repair_s(lane: int, lanes: FloatArray, memory: FloatArray) -> float:
     return float(lanes[STARTUP_S, lane] + TICK_S + min(share, 1.0) * refused_for_s)
 
 
-@compiled_with(at, model, survival, choice, budget)
+@compiled_with(at, model, survival, choice, shortness)
 def _plan(
     now_s: float, due_for_plan: bool, lane: int, first: int, end: int, lanes: FloatArray, pools: FloatArray,
     lane_memory: FloatArray, pool_memory: FloatArray, weight_s: FloatArray, short: FloatArray, cost: FloatArray,
@@ -197,7 +197,7 @@ def _plan(
     lane_memory[SHORT_AHEAD, lane] = max(0.0, ahead) * exposed * block
 
 
-@compiled_with(at, model, survival, choice, budget)
+@compiled_with(at, model, survival, choice, shortness)
 def _want(
     lane: int, first: int, end: int, lanes: FloatArray, pools: FloatArray, lane_memory: FloatArray,
     pool_memory: FloatArray,
@@ -219,7 +219,7 @@ def _want(
     lane_memory[ON_DEMAND_WANTED, lane] = planned + kept
 
 
-@compiled_with(at, model, survival, choice, budget)
+@compiled_with(at, model, survival, choice, shortness)
 def _probe(now_s: float, first: int, end: int, pools: FloatArray, memory: FloatArray) -> None:
     """Want one replica for a minute where nothing is held: each hour in an open pool, by back-off in a closed one."""
     for row in range(first, end):
