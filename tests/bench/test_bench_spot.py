@@ -24,6 +24,7 @@ from simulations.spot_clairvoyant import clairvoyant_ratio
 from simulations.spot_contenders import parse_contender
 from simulations.spot_market import Market, figures, replay
 from simulations.spot_traces import read_availability, scarcest
+from tests.bench.judged import row, show
 from tests.simulations.shared import SHARED
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
@@ -58,7 +59,7 @@ def there() -> None:
 @cache
 def groups() -> dict[str, tuple[str, ...]]:
     """Traces of one folder, and of one number of accelerators where there are several: pools for one workload."""
-    names = sorted(set(pq.read_table(FILE, columns=["trace"]).column("trace").to_pylist()))
+    names = sorted({str(name) for name in pq.read_table(FILE, columns=["trace"]).column("trace").unique().to_pylist()})
     found: dict[str, list[str]] = {}
     for name in names:
         folder, pool = name.split("/")[-2:]
@@ -121,7 +122,7 @@ def best(traces: tuple[str, ...], budget: float, setting: Setting, shapes: int =
     return cost
 
 
-def shown(found: Point) -> str:
+def cell(found: Point) -> str:
     return f"{found[0]:.3f} / {100 * found[1]:.2f}"
 
 
@@ -131,21 +132,21 @@ def mean(points: list[Point]) -> Point:
 
 def test_every_zone_group_by_online_budget() -> None:
     plain = Setting()
-    print("\ncost over all on-demand / % short\n")  # noqa: T201 - the table is what the benchmark is for
-    print("| group | Foresail 1 % | SkyServe best 1 % | Foresail 0.1 % | best 0.1 % | SkyServe default | clairvoyant |")  # noqa: T201
-    print("|---|---|---|---|---|---|---|")  # noqa: T201
     ours: dict[float, list[Point]] = {budget: [] for budget in BUDGETS}
     theirs: dict[float, list[float]] = {budget: [] for budget in BUDGETS}
+    lines = [
+        row("group", "Foresail 1 %", "SkyServe best", "Foresail 0.1 %", "SkyServe best", "its default", "clairvoyant"),
+        row(*["---"] * 7),
+    ]
     for group, traces in groups().items():
         bound = np.mean([clairvoyant_ratio(market, skip=SKIP) for market in markets(traces, plain)])
         for budget in BUDGETS:
             ours[budget].append(point(traces, "foresail", budget, plain))
             theirs[budget].append(best(traces, budget, plain))
-        cells = [cell for budget in BUDGETS for cell in (shown(ours[budget][-1]), f"{theirs[budget][-1]:.3f}")]
-        default = shown(point(traces, DEFAULT, BUDGETS[0], plain))
-        print(f"| {group} | {' | '.join(cells)} | {default} | {bound:.3f} |", flush=True)  # noqa: T201
-    cells = [cell for budget in BUDGETS for cell in (shown(mean(ours[budget])), f"{np.mean(theirs[budget]):.3f}")]
-    print(f"| mean | {' | '.join(cells)} | | |")  # noqa: T201
+        cells = [text for budget in BUDGETS for text in (cell(ours[budget][-1]), f"{theirs[budget][-1]:.3f}")]
+        lines.append(row(group, *cells, cell(point(traces, DEFAULT, BUDGETS[0], plain)), f"{bound:.3f}"))
+    cells = [text for budget in BUDGETS for text in (cell(mean(ours[budget])), f"{np.mean(theirs[budget]):.3f}")]
+    show("Cost over all on-demand / % short", "", *lines, row("mean", *cells, "", ""))
     for budget in BUDGETS:
         cost, short = mean(ours[budget])
         assert cost <= GOALS[budget]
@@ -158,7 +159,7 @@ def test_one_replica_per_pool() -> None:
     setting = Setting(most=1)
     for budget in BUDGETS:
         found = point(traces, "foresail", budget, setting)
-        print(f"\none per pool, 8 pools, {budget:.1%}: {shown(found)}; SkyServe {best(traces, budget, setting):.3f}")  # noqa: T201
+        show(f"one per pool, 8 pools, {budget:.1%}: {cell(found)}; SkyServe {best(traces, budget, setting):.3f}")
         assert found[0] <= LIMITED_GOALS[budget]
         assert found[1] <= 1.3 * budget
 
@@ -174,8 +175,8 @@ def test_one_replica_per_pool() -> None:
 def test_other_markets(setting: Setting, words: str) -> None:
     for budget, policy in [*((each, "foresail") for each in BUDGETS), (0.01, DEFAULT), (0.01, "on-demand")]:
         points = [point(traces, policy, budget, setting, 1) for traces in groups().values()]
-        detail = "; ".join(shown(each) for each in points)
-        print(f"\n{words}, need 4: {policy} {budget:.1%}: mean {shown(mean(points))} ({detail})", flush=True)  # noqa: T201
+        detail = "; ".join(cell(each) for each in points)
+        show(f"{words}, need 4: {policy} {budget:.1%}: mean {cell(mean(points))} ({detail})")
 
 
 @pytest.mark.parametrize(("lanes", "pools", "need"), [(10_000, 4, 4), (1_000, 8, 8), (100, 8, 100)])
@@ -188,6 +189,4 @@ def test_time_of_a_call(lanes: int, pools: int, need: int) -> None:
         began_s = time.perf_counter()
         state, _ = hedged(seen, table, state, now_s=now_s)
         spent.append(time.perf_counter() - began_s)
-    print(
-        f"\n{lanes} lanes of {pools} pools, need {need}: {spent[0]:.3f} s without, {spent[1]:.2f} s with a plan for all"
-    )  # noqa: T201
+    show(f"{lanes} lanes of {pools} pools, need {need}: {spent[0]:.3f} s without, {spent[1]:.2f} s with a plan for all")
