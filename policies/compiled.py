@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from numba import njit
@@ -43,6 +42,7 @@ def compiled_with(*modules: ModuleType) -> Callable[[Loop], Loop]:
     return made
 
 
-def _stamp(module: ModuleType) -> tuple[float, int]:
-    found = Path(str(module.__file__)).stat()
-    return found.st_mtime, found.st_size
+def _stamp(module: ModuleType) -> tuple[float, int] | None:
+    stats = getattr(module.__loader__, "path_stats", None)  # of source files, as Python's own cache uses it
+    found = stats(module.__file__) if stats else {}
+    return (found["mtime"], found["size"]) if found else None
