@@ -4,6 +4,7 @@ import typer
 
 from controller.cli.mix_plan import plan
 from controller.cli.mix_rank import rank
+from controller.cli.mix_replay import replay
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Plan committed, on-demand and spot capacity.")
 
@@ -15,3 +16,4 @@ def mix() -> None:
 
 app.command()(plan)
 app.command()(rank)
+app.command()(replay)
