@@ -69,7 +69,7 @@ class Capacity(Part):
     pools: Annotated[tuple[Pool, ...], Field(min_length=1)] = Field(description="Pools of instances.")
     commitments: tuple[Commitment, ...] = Field((), description="What is paid in any case.")
     nodes: Nodes = Field(Nodes(), description="How nodes come and go.")
-    quota: Count | None = Field(None, description="Most on-demand replicas over all pools and workloads' own counts.")
+    quota: Count | None = Field(None, description="Most on-demand replicas of a workload, over all pools.")
 
 
 class Spells(Part):
