@@ -6,8 +6,8 @@ from pydantic import Field, StrictStr
 
 from policies.checks import amount_up_to, duration_within, share_from_0_to
 from policies.problems import Part, Rule
-from policies.quantities import Amount, DurationS, Price, Share
-from simulations.whatif.rules import SomeDuration, one_of, seven_factors
+from policies.quantities import Amount, DurationS, Share
+from simulations.whatif.rules import Positive, SomeDuration, one_of, seven_factors
 
 _DAY_S = 86_400.0
 _YEAR_S = 366 * _DAY_S
@@ -49,7 +49,7 @@ class FlashCrowds(Part):
 class Generate(Part):
     """A synthetic load: a level, multiplied by what is written here."""
 
-    level: Price = Field(description="Mean load, in the unit of the replica's capacity (requests per second, say).")
+    level: Positive = Field(description="Mean load, in the unit of the replica's capacity (requests per second, say).")
     daily: Daily | None = Field(None, description="Wave of a day.")
     weekly: tuple[Factor, ...] | None = Field(
         None, description="Factor of each weekday (UTC), Monday first: 7 of them."

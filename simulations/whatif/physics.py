@@ -100,195 +100,195 @@ def run(site: Site, standing: Standing, course: Course, steps: range) -> None:
 
 @compiled
 def _run(site: Site, standing: Standing, course: Course, begin: int, end: int) -> None:
-    for lane in range(course.demand.shape[0]):
+    """Go through all lanes and steps. What is in a tuple is taken out of it once: each use of one costs as a call."""
+    spot, per_node, dwell_steps, mix, pools = site.spot, site.per_node, site.dwell_steps, site.mix, site.spot.size
+    capacity, limit, patience_steps = site.capacity, site.serving_limit_ratio, site.patience_steps
+    held, ready, due, lost = standing.held, standing.ready, standing.due, standing.lost
+    kept, kept_step, kept_ends = standing.kept, standing.kept_step, standing.kept_ends
+    backlog, sums = standing.backlog, standing.sums
+    target, demand, room, nodes = course.target, course.demand, course.room, course.nodes
+    width, places = due.shape[2], kept.shape[2]
+    for lane in range(demand.shape[0]):
         for step in range(begin, end):
-            scored = step >= course.first_scored
-            lost = _settle(site, standing, course, lane, step)
-            started = _placed(site, standing, course, lane, step)
-            for pool in range(site.spot.size):
-                paid = standing.held[lane, pool]
-                if site.dwell_steps > 0:
-                    paid = _kept(site, standing, lane, pool, step)
-                course.nodes[pool, lane, step] = -(-paid // site.per_node[pool])
-            if scored:
-                sums = standing.sums[lane]
-                sums[CHANGES] += lost + started if step > course.first_scored else 0
-                sums[LOSSES] += lost
-                for pool in range(site.spot.size):
-                    sums[REPLICAS] += standing.held[lane, pool]
-            _serve(site, standing, course.demand[lane, step], lane, scored)
+            gone, spot_held, other_held, slot = 0, 0, 0, step % width
+            for pool in range(pools):  # who started is ready, and who lost its place is gone
+                if due[lane, pool, slot]:
+                    ready[lane, pool] += due[lane, pool, slot]
+                    due[lane, pool, slot] = 0
+                space = room[pool, lane, step]
+                lost[lane, pool] = 0
+                if 0 <= space < UNLIMITED and held[lane, pool] > space * per_node[pool]:
+                    lost[lane, pool] = held[lane, pool] - space * per_node[pool]
+                    for _ in range(lost[lane, pool]):
+                        _release(held, ready, due, lane, pool, step)
+                    kept_ends[lane, pool, 1] = kept_ends[lane, pool, 0]  # a lost node is not paid any more
+                    gone += lost[lane, pool]
+                if spot[pool]:
+                    spot_held += held[lane, pool]
+                else:
+                    other_held += held[lane, pool]
+
+            wanted, changed = target[lane, step], 0  # start and stop
+            if mix == TOLD:
+                changed = _told(site, standing, course, lane, step)
+            else:
+                of_spot = 0
+                if mix == SPOT:
+                    of_spot = wanted
+                elif mix == SHARE:
+                    of_spot = wanted - int(np.ceil(site.on_demand_share * wanted - _NOISE))
+                elif mix == FALLBACK:
+                    of_spot = wanted + site.spare
+                if of_spot != spot_held:
+                    changed += _moved(site, standing, course, (lane, step, changed), True, of_spot)
+                of_others = wanted - of_spot
+                if mix == FALLBACK:
+                    of_others = of_spot
+                    for pool in range(pools):
+                        of_others -= ready[lane, pool] if spot[pool] else 0
+                    of_others = max(0, of_others)
+                if of_others != other_held:
+                    changed += _moved(site, standing, course, (lane, step, changed), False, of_others)
+
+            able, standing_now = 0, 0
+            for pool in range(pools):  # what is paid: the largest count of the dwell, a queue of falling counts
+                paid = held[lane, pool]
+                able += ready[lane, pool]
+                standing_now += paid
+                if dwell_steps > 0:
+                    first, last = kept_ends[lane, pool]
+                    while last > first and kept[lane, pool, (last - 1) % places] <= paid:
+                        last -= 1
+                    kept[lane, pool, last % places], kept_step[lane, pool, last % places] = paid, step
+                    if kept_step[lane, pool, first % places] < step - dwell_steps:
+                        first += 1
+                    paid = kept[lane, pool, first % places]
+                    kept_ends[lane, pool, 0], kept_ends[lane, pool, 1] = first, last + 1
+                nodes[pool, lane, step] = -(-paid // per_node[pool]) if per_node[pool] > 1 else paid
+
+            load = demand[lane, step]
+            in_time = able * capacity * limit
+            if patience_steps < 0:
+                late = load > in_time + _NOISE
+                unserved = max(0.0, load - in_time)
+            else:
+                offered = load + backlog[lane, 0] + backlog[lane, 1]
+                late = offered > in_time + _NOISE
+                left = max(0.0, offered - able * capacity)
+                dropped = max(0.0, left - able * capacity * patience_steps)
+                backlog[lane, 0], backlog[lane, 1] = left - dropped, dropped * site.retry_ratio
+                unserved = dropped - backlog[lane, 1]
+            if step >= course.first_scored:
+                sums[lane, LOAD] += load
+                sums[lane, UNSERVED] += unserved
+                sums[lane, REPLICAS] += standing_now
+                sums[lane, LOSSES] += gone
+                if late:
+                    sums[lane, LATE] += load
+                if unserved <= _NOISE:
+                    sums[lane, AVAILABLE] += 1.0
+                if step > course.first_scored:
+                    sums[lane, CHANGES] += gone + changed
 
 
 @compiled
-def _settle(site: Site, standing: Standing, course: Course, lane: int, step: int) -> int:
-    """Replicas that started are ready, and those that lost their place are gone; how many were lost."""
-    total, width = 0, standing.due.shape[2]
-    for pool in range(site.spot.size):
-        standing.ready[lane, pool] += standing.due[lane, pool, step % width]
-        standing.due[lane, pool, step % width] = 0
-        standing.lost[lane, pool] = 0
-        room = course.room[pool, lane, step]
-        if room < 0 or room == UNLIMITED:
-            continue
-        lost = standing.held[lane, pool] - room * site.per_node[pool]
-        if lost > 0:
-            for _ in range(lost):
-                _release(standing, lane, pool, step)
-            standing.lost[lane, pool] = lost
-            standing.kept_ends[lane, pool] = 0  # a lost node is not paid any more
-            total += lost
-    return total
-
-
-@compiled
-def _placed(site: Site, standing: Standing, course: Course, lane: int, step: int) -> int:
-    """Start and stop replicas; how many."""
-    target, changed = course.target[lane, step], 0
-    if site.mix == TOLD:
-        for pool in range(site.spot.size):
-            wanted = course.told[lane, pool]
-            standing.refused[lane, pool] = False
-            while standing.held[lane, pool] < wanted:
-                if not _can_start(site, standing, course, lane, pool, step):
-                    standing.refused[lane, pool] = True
-                    break
-                _start(site, standing, course.key[lane], lane, pool, step, changed)
-                changed += 1
-            while standing.held[lane, pool] > wanted:
-                _release(standing, lane, pool, step)
-                changed += 1
-        return changed
-    spot = 0
-    if site.mix == SPOT:
-        spot = target
-    elif site.mix == SHARE:
-        spot = target - int(np.ceil(site.on_demand_share * target - _NOISE))
-    elif site.mix == FALLBACK:
-        spot = target + site.spare
-    changed = _moved(site, standing, course, lane, step, True, spot, changed)
-    on_demand = target - spot
-    if site.mix == FALLBACK:
-        on_demand = spot
-        for pool in range(site.spot.size):
-            if site.spot[pool]:
-                on_demand -= standing.ready[lane, pool]
-    return _moved(site, standing, course, lane, step, False, max(0, on_demand), changed)
-
-
-@compiled
-def _moved(site: Site, standing: Standing, course: Course, lane: int, step: int, spot: bool, wanted: int, changed: int) -> int:
-    """Bring all pools of one type to what is wanted together; how many changes there are now."""
-    held = 0
-    for pool in range(site.spot.size):
-        if site.spot[pool] == spot:
-            held += standing.held[lane, pool]
-    while held < wanted:
+def _moved(
+    site: Site, standing: Standing, course: Course, place: tuple[int, int, int], of_spot: bool, wanted: int
+) -> int:
+    """Bring all pools of one type to what is wanted together; how many replicas were started and stopped."""
+    lane, step, before = place
+    held, ready, due, room, key = standing.held, standing.ready, standing.due, course.room, course.key[lane]
+    spot, rank, most, per_node, cheapest = site.spot, site.rank, site.most, site.per_node, site.cheapest
+    changed, total = 0, 0
+    for pool in rank:
+        total += held[lane, pool] if spot[pool] == of_spot else 0
+    while total < wanted and (of_spot or total < site.quota):
         chosen = -1
-        for pool in site.rank:
-            if site.spot[pool] == spot and _can_start(site, standing, course, lane, pool, step):
-                if chosen < 0 or (not site.cheapest and standing.held[lane, pool] < standing.held[lane, chosen]):
+        for pool in rank:
+            if spot[pool] == of_spot and _fits(held[lane, pool], room[pool, lane, step], most[pool], per_node[pool]):
+                if chosen < 0 or (not cheapest and held[lane, pool] < held[lane, chosen]):
                     chosen = pool
         if chosen < 0:
-            break
-        _start(site, standing, course.key[lane], lane, chosen, step, changed)
-        held += 1
-        changed += 1
-    while held > wanted:
+            return changed
+        takes = _drawn(site.start_share, site.start_steps, key, step, before + changed)
+        _start(held, ready, due, (lane, chosen, step), takes)
+        total, changed = total + 1, changed + 1
+    while total > wanted:
         chosen = -1
-        for pool in site.rank:
-            if site.spot[pool] == spot and standing.held[lane, pool] > 0:
-                if chosen < 0 or site.cheapest or standing.held[lane, pool] >= standing.held[lane, chosen]:
+        for pool in rank:
+            if spot[pool] == of_spot and held[lane, pool] > 0:
+                if chosen < 0 or cheapest or held[lane, pool] >= held[lane, chosen]:
                     chosen = pool
-        _release(standing, lane, chosen, step)
-        held -= 1
-        changed += 1
+        _release(held, ready, due, lane, chosen, step)
+        total, changed = total - 1, changed + 1
     return changed
 
 
 @compiled
-def _can_start(site: Site, standing: Standing, course: Course, lane: int, pool: int, step: int) -> bool:
-    held, room = standing.held[lane, pool], course.room[pool, lane, step]
-    if room < 0 or held >= site.most[pool]:
-        return False
-    if room != UNLIMITED and held >= room * site.per_node[pool]:
-        return False
-    if site.spot[pool]:
-        return True
-    total = 0
-    for each in range(site.spot.size):
-        if not site.spot[each]:
-            total += standing.held[lane, each]
-    return total < site.quota
-
-
-@compiled
-def _start(site: Site, standing: Standing, key: int, lane: int, pool: int, step: int, number: int) -> None:
-    """Start one replica, by a way that is drawn for the step and the number of the start within it."""
-    standing.held[lane, pool] += 1
-    way = 0
-    if site.start_share.size > 1:
-        drawn = _uniform(key, step, number)
-        while way < site.start_share.size - 1 and drawn >= site.start_share[way]:
-            way += 1
-    takes = site.start_steps[way]
-    if takes == 0 or step == 0:
-        standing.ready[lane, pool] += 1
-    else:
-        standing.due[lane, pool, (step + takes) % standing.due.shape[2]] += 1
-
-
-@compiled
-def _release(standing: Standing, lane: int, pool: int, step: int) -> None:
-    """Stop one replica: the one that would be ready last, else one that is ready."""
-    held, ready, width = standing.held[lane, pool], standing.ready[lane, pool], standing.due.shape[2]
-    standing.held[lane, pool] = held - 1
-    if held == ready:
-        standing.ready[lane, pool] = ready - 1
-        return
-    for ahead in range(width - 1, 0, -1):
-        if standing.due[lane, pool, (step + ahead) % width] > 0:
-            standing.due[lane, pool, (step + ahead) % width] -= 1
-            return
-
-
-@compiled
-def _kept(site: Site, standing: Standing, lane: int, pool: int, step: int) -> int:
-    """The largest count of the last `dwell_steps` and this step: a queue of falling counts, as long as they count."""
-    counts, at = standing.kept[lane, pool], standing.kept_step[lane, pool]
-    places, ends, held = counts.size, standing.kept_ends[lane, pool], standing.held[lane, pool]
-    while ends[1] > ends[0] and counts[(ends[1] - 1) % places] <= held:
-        ends[1] -= 1
-    counts[ends[1] % places], at[ends[1] % places] = held, step
-    ends[1] += 1
-    if at[ends[0] % places] < step - site.dwell_steps:
-        ends[0] += 1
-    return int(counts[ends[0] % places])
-
-
-@compiled
-def _serve(site: Site, standing: Standing, demand: float, lane: int, scored: bool) -> None:
-    """Serve one step's load with the replicas that are ready."""
-    ready = 0
+def _told(site: Site, standing: Standing, course: Course, lane: int, step: int) -> int:
+    """Bring each pool to what is wanted of it; how many replicas were started and stopped."""
+    held, ready, due, changed, on_demand = standing.held, standing.ready, standing.due, 0, 0
     for pool in range(site.spot.size):
-        ready += standing.ready[lane, pool]
-    most = ready * site.capacity
-    able = most * site.serving_limit_ratio
-    backlog = standing.backlog[lane]
-    offered = demand + backlog[0] + backlog[1]
-    late = offered > able + _NOISE
-    if site.patience_steps < 0:
-        unserved = max(0.0, demand - able)
+        on_demand += 0 if site.spot[pool] else held[lane, pool]
+    for pool in range(site.spot.size):
+        wanted, space = course.told[lane, pool], course.room[pool, lane, step]
+        standing.refused[lane, pool] = False
+        while held[lane, pool] < wanted:
+            fits = _fits(held[lane, pool], space, site.most[pool], site.per_node[pool])
+            if not fits or not (site.spot[pool] or on_demand < site.quota):
+                standing.refused[lane, pool] = True
+                break
+            takes = _drawn(site.start_share, site.start_steps, course.key[lane], step, changed)
+            _start(held, ready, due, (lane, pool, step), takes)
+            changed += 1
+            on_demand += 0 if site.spot[pool] else 1
+        while held[lane, pool] > wanted:
+            _release(held, ready, due, lane, pool, step)
+            changed += 1
+            on_demand -= 0 if site.spot[pool] else 1
+    return changed
+
+
+@compiled
+def _fits(held: int, room: int, most: int, per_node: int) -> bool:
+    """Whether a pool takes one more replica now."""
+    return 0 <= room and held < most and (room == UNLIMITED or held < room * per_node)
+
+
+@compiled
+def _drawn(start_share: FloatArray, start_steps: IntArray, key: int, step: int, number: int) -> int:
+    """Steps that a start takes, by a way that is drawn for the step and the number of the start within it."""
+    way = 0
+    if start_share.size > 1:
+        drawn = _uniform(key, step, number)
+        while way < start_share.size - 1 and drawn >= start_share[way]:
+            way += 1
+    return int(start_steps[way])
+
+
+@compiled
+def _start(held: IntArray, ready: IntArray, due: IntArray, place: tuple[int, int, int], takes: int) -> None:
+    """Start one replica; those of the first step are ready at once."""
+    lane, pool, step = place
+    held[lane, pool] += 1
+    if takes == 0 or step == 0:
+        ready[lane, pool] += 1
     else:
-        left = max(0.0, offered - most)
-        dropped = max(0.0, left - most * site.patience_steps)
-        backlog[0], backlog[1] = left - dropped, dropped * site.retry_ratio
-        unserved = dropped - backlog[1]
-    if scored:
-        sums = standing.sums[lane]
-        sums[LOAD] += demand
-        sums[LATE] += demand if late else 0.0
-        sums[UNSERVED] += unserved
-        sums[AVAILABLE] += 1.0 if unserved <= _NOISE else 0.0
+        due[lane, pool, (step + takes) % due.shape[2]] += 1
+
+
+@compiled
+def _release(held: IntArray, ready: IntArray, due: IntArray, lane: int, pool: int, step: int) -> None:
+    """Stop one replica: the one that would be ready last, else one that is ready."""
+    held[lane, pool] -= 1
+    if held[lane, pool] < ready[lane, pool]:
+        ready[lane, pool] -= 1
+        return
+    width = due.shape[2]
+    for ahead in range(width - 1, 0, -1):
+        if due[lane, pool, (step + ahead) % width] > 0:
+            due[lane, pool, (step + ahead) % width] -= 1
+            return
 
 
 @compiled
