@@ -1,0 +1,134 @@
+"""What a scenario document says of capacity: pools and their prices, commitments, nodes, and what goes wrong."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, StrictStr
+
+from policies.checks import Count, amount_up_to, share_from_0_to
+from policies.problems import Part, Rule
+from policies.quantities import Amount, PositiveQuantity, Price, Share
+from simulations.whatif.loads import After
+from simulations.whatif.rules import Name, SomeDuration, Whole, one_of, unique
+
+_DAY_S = 86_400.0
+
+
+class Resources(Part):
+    """What a replica requests, or what an instance has."""
+
+    cpu: PositiveQuantity | None = Field(None, description="Cores.")
+    memory: PositiveQuantity | None = Field(None, description="Bytes.")
+    gpu: PositiveQuantity | None = Field(None, description="GPUs; shares of one only where they are shared.")
+
+
+class Pool(Part):
+    """Instances of one kind in one zone, at one price."""
+
+    name: Name = Field(description="Name of the pool, unique.")
+    type: Literal["on-demand", "spot"] = Field("on-demand", description="Capacity type.")
+    price: Price = Field(description="Price of one instance for an hour; of one replica where `instance` is absent.")
+    zone: Name | None = Field(None, description="Zone; pools of one zone lose spot together. The name if absent.")
+    region: Name | None = Field(None, description="Region, for the reader.")
+    instance: Resources | None = Field(
+        None, description="What an instance has. As many replicas are packed into one as their `resources` allow."
+    )
+    most: Whole | None = Field(None, description="Most replicas at once; no limit if absent.")
+
+
+class Commitment(Part):
+    """Instances that are paid whether they are used or not; on-demand instances of the pool are covered by them."""
+
+    name: Name = Field(description="Name of the commitment, unique.")
+    pool: Name = Field(description="On-demand pool whose instances it covers, of all workloads together.")
+    instances: Whole = Field(description="How many.")
+    price: Price = Field(description="Price of one for an hour, upfront payments spread over the term.")
+
+
+class Nodes(Part):
+    """How nodes come and go around the replicas."""
+
+    overhead: Annotated[Share, share_from_0_to(0.9)] = Field(
+        0.0, description="Share of each instance's CPU and memory that daemons and the system take."
+    )
+    consolidation: After = Field(
+        0.0, description="A released replica's place is paid so much longer.", json_schema_extra={"default": "0s"}
+    )
+    drain: After = Field(0.0, description="And so much more until it is drained.", json_schema_extra={"default": "0s"})
+    image_pull: After = Field(
+        0.0,
+        description="Added to every start on a cold node: to all but the first entry of `startup`.",
+        json_schema_extra={"default": "0s"},
+    )
+
+
+class Capacity(Part):
+    """What can be had, and at which price."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (unique("pools"), unique("commitments"))
+
+    pools: Annotated[tuple[Pool, ...], Field(min_length=1)] = Field(description="Pools of instances.")
+    commitments: tuple[Commitment, ...] = Field((), description="What is paid in any case.")
+    nodes: Nodes = Field(Nodes(), description="How nodes come and go.")
+    quota: Count | None = Field(None, description="Most on-demand replicas over all pools and workloads' own counts.")
+
+
+class Spells(Part):
+    """Times in which a zone has spot and times in which it has none, in turn; each zone draws its own."""
+
+    up: SomeDuration = Field(description="Mean time with spot.")
+    down: SomeDuration = Field(description="Mean time without.")
+    up_shape: Annotated[Amount, amount_up_to(10)] = Field(
+        1.0, description="Weibull shape of the time with spot: 1 is a Markov model, below 1 old spells last longer."
+    )
+    down_shape: Annotated[Amount, amount_up_to(10)] = Field(1.0, description="Weibull shape of the time without.")
+
+
+class Trace(Part):
+    """Spot as it was recorded; each run begins at a random moment of the record, and the record goes round."""
+
+    file: StrictStr = Field(
+        description="Parquet with `trace`, `timestamp` and `value` (instances that can be had), from the scenario's"
+        " folder; a zone takes the trace of its own name."
+    )
+
+
+class Fitted(Part):
+    """Spells whose lengths are drawn from those of a record, all zones alike."""
+
+    file: StrictStr = Field(description="As of `trace`; spells that the record cuts off are left out.")
+
+
+class Spot(Part):
+    """When spot can be had: exactly one of these fields."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (one_of("trace", "fitted", "spells"),)
+
+    trace: Trace | None = Field(None, description="As recorded.")
+    fitted: Fitted | None = Field(None, description="Spells as long as recorded ones.")
+    spells: Spells | None = Field(None, description="Spells of a model.")
+
+
+class Refusals(Part):
+    """Times in which a zone starts no on-demand instance; running ones go on."""
+
+    share: Annotated[Share, share_from_0_to(0.9)] = Field(0.0, description="Share of time, apart from spot.")
+    lasts: SomeDuration = Field(3600.0, description="Mean length.", json_schema_extra={"default": "1h"})
+    with_spot: Annotated[Share, share_from_0_to(1)] = Field(
+        0.0, description="Share of a zone's times without spot in which on-demand is refused there too."
+    )
+
+
+class ZoneLost(Part):
+    """A zone in which everything stops for a time."""
+
+    zone: Name = Field(description="Which zone.")
+    after: After = Field(description="Time since the first scored step.")
+    lasts: SomeDuration = Field(description="How long.")
+
+
+class Faults(Part):
+    """What goes wrong with capacity."""
+
+    spot: Spot | None = Field(None, description="When spot can be had; always if absent.")
+    on_demand_refusals: Refusals | None = Field(None, description="When on-demand is refused; never if absent.")
+    zone_lost: ZoneLost | None = Field(None, description="A zone that is lost.")

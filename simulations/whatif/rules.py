@@ -1,0 +1,67 @@
+"""What the fields of a scenario must look like, and which of them must agree with each other."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated
+
+from pydantic import Field, StrictInt, StrictStr
+
+from policies.checks import duration_within, matching
+from policies.problems import Location, Rule, either
+from policies.quantities import DurationS
+
+Found = Iterator[tuple[Location, str]]
+
+_WEEK = 7
+
+Name = Annotated[
+    StrictStr,
+    matching(r"[A-Za-z0-9]([-_. A-Za-z0-9]*[A-Za-z0-9])?", "a name of letters, digits, -, _ and .", longest=63),
+]
+SomeDuration = Annotated[DurationS, duration_within(1, 366 * 86_400.0)]
+Whole = Annotated[StrictInt, Field(ge=0, le=2**31 - 1)]
+
+
+def one_of(*names: str) -> Rule:
+    """Find fewer or more than one of these fields."""
+
+    def rule(given: Mapping[str, object]) -> Found:
+        present = [name for name in names if given.get(name) is not None]
+        if len(present) != 1:
+            has = " and ".join(present) or "none"
+            yield (), f"must have exactly one of {either(names)}, not {has}"
+
+    return rule
+
+
+def unique(field: str) -> Rule:
+    """Find entries of a list that share a name."""
+
+    def rule(given: Mapping[str, object]) -> Found:
+        first_with = dict[str, int]()
+        for index, name in enumerate(each.get("name") for each in entries_of(given, field)):
+            if isinstance(name, str) and first_with.setdefault(name, index) != index:
+                yield (
+                    (field, index, "name"),
+                    f"{name!r} is already the name of {field}[{first_with[name]}]; give each its own",
+                )
+
+    return rule
+
+
+def entries_of(given: Mapping[str, object], field: str) -> list[dict[str, object]]:
+    """The entries of a list as they were written; one that is no mapping, which is told elsewhere, is empty."""
+    entries = given.get(field)
+    listed = entries if isinstance(entries, list | tuple) else ()
+    return [each if isinstance(each, dict) else {} for each in listed]
+
+
+def names_of(given: Mapping[str, object], field: str) -> list[str]:
+    """The names of the entries of a list that have one."""
+    return [str(each["name"]) for each in entries_of(given, field) if isinstance(each.get("name"), str)]
+
+
+def seven_factors(given: Mapping[str, object]) -> Found:
+    """Find a week that has not seven days."""
+    weekly = given.get("weekly")
+    if isinstance(weekly, list | tuple) and len(weekly) != _WEEK:
+        yield ("weekly",), f"must have {_WEEK} factors, Monday first, not {len(weekly)}"
