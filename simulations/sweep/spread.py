@@ -42,9 +42,7 @@ class Cluster:
     client: Any
 
 
-def spread(
-    work: Callable[[Given], Made], tasks: Sequence[Given], over: Cores | Cluster
-) -> Iterator[tuple[int, Made]]:
+def spread(work: Callable[[Given], Made], tasks: Sequence[Given], over: Cores | Cluster) -> Iterator[tuple[int, Made]]:
     """Yield the number and the result of each task as it is done, in any order.
 
     A Dask scheduler gives the tasks of a lost worker to another; here, processes are started anew for what is left.
@@ -87,8 +85,9 @@ def _config(over: Cores | Cluster) -> parallel_config:
 
 @dataclass(frozen=True, slots=True)
 class _Sent(Generic[Given, Made]):
-    """A task on its way. As one object without weak references: joblib would store large arguments of a Dask task on
-    one worker alone, and lose the sweep with that worker.
+    """A task on its way, as one object that takes no weak references.
+
+    Of large arguments that do, joblib keeps a single copy on one Dask worker, and the sweep is lost with that worker.
     """
 
     work: Callable[[Given], Made]
