@@ -82,7 +82,8 @@ def _upright(x: float, label: str, height: int) -> str:
 def _bar(plot: Bars, bar: Bar, row: int, x: Scale) -> Iterator[str]:
     middle = _TOP + _ROW * (row + 0.5)
     name = bar.name if len(bar.name) <= _LONGEST_NAME else f"{bar.name[: _LONGEST_NAME - 1]}…"
-    yield f'<text class="tick name" x="{_LEFT - 8}" y="{middle:.1f}" dy="0.35em" text-anchor="end">{escape(name)}</text>'
+    place = f'x="{_LEFT - 8}" y="{middle:.1f}" dy="0.35em"'
+    yield f'<text class="tick name" {place} text-anchor="end">{escape(name)}</text>'
     below, above = 0.0, 0.0
     for (look, label), value in zip(plot.parts, bar.values, strict=True):
         start = above if value > 0 else below

@@ -13,7 +13,7 @@ from tests.simulations.sweep.works import Sum
 if TYPE_CHECKING:
     from pathlib import Path
 
-RESULT = Sum(np.array([0.1, np.nan, -0.0, 1e300]), 7, True)
+RESULT = Sum(np.array([0.1, np.nan, -0.0, 1e300]), process=7, writable=True)
 
 
 def test_what_is_kept_comes_back_bit_for_bit(tmp_path: Path) -> None:

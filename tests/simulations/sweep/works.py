@@ -6,10 +6,12 @@ import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.arrays import FloatArray
+if TYPE_CHECKING:
+    from policies.arrays import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
