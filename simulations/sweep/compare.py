@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import stats
 
 from simulations.sweep.changes import changes
-from simulations.whatif.answer import COVER, DRIVERS, FIGURES, Estimate, Runs, estimate, ratio_of_means
+from simulations.whatif.answer import COLUMNS, COVER, DRIVERS, FIGURES, Estimate, Runs, estimate, ratio_of_means
+from simulations.whatif.document import scenario_from
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from policies.arrays import FloatArray
     from simulations.sweep.changes import Change
+    from simulations.whatif.answer import Answer
+    from simulations.whatif.document import Scenario
 
 _FEWEST = 2  # runs that say something about chance
 _DAYS_ALIKE = 1e-9
@@ -69,6 +72,31 @@ class Comparison:
     policies: tuple[Pair, ...]
     changes: tuple[Change, ...] | None  # None where a scenario is not known
 
+    def document(self) -> dict[str, object]:
+        """As plain JSON values; the keys are stable."""
+        return {
+            "apiVersion": "foresail.dev/v1alpha1",
+            "kind": "Comparison",
+            "before": _named(self.before),
+            "after": _named(self.after),
+            "currency": self.before.currency,
+            "paired_runs": self.paired,
+            "interval": COVER,
+            "notes": list(self.notes),
+            "changes": None if self.changes is None else [asdict(each) for each in self.changes],
+            "policies": [asdict(pair) for pair in self.policies],
+        }
+
+
+def _named(side: Side) -> dict[str, object]:
+    return {
+        "source": side.source,
+        "scenario": side.scenario,
+        "seed": side.seed,
+        "runs": side.runs.number.size,
+        "days": side.days,
+    }
+
 
 def side_from(document: object, source: str) -> Side:
     """A side as `foresail simulate -o json` wrote it. Raises CompareError."""
@@ -84,22 +112,43 @@ def _side(document: Mapping[str, Any], source: str) -> Side:
     by_run = document["by_run"]
     number = np.array(by_run["run"], np.int64)
     policies = tuple(map(str, by_run["policies"]))
-    columns = {str(name): np.array(values, np.float64) for name, values in by_run["columns"].items()}
-    lacking = [name for name in (*FIGURES, *map("driver:{}".format, DRIVERS)) if name not in columns]
-    if lacking:
-        raise KeyError(lacking[0])
-    for name, values in columns.items():
-        if values.shape != (len(policies), number.size):
-            raise ValueError(f"by_run.columns.{name} must be {len(policies)} x {number.size} numbers")
+    columns = by_run["columns"]
+    values = np.array([columns[name] for name in COLUMNS], np.float64)
+    if values.shape != (len(COLUMNS), len(policies), number.size):
+        raise ValueError(f"by_run.columns must have {len(policies)} x {number.size} numbers each")
     return Side(
         source=source,
         scenario=str(document["scenario"]),
         currency=str(document["currency"]),
         seed=int(document["seed"]),
         days=float(document["days"]),
-        runs=Runs(policies, number, columns),
-        document=document.get("document"),
+        runs=Runs(policies, number, values),
+        document=_whole(document.get("document"), source),
     )
+
+
+def _whole(document: object, source: str) -> Mapping[str, object] | None:
+    """The scenario of an answer with every default; None where it is not there."""
+    return None if document is None else scenario_with_defaults(scenario_from(document, source=source))
+
+
+def side_of(scenario: Scenario, answer: Answer, source: str) -> Side:
+    """A side that was just run."""
+    return Side(
+        source,
+        answer.scenario,
+        answer.currency,
+        answer.seed,
+        answer.days,
+        answer.by_run,
+        scenario_with_defaults(scenario),
+    )
+
+
+def scenario_with_defaults(scenario: Scenario) -> dict[str, object]:
+    """A scenario as plain values with every default written, so that a default that was changed shows."""
+    written: dict[str, object] = scenario.model_dump(mode="json", by_alias=True)
+    return written
 
 
 def compared(before: Side, after: Side) -> Comparison:
@@ -144,11 +193,11 @@ def _matched(before: Sequence[str], after: Sequence[str]) -> list[tuple[str, int
 
 def _only(runs: Runs, number: Any) -> Runs:  # noqa: ANN401 - an array of run numbers
     kept = np.isin(runs.number, number)
-    return Runs(runs.policies, runs.number[kept], {name: values[:, kept] for name, values in runs.columns.items()})
+    return Runs(runs.policies, runs.number[kept], runs.values[:, :, kept])
 
 
 def _columns(runs: Runs, place: int) -> dict[str, FloatArray]:
-    return {name: values[place] for name, values in runs.columns.items()}
+    return dict(zip(COLUMNS, runs.values[:, place], strict=True))
 
 
 def _notes(before: Side, after: Side, paired: int | None, matched: Sequence[tuple[str, int, int]]) -> list[str]:
