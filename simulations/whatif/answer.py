@@ -31,17 +31,21 @@ FIGURES = (
 )
 
 
+COLUMNS = (*FIGURES, *(f"cost:{name}" for name in COSTS), *(f"driver:{name}" for name in DRIVERS))
+"""What a run tells of a policy: its figures, its cost by capacity type, and what each driver adds to the cost."""
+
+
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """What came of each policy in each run: columns by name, `[policy, run]`.
-
-    Columns are `FIGURES`; `cost:` and a capacity type of `COSTS`; `driver:` and one of `DRIVERS`, in currency: what
-    each part adds to the cost. Runs of any split of the same scenario are the same numbers.
-    """
+    """What came of each policy in each run. Runs of any split of the same scenario are the same numbers."""
 
     policies: tuple[str, ...]
     number: IntArray  # [run], rising
-    columns: Mapping[str, FloatArray]
+    values: FloatArray  # in the order of `COLUMNS` [column, policy, run]
+
+    def column(self, name: str) -> FloatArray:
+        """One column by its name, `[policy, run]`. Raises ValueError for a name that is not in `COLUMNS`."""
+        return np.asarray(self.values[COLUMNS.index(name)], np.float64)
 
 
 def merged(parts: Sequence[Runs]) -> Runs:
@@ -50,10 +54,8 @@ def merged(parts: Sequence[Runs]) -> Runs:
         raise ValueError("there are no runs to merge")
     number = np.concatenate([part.number for part in parts])
     order = np.argsort(number, kind="stable")
-    columns = {
-        name: np.concatenate([part.columns[name] for part in parts], axis=1)[:, order] for name in parts[0].columns
-    }
-    return Runs(parts[0].policies, number[order], columns)
+    values = np.concatenate([part.values for part in parts], axis=2)[:, :, order]
+    return Runs(parts[0].policies, number[order], values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class Answer:
             "by_run": {
                 "run": self.by_run.number.tolist(),
                 "policies": list(self.by_run.policies),
-                "columns": {name: values.tolist() for name, values in self.by_run.columns.items()},
+                "columns": {name: self.by_run.column(name).tolist() for name in COLUMNS},
             },
         }
 
@@ -132,14 +134,15 @@ def summary(scenario: Scenario, runs: Runs) -> Answer:
 
 
 def _verdict(runs: Runs, place: int, incumbent: int) -> Verdict:
-    own = {name: values[place] for name, values in runs.columns.items()}
-    beside = {name: values[place] - values[incumbent] for name, values in runs.columns.items()}
+    columns = {name: runs.column(name) for name in COLUMNS}
+    own = {name: values[place] for name, values in columns.items()}
+    beside = {name: values[place] - values[incumbent] for name, values in columns.items()}
     return Verdict(
         name=runs.policies[place],
         figures={name: estimate(own[name]) for name in FIGURES},
         cost_by_capacity_type={name: estimate(own[f"cost:{name}"]) for name in COSTS},
         difference={name: estimate(beside[name]) for name in FIGURES},
-        saving_ratio=ratio_of_means(-beside["cost"], runs.columns["cost"][incumbent]),
+        saving_ratio=ratio_of_means(-beside["cost"], columns["cost"][incumbent]),
         drivers={name: estimate(beside[f"driver:{name}"]) for name in DRIVERS},
     )
 

@@ -4,11 +4,11 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictStr
 
-from policies.checks import Count, amount_up_to, share_from_0_to
+from policies.checks import Count, share_from_0_to
 from policies.problems import Part, Rule
-from policies.quantities import Amount, PositiveQuantity, Price, Share
+from policies.quantities import PositiveQuantity, Price, Share
 from simulations.whatif.loads import After
-from simulations.whatif.rules import Name, SomeDuration, Whole, one_of, unique
+from simulations.whatif.rules import Name, Positive, SomeDuration, Whole, one_of, unique
 
 _DAY_S = 86_400.0
 
@@ -69,7 +69,7 @@ class Capacity(Part):
     pools: Annotated[tuple[Pool, ...], Field(min_length=1)] = Field(description="Pools of instances.")
     commitments: tuple[Commitment, ...] = Field((), description="What is paid in any case.")
     nodes: Nodes = Field(Nodes(), description="How nodes come and go.")
-    quota: Count | None = Field(None, description="Most on-demand replicas over all pools and workloads' own counts.")
+    quota: Count | None = Field(None, description="Most on-demand replicas of a workload, over all pools.")
 
 
 class Spells(Part):
@@ -77,10 +77,10 @@ class Spells(Part):
 
     up: SomeDuration = Field(description="Mean time with spot.")
     down: SomeDuration = Field(description="Mean time without.")
-    up_shape: Annotated[Amount, amount_up_to(10)] = Field(
+    up_shape: Positive = Field(
         1.0, description="Weibull shape of the time with spot: 1 is a Markov model, below 1 old spells last longer."
     )
-    down_shape: Annotated[Amount, amount_up_to(10)] = Field(1.0, description="Weibull shape of the time without.")
+    down_shape: Positive = Field(1.0, description="Weibull shape of the time without.")
 
 
 class Trace(Part):

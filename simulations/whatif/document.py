@@ -7,16 +7,16 @@ from pydantic import AfterValidator, Field, StrictStr, ValidationError, WithJson
 
 from policies.checks import Count, Cron, TimeZone, amount_up_to, duration_within, share_up_to
 from policies.problems import Location, Part, PolicyError, Rule, nearest, problems_of
-from policies.quantities import Amount, DurationS, Moment, Price, Share, parse_share
+from policies.quantities import Amount, DurationS, Moment, Price, Share, duration_text, parse_duration_s, parse_share
 from simulations.contenders import ContenderError, parse_contender
 from simulations.whatif.capacity import Capacity, Faults, Resources
 from simulations.whatif.loads import After, Change, Factor, Load
-from simulations.whatif.rules import Found, Name, Whole, entries_of, names_of, one_of, unique
+from simulations.whatif.rules import Found, Name, Positive, Whole, entries_of, names_of, one_of, unique
 
 API_VERSION = "foresail.dev/v1alpha1"
 KIND = "Scenario"
 
-_DAY_S = 86_400.0
+_HOUR_S, _DAY_S = 3_600.0, 86_400.0
 _MONDAY_S = 1_767_571_200.0  # 2026-01-05T00:00:00Z
 _ROUNDING = 1e-6
 
@@ -32,7 +32,7 @@ class Batch(Part):
     """One batch size of an inference server."""
 
     size: Count = Field(description="Requests in a batch.")
-    latency: Price = Field(description="Seconds that such a batch takes.")
+    latency: Positive = Field(description="Seconds that such a batch takes.")
 
 
 class Overload(Part):
@@ -69,13 +69,15 @@ class Replica(Part):
 
     rules: ClassVar[tuple[Rule, ...]] = (one_of("capacity", "batches"), _startup_adds_up, _batches_have_a_limit)
 
-    capacity: Price | None = Field(None, description="Load that one replica serves at 100 %, in the load's unit.")
+    capacity: Positive | None = Field(None, description="Load that one replica serves at 100 %, in the load's unit.")
     batches: tuple[Batch, ...] | None = Field(
         None,
         description="Latency by batch size, in place of `capacity`: 100 % is the largest size / latency, and"
         " `servingLimit` the share of it that is reached within `latencyLimit`.",
     )
-    latency_limit: Price | None = Field(None, description="Seconds within which a batch must be done; with `batches`.")
+    latency_limit: Positive | None = Field(
+        None, description="Seconds within which a batch must be done; with `batches`."
+    )
     serving_limit: Annotated[Share, share_up_to(1)] = Field(
         0.8, description="Share of capacity up to which a replica serves in time."
     )
@@ -141,9 +143,9 @@ class Window(Part):
 class Engine(Part):
     """An inference engine that is faster or quantised: multipliers of the present one."""
 
-    capacity: Factor = Field(1.0, description="Multiplies what a replica serves.")
+    capacity: Positive = Field(1.0, description="Multiplies what a replica serves.")
     startup: Factor = Field(1.0, description="Multiplies start-up times.")
-    resources: Factor = Field(1.0, description="Multiplies what a replica requests, and so its price.")
+    resources: Positive = Field(1.0, description="Multiplies what a replica requests, and so its price.")
 
 
 class Policy(Part):
@@ -168,7 +170,7 @@ class Policy(Part):
     )
     pools: tuple[Name, ...] | None = Field(None, description="Pools it may use; all if absent.")
     commitments: tuple[Name, ...] | None = Field(None, description="Commitments it holds; all if absent.")
-    right_size: Annotated[Amount, amount_up_to(100)] = Field(
+    right_size: Positive = Field(
         1.0, description="Multiplies what a replica requests, and so its price, without changing what it serves."
     )
     engine: Engine = Field(Engine(), description="Another engine.")
@@ -202,6 +204,18 @@ def _unknown(name: object, names: Sequence[str], field: str, at: Location) -> Fo
         yield at, f"must be one of capacity.{field}, not {name!r}{has}"
 
 
+def _steps_fit(given: Mapping[str, object]) -> Found:
+    """Find steps that do not fill an hour, and decisions that do not fill a step."""
+    try:
+        step, sync = (parse_duration_s(given.get(name, usual)) for name, usual in (("step", "1m"), ("sync", "15s")))
+    except ValueError:  # told where it is parsed
+        return
+    if step > 0 and _HOUR_S % step:
+        yield ("step",), f"must divide an hour, as bills are by the hour: {duration_text(step)} does not"
+    if 0 < sync < step and step % sync:
+        yield ("sync",), f"must divide step ({duration_text(step)}), not {duration_text(sync)}"
+
+
 class Scenario(Part):
     """Policies side by side under one load, one capacity and one kind of luck."""
 
@@ -210,6 +224,7 @@ class Scenario(Part):
         unique("policies"),
         _incumbent_is_there,
         _names_are_known,
+        _steps_fit,
     )
 
     api_version: Literal["foresail.dev/v1alpha1"] = Field(description="Version of this document's format.")
@@ -233,7 +248,7 @@ class Scenario(Part):
     start: Moment | None = Field(
         None, description="First step of generated loads, 2026-01-05T00:00:00Z (a Monday) if absent."
     )
-    days: Annotated[Amount, amount_up_to(3660)] = Field(7.0, description="Days that are scored.")
+    days: Positive = Field(7.0, description="Days that are scored.")
     warmup: After = Field(
         0.0, description="Time before them that only warms policies up.", json_schema_extra={"default": "0s"}
     )

@@ -6,8 +6,8 @@ from pydantic import Field, StrictStr
 
 from policies.checks import amount_up_to, duration_within, share_from_0_to
 from policies.problems import Part, Rule
-from policies.quantities import Amount, DurationS, Price, Share
-from simulations.whatif.rules import SomeDuration, one_of, seven_factors
+from policies.quantities import Amount, DurationS, Share
+from simulations.whatif.rules import Positive, SomeDuration, one_of, seven_factors
 
 _DAY_S = 86_400.0
 _YEAR_S = 366 * _DAY_S
@@ -49,7 +49,7 @@ class FlashCrowds(Part):
 class Generate(Part):
     """A synthetic load: a level, multiplied by what is written here."""
 
-    level: Price = Field(description="Mean load, in the unit of the replica's capacity (requests per second, say).")
+    level: Positive = Field(description="Mean load, in the unit of the replica's capacity (requests per second, say).")
     daily: Daily | None = Field(None, description="Wave of a day.")
     weekly: tuple[Factor, ...] | None = Field(
         None, description="Factor of each weekday (UTC), Monday first: 7 of them."
@@ -85,7 +85,7 @@ class Load(Part):
 
 
 class Growth(Part):
-    """Growth that compounds from the first step on."""
+    """Growth that compounds from the first scored step on."""
 
     per_year: Annotated[Amount, amount_up_to(100)] = Field(description="0.5 is 50 % more after 365 days.")
 
@@ -93,7 +93,7 @@ class Growth(Part):
 class Launch(Part):
     """A change of level that stays, such as a new product or tenant."""
 
-    after: After = Field(description="Time since the first step.")
+    after: After = Field(description="Time since the first scored step.")
     over: After = Field(0.0, description="Time of the change, in a straight line.", json_schema_extra={"default": "0s"})
     to: Factor = Field(description="Factor that stays.")
 
@@ -101,7 +101,7 @@ class Launch(Part):
 class FlashCrowd(Part):
     """One crowd at a known moment."""
 
-    after: After = Field(description="Time since the first step.")
+    after: After = Field(description="Time since the first scored step.")
     peak: Factor = Field(description="Factor at its height.")
     rise: SomeDuration = Field(60.0, description="Time to the height.", json_schema_extra={"default": "1m"})
     fade: SomeDuration = Field(
@@ -112,7 +112,7 @@ class FlashCrowd(Part):
 class RegionLost(Part):
     """Another region fails and its load comes here."""
 
-    after: After = Field(description="Time since the first step.")
+    after: After = Field(description="Time since the first scored step.")
     lasts: SomeDuration = Field(description="How long.")
     extra: Factor = Field(description="Load that comes on top, as a share of the own one: 1 doubles it.")
 
@@ -120,7 +120,7 @@ class RegionLost(Part):
 class Failure(Part):
     """The load stays away for a time, and what clients retry comes on top afterwards."""
 
-    after: After = Field(description="Time since the first step.")
+    after: After = Field(description="Time since the first scored step.")
     lasts: SomeDuration = Field(description="How long.")
     left: Annotated[Share, share_from_0_to(1)] = Field(0.0, description="Share that still arrives.")
     rebound: Factor = Field(1.0, description="Factor right after the end, fading.")
@@ -132,7 +132,7 @@ class Failure(Part):
 class MetricsOutage(Part):
     """A time in which policies see nothing of the load."""
 
-    after: After = Field(description="Time since the first step.")
+    after: After = Field(description="Time since the first scored step.")
     lasts: SomeDuration = Field(description="How long.")
 
 

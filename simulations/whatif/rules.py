@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated
 
-from pydantic import Field, StrictInt, StrictStr
+from pydantic import BeforeValidator, Field, StrictInt, StrictStr, WithJsonSchema
 
 from policies.checks import duration_within, matching
 from policies.problems import Location, Rule, either
-from policies.quantities import DurationS
+from policies.quantities import DurationS, parse_amount
 
 Found = Iterator[tuple[Location, str]]
 
@@ -15,10 +15,20 @@ _WEEK = 7
 
 Name = Annotated[
     StrictStr,
-    matching(r"[A-Za-z0-9]([-_. A-Za-z0-9]*[A-Za-z0-9])?", "a name of letters, digits, -, _ and .", longest=63),
+    matching(r"[A-Za-z0-9]([-_.:+%/ A-Za-z0-9]*[A-Za-z0-9%])?", "a name of letters, digits and -_.:+%/", longest=100),
 ]
 SomeDuration = Annotated[DurationS, duration_within(1, 366 * 86_400.0)]
 Whole = Annotated[StrictInt, Field(ge=0, le=2**31 - 1)]
+
+
+def _positive(given: object) -> float:
+    number = parse_amount(given)
+    if number <= 0:
+        raise ValueError(f"must be above 0, not {number:g}")
+    return number
+
+
+Positive = Annotated[float, BeforeValidator(_positive), WithJsonSchema({"type": "number", "format": "number above 0"})]
 
 
 def one_of(*names: str) -> Rule:
