@@ -51,6 +51,7 @@ SUBCOMMANDS = {
     "backtest": Lazy(
         "controller.cli.backtest:backtest", "Put policies side by side on recorded loads: cost, late share, churn."
     ),
+    "simulate": Lazy("controller.cli.simulate:simulate", "Ask what if: policies side by side under a scenario."),
     "forecast": Lazy("controller.cli.forecast:app", "Measure forecasts on load files."),
     "demo": Lazy("controller.cli.demo:demo", "See Foresail scale simulated model servers on this machine."),
     "version": Lazy("controller.cli.version:version", "Print the version."),
