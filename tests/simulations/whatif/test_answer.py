@@ -50,7 +50,9 @@ def test_the_interval_of_a_share_ends_at_0() -> None:
 
 
 def test_the_document_is_plain_json_with_every_run() -> None:
-    document = json.loads(json.dumps(summary(TWO, runs([[1.0, 2.0, 3.0], [2.0, 2.0, 2.0]])).document(), allow_nan=False))
+    document = json.loads(
+        json.dumps(summary(TWO, runs([[1.0, 2.0, 3.0], [2.0, 2.0, 2.0]])).document(), allow_nan=False)
+    )
     assert document["kind"] == "Answer"
     assert document["incumbent"] == "b"
     assert set(document["policies"][0]) == {
@@ -72,5 +74,5 @@ def test_nothing_cannot_be_merged() -> None:
 
 def test_the_known_answer_lies_in_about_95_of_100_intervals() -> None:
     share = covered(range(60))
-    assert set(share) == {"cost", "cost:spot", "available_time_ratio", "saving_ratio"}
+    assert set(share) == {"cost", "cost:spot", "available_time_ratio", "saving_ratio", "late_ratio"}
     assert min(share.values()) >= 0.85  # 95 % of 60 is 57, less four standard deviations of 1.7

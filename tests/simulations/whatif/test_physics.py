@@ -175,7 +175,10 @@ def test_starts_take_the_shares_of_their_ways() -> None:
         metricDelay="0s",
         sync="1m",
         workloads=[
-            workload(load, replica={"servingLimit": 1, "startup": [{"share": 0.7, "time": "0s"}, {"share": 0.3, "time": "10m"}]})
+            workload(
+                load,
+                replica={"servingLimit": 1, "startup": [{"share": 0.7, "time": "0s"}, {"share": 0.3, "time": "10m"}]},
+            )
         ],
         policies=[{"name": "follows", "replicas": "hpa:1.0,tolerance=0.01,window=0s"}],
     )
@@ -215,7 +218,9 @@ def test_batches_set_what_is_served_and_what_is_in_time() -> None:
 
 def test_another_engine_serves_more_on_less() -> None:
     # 10/s at 1.25/s a replica and 80 % need 10 replicas; at 0.6 of the resources they cost 10 x 24 x 0.60
-    found = one(policies=[{"name": "quantised", "replicas": "fixed:peak", "engine": {"capacity": 1.25, "resources": 0.6}}])
+    found = one(
+        policies=[{"name": "quantised", "replicas": "fixed:peak", "engine": {"capacity": 1.25, "resources": 0.6}}]
+    )
     assert found["replicas"] == 10.0
     assert found["cost"] == pytest.approx(144.0)
     assert found["late_ratio"] == 0.0
