@@ -1,14 +1,17 @@
 """What a scenario document says of capacity: pools and their prices, commitments, nodes, and what goes wrong."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictStr
 
 from policies.checks import Count, share_from_0_to
-from policies.problems import Part, Rule
+from policies.pricing.facts import Machine, built_in_prices, machines
+from policies.pricing.table import CapacityType, Offer, PriceError
+from policies.problems import Part, Rule, nearest
 from policies.quantities import PositiveQuantity, Price, Share
 from simulations.whatif.loads import After
-from simulations.whatif.rules import Name, Positive, SomeDuration, Whole, one_of, unique
+from simulations.whatif.rules import Found, Name, Positive, SomeDuration, Whole, one_of, unique
 
 _DAY_S = 86_400.0
 
@@ -21,16 +24,65 @@ class Resources(Part):
     gpu: PositiveQuantity | None = Field(None, description="GPUs; shares of one only where they are shared.")
 
 
+def built_in_price(instance_type: str | None, region: str | None, capacity: str) -> int:
+    """What an instance costs an hour in a region, in millionths of a USD. Raises PriceError."""
+    provider, _, name = (instance_type or "").partition("/")
+    return built_in_prices().price_micros(Offer(provider, name, region or "", capacity=CapacityType(capacity)))
+
+
+def machine_of(instance_type: str) -> Machine:
+    """What an instance type has that is built in. Raises PriceError, with names that are near."""
+    provider, _, name = instance_type.partition("/")
+    if (provider, name) not in machines():
+        known = [f"{each}/{kind}" for each, kind in machines()]
+        raise PriceError(
+            f"must be a provider/type of those built in, not {instance_type!r}{nearest(instance_type, known)}"
+        )
+    return machines()[provider, name]
+
+
+def _pool_has_a_price(given: Mapping[str, object]) -> Found:
+    """Find pools without a price, and instance types that are not built in."""
+    kind, region = given.get("instanceType"), given.get("region")
+    if kind is not None and given.get("instance") is not None:
+        yield ("instance",), "is what instanceType says already; give one of them"
+    if given.get("price") is None and kind is None:
+        yield ("price",), "is required without an instanceType"
+    if isinstance(kind, str):
+        try:
+            machine_of(kind)
+            if given.get("price") is None:
+                capacity = given.get("type", "on-demand")
+                built_in_price(kind, region if isinstance(region, str) else None, str(capacity))
+        except PriceError as error:
+            yield ("instanceType",), str(error)
+        except ValueError:  # the type, told where it is parsed
+            return
+
+
 class Pool(Part):
     """Instances of one kind in one zone, at one price."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (_pool_has_a_price,)
+
     name: Name = Field(description="Name of the pool, unique.")
     type: Literal["on-demand", "spot"] = Field("on-demand", description="Capacity type.")
-    price: Price = Field(description="Price of one instance for an hour; of one replica where `instance` is absent.")
+    price: Price | None = Field(
+        None,
+        description="Price of one instance for an hour; of one replica where neither `instance` nor `instanceType` is"
+        " written. If absent, the built-in price of `instanceType` in `region`, in USD.",
+    )
     zone: Name | None = Field(None, description="Zone; pools of one zone lose spot together. The name if absent.")
-    region: Name | None = Field(None, description="Region, for the reader.")
+    region: Name | None = Field(None, description="Region, for the built-in price and for the reader.")
+    instance_type: Name | None = Field(
+        None,
+        description="Provider and instance type, such as `aws/m5.xlarge`, one of those built in: what an instance has,"
+        " less what the kubelet keeps, and its price where none is written.",
+    )
     instance: Resources | None = Field(
-        None, description="What an instance has. As many replicas are packed into one as their `resources` allow."
+        None,
+        description="What an instance has, for types that are not built in."
+        " As many replicas are packed into one as their `resources` allow.",
     )
     most: Whole | None = Field(None, description="Most replicas at once; no limit if absent.")
 
@@ -45,7 +97,7 @@ class Commitment(Part):
 
 
 class Nodes(Part):
-    """How nodes come and go around the replicas."""
+    """How nodes come and go around replicas, and what they keep for themselves."""
 
     overhead: Annotated[Share, share_from_0_to(0.9)] = Field(
         0.0, description="Share of each instance's CPU and memory that daemons and the system take."
@@ -62,7 +114,7 @@ class Nodes(Part):
 
 
 class Capacity(Part):
-    """What can be had, and at which price."""
+    """Pools, commitments and limits."""
 
     rules: ClassVar[tuple[Rule, ...]] = (unique("pools"), unique("commitments"))
 
@@ -127,7 +179,7 @@ class ZoneLost(Part):
 
 
 class Faults(Part):
-    """What goes wrong with capacity."""
+    """When capacity is refused or lost."""
 
     spot: Spot | None = Field(None, description="When spot can be had; always if absent.")
     on_demand_refusals: Refusals | None = Field(None, description="When on-demand is refused; never if absent.")

@@ -20,6 +20,13 @@ KIND = "Scenario"
 _HOUR_S, _DAY_S = 3_600.0, 86_400.0
 _MONDAY_S = 1_767_571_200.0  # 2026-01-05T00:00:00Z
 _ROUNDING = 1e-6
+_NEEDS = {
+    "on-demand": ("on-demand",),
+    "spot": ("spot",),
+    "share": ("spot", "on-demand"),
+    "skyserve": ("spot", "on-demand"),
+    "foresail": ("spot", "on-demand"),
+}
 
 
 class Startup(Part):
@@ -195,6 +202,30 @@ def _unknown(name: object, names: Sequence[str], field: str, at: Location) -> Fo
         yield at, f"must be one of capacity.{field}, not {name!r}{has}"
 
 
+def _mixes_have_pools(given: Mapping[str, object]) -> Found:
+    """Find policies whose mix has no pool to run on."""
+    capacity = given.get("capacity")
+    pools = entries_of(capacity, "pools") if isinstance(capacity, dict) else []
+    for index, policy in enumerate(entries_of(given, "policies")):
+        chosen, mix = policy.get("pools"), policy.get("mix", "on-demand")
+        used = [pool for pool in pools if not isinstance(chosen, list | tuple) or pool.get("name") in chosen]
+        types = {pool.get("type", "on-demand") for pool in used}
+        for needed in _NEEDS.get(str(mix), ()):
+            if used and needed not in types:
+                yield ("policies", index, "mix"), f"{mix} needs {needed} pools; add one to the pools of the policy"
+
+
+def _lost_zone_is_there(given: Mapping[str, object]) -> Found:
+    """Find a lost zone in which there is no pool."""
+    capacity, faults = given.get("capacity"), given.get("faults")
+    lost = faults.get("zoneLost") if isinstance(faults, dict) else None
+    zone = lost.get("zone") if isinstance(lost, dict) else None
+    if isinstance(zone, str) and isinstance(capacity, dict):
+        zones = [str(pool.get("zone", pool.get("name"))) for pool in entries_of(capacity, "pools")]
+        if zone not in zones:
+            yield ("faults", "zoneLost", "zone"), f"must be the zone of a pool, not {zone!r}{nearest(zone, zones)}"
+
+
 def _steps_fit(given: Mapping[str, object]) -> Found:
     """Find steps that do not fill an hour, and decisions that do not fill a step."""
     try:
@@ -215,6 +246,8 @@ class Scenario(Part):
         unique("policies"),
         _incumbent_is_there,
         _names_are_known,
+        _mixes_have_pools,
+        _lost_zone_is_there,
         _steps_fit,
     )
 

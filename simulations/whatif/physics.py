@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from policies.arrays import BoolArray, FloatArray, IntArray
 
-    Counts = NDArray[np.int32]
     Rooms = NDArray[np.int16]
     Keys = NDArray[np.uint64]
 
 UNLIMITED, REFUSED = 2**15 - 1, -1  # of `room`
 ON_DEMAND, SPOT, SHARE, FALLBACK, TOLD = range(5)
+BOTH, FIRST, SECOND = range(3)  # halves of a step
 LOAD, LATE, UNSERVED, AVAILABLE, REPLICAS, CHANGES, LOSSES = range(7)  # of `sums`
 _NOISE = 1e-9  # a load this close to what the replicas can serve is served
 _WEYL, _FIRST, _SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -83,51 +83,64 @@ class Standing(NamedTuple):
 
 
 class Course(NamedTuple):
-    """What comes to each lane at each step, and where the nodes that are paid are written."""
+    """What comes to each lane at each step, and where it is written what is paid."""
 
     target: IntArray  # replicas that the policy wants [lane, step]
     demand: FloatArray  # [lane, step]
     room: Rooms  # replicas that may stand; REFUSED: all may, and none is started [pool, lane, step]
     key: Keys  # of the draws of start-ups [lane]
-    nodes: Counts  # written: paid at each step [pool, lane, step]
+    paid: IntArray  # written: replicas whose place is paid [pool, lane, step]
     first_scored: int
     told: IntArray  # replicas wanted by pool, of the mix TOLD, at the one step that is run [lane, pool]
 
 
 def run(site: Site, standing: Standing, course: Course, steps: range) -> None:
     """Move `standing` on over these steps, in place. The first replicas of all are ready at once."""
-    _run(site, standing, course, steps.start, steps.stop)
+    _run(site, standing, course, (steps.start, steps.stop), BOTH)
+
+
+def settled(site: Site, standing: Standing, course: Course, step: int) -> None:
+    """The first half of a step: who started is ready, and who lost its place is gone. `placed` is the other."""
+    _run(site, standing, course, (step, step + 1), FIRST)
+
+
+def placed(site: Site, standing: Standing, course: Course, step: int) -> None:
+    """The second half of a step: replicas start and stop, and the load is served."""
+    _run(site, standing, course, (step, step + 1), SECOND)
 
 
 @compiled
-def _run(site: Site, standing: Standing, course: Course, begin: int, end: int) -> None:
+def _run(site: Site, standing: Standing, course: Course, steps: tuple[int, int], half: int) -> None:
     """Go through all lanes and steps. What is in a tuple is taken out of it once: each use of one costs as a call."""
     spot, per_node, dwell_steps, mix, pools = site.spot, site.per_node, site.dwell_steps, site.mix, site.spot.size
     capacity, limit, patience_steps = site.capacity, site.serving_limit_ratio, site.patience_steps
     held, ready, due, lost = standing.held, standing.ready, standing.due, standing.lost
     kept, kept_step, kept_ends = standing.kept, standing.kept_step, standing.kept_ends
     backlog, sums = standing.backlog, standing.sums
-    target, demand, room, nodes = course.target, course.demand, course.room, course.nodes
+    target, demand, room, places_paid = course.target, course.demand, course.room, course.paid
     width, places = due.shape[2], kept.shape[2]
     for lane in range(demand.shape[0]):
-        for step in range(begin, end):
+        for step in range(steps[0], steps[1]):
             gone, spot_held, other_held, slot = 0, 0, 0, step % width
             for pool in range(pools):  # who started is ready, and who lost its place is gone
-                if due[lane, pool, slot]:
+                if half != SECOND:
                     ready[lane, pool] += due[lane, pool, slot]
                     due[lane, pool, slot] = 0
+                    lost[lane, pool] = 0
                 space = room[pool, lane, step]
-                lost[lane, pool] = 0
                 if 0 <= space < UNLIMITED and held[lane, pool] > space * per_node[pool]:
                     lost[lane, pool] = held[lane, pool] - space * per_node[pool]
                     for _ in range(lost[lane, pool]):
                         _release(held, ready, due, (lane, pool, step))
                     kept_ends[lane, pool, 1] = kept_ends[lane, pool, 0]  # a lost node is not paid any more
-                    gone += lost[lane, pool]
+                gone += lost[lane, pool]
                 if spot[pool]:
                     spot_held += held[lane, pool]
                 else:
                     other_held += held[lane, pool]
+
+            if half == FIRST:
+                continue
 
             wanted, changed = target[lane, step], 0  # start and stop
             if mix == TOLD:
@@ -165,7 +178,7 @@ def _run(site: Site, standing: Standing, course: Course, begin: int, end: int) -
                         first += 1
                     paid = kept[lane, pool, first % places]
                     kept_ends[lane, pool, 0], kept_ends[lane, pool, 1] = first, last + 1
-                nodes[pool, lane, step] = -(-paid // per_node[pool]) if per_node[pool] > 1 else paid
+                places_paid[pool, lane, step] = paid
 
             load = demand[lane, step]
             in_time = able * capacity * limit

@@ -9,9 +9,10 @@ import numpy as np
 from simulations.serving import DAY_S
 from simulations.whatif import physics
 from simulations.whatif.answer import COLUMNS, Runs, merged
-from simulations.whatif.costs import Spent, columns, list_price, places
+from simulations.whatif.costs import Spent, columns
 from simulations.whatif.demand import arriving
 from simulations.whatif.luck import STARTS, key
+from simulations.whatif.offers import list_price, places
 from simulations.whatif.physics import Course, Site, Standing
 from simulations.whatif.plans import Power, targets
 from simulations.whatif.world import rooms
@@ -25,9 +26,15 @@ if TYPE_CHECKING:
     from simulations.whatif.inputs import Inputs
     from simulations.whatif.physics import Rooms
 
-BLOCK_LANE_STEPS = 4_000_000  # of one workload under one policy; any other number gives the same answer
+BLOCK_LANE_STEPS = 2_000_000  # of one workload under one policy; any other number gives the same answer
 
-_MIXES = {"on-demand": physics.ON_DEMAND, "spot": physics.SPOT, "share": physics.SHARE, "skyserve": physics.FALLBACK}
+_MIXES = {
+    "on-demand": physics.ON_DEMAND,
+    "spot": physics.SPOT,
+    "share": physics.SHARE,
+    "skyserve": physics.FALLBACK,
+    "foresail": physics.TOLD,
+}
 
 
 def answered(
@@ -86,13 +93,13 @@ def _spent(scenario: Scenario, policy: Policy, place: int, block: _Block) -> Spe
     shape = (len(used), *target.shape)
     all_pools = [pool.name for pool in scenario.capacity.pools]
     chosen = [all_pools.index(each.pool.name) for each in used]
-    nodes = np.zeros(shape, np.int32)
+    paid = np.zeros(shape, np.int64)
     standing = Standing.empty(site, len(block.runs))
     nobody = np.zeros((0, 0), np.int64)
     room = block.rooms if len(chosen) == len(all_pools) else block.rooms[chosen]
-    course = Course(target, load.demand, room, block.keys[place], nodes, scenario.warmup_steps, nobody)
+    course = Course(target, load.demand, room, block.keys[place], paid, scenario.warmup_steps, nobody)
     physics.run(site, standing, course, range(scenario.steps))
-    return Spent(workload, used, nodes[:, :, scenario.warmup_steps :], standing.sums)
+    return Spent(workload, used, paid[:, :, scenario.warmup_steps :], standing.sums)
 
 
 def _target(scenario: Scenario, policy: Policy, place: int, block: _Block) -> IntArray:

@@ -54,9 +54,9 @@ def test_many_scenarios_of_thirty_days_at_one_minute(rule: str, sync: str) -> No
     wall_s = [timed(scenarios, threads) for threads in (1, 2)]
     each_s = (time.process_time() - began_s) / 2  # on a machine that does other things too, walls say less
     print(  # noqa: T201 - a benchmark shows its figures
-        f"\n{SCENARIOS} scenarios of {rule}, {DAYS} days at one minute, decisions every {sync}: one thread {wall_s[0]:.2f}"
-        f" s, two {wall_s[1]:.2f} s ({lane_steps / wall_s[1] / 1e6:.1f} million lane-steps/s), processor {each_s:.2f} s"
-        f" ({lane_steps / each_s / 1e6:.1f} million lane-steps/s and core) ({MACHINE})"
+        f"\n{SCENARIOS} scenarios of {rule}, {DAYS} days at one minute, decisions every {sync} ({MACHINE}): one thread"
+        f" {wall_s[0]:.2f} s, two {wall_s[1]:.2f} s ({lane_steps / wall_s[1] / 1e6:.1f} million lane-steps/s),"
+        f" processor {each_s:.2f} s ({lane_steps / each_s / 1e6:.1f} million lane-steps/s and core)"
     )
     assert lane_steps / each_s > 1e6
 

@@ -1,9 +1,9 @@
 """A scenario whose expectation is known: spot that is up three quarters of the time, and replicas that start at once.
 
 Ten replicas at 0.40 on spot with on-demand at 1.00 for what spot has not cost 24 x 10 x (0.75 x 0.40 + 0.25 x 1.00) =
-132 a day; on spot alone 72, and they are there 75 % of the time. All that hangs on the same spells. Apart from them, ten
-replicas serve 8/s in time of a load of 5/s with independent lognormal noise of sigma 0.4: the share of the load in steps
-above 1.6 times the mean is Phi((0.4 ** 2 / 2 - ln 1.6) / 0.4) = Phi(-0.97501) = 0.16478.
+132 a day; on spot alone 72, and they are there 75 % of the time. All that hangs on the same spells. Apart from them,
+ten replicas serve 8/s in time of a load of 5/s with independent lognormal noise of sigma 0.4: the share of the load in
+steps above 1.6 times the mean is Phi((0.4 ** 2 / 2 - ln 1.6) / 0.4) = Phi(-0.97501) = 0.16478.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def test_noise_and_crowds_differ_from_run_to_run_and_not_from_call_to_call() -> 
 
 def recorded(days: int, *, first_day: int = 0) -> Load:
     """Day by day a load of its own: 0 on the first, 1 on the second; the first is a Monday unless said otherwise."""
-    at_s = (4 + first_day) * DAY_S + 60.0 * np.arange(days * 24 * HOUR + 1)
+    at_s = (4 + first_day) * DAY_S + 60.0 * np.arange(days * 24 * HOUR + 1, dtype=np.float64)
     value = np.floor((at_s - at_s[0]) / DAY_S)
     value[-1] = value[-2]
     return Load(at_s, value)

@@ -6,7 +6,10 @@ import pytest
 
 from policies.problems import PolicyError
 from simulations.whatif.document import scenario_from
-from tests.simulations.whatif.builders import document, scenario, workload
+from tests.simulations.whatif.builders import ON_DEMAND, SPOT, document, scenario, workload
+
+ONE_OF = "must have exactly one of"
+RULES = "must be fixed:COUNT, fixed:peak, schedule, hpa:TARGET, kpa, predictive or reactive"
 
 
 def test_tells_every_problem_at_once_with_its_path_and_mend() -> None:
@@ -26,12 +29,10 @@ def test_tells_every_problem_at_once_with_its_path_and_mend() -> None:
         scenario_from(written, source="x.yaml")
     assert str(raised.value).splitlines() == [
         "x.yaml: workloads[0].load.generate.level: must be above 0, not 0",
-        "x.yaml: workloads[0].load: must have exactly one of file, journal, prometheus or generate, not file and generate",
+        f"x.yaml: workloads[0].load: {ONE_OF} file, journal, prometheus or generate, not file and generate",
         "x.yaml: workloads[1].replica.startup: has shares that add up to 0.9; they must add up to 1",
-        "x.yaml: policies[0].replicas: must be fixed:COUNT, fixed:peak, schedule, hpa:TARGET, kpa, predictive or reactive,"
-        " not 'hpa:70' (did you mean hpa:0.70?)",
-        "x.yaml: policies[1].replicas: must be fixed:COUNT, fixed:peak, schedule, hpa:TARGET, kpa, predictive or reactive,"
-        " not 'fixed:0' (did you mean fixed:peak?)",
+        f"x.yaml: policies[0].replicas: {RULES}, not 'hpa:70' (did you mean hpa:0.70?)",
+        f"x.yaml: policies[1].replicas: {RULES}, not 'fixed:0' (did you mean fixed:peak?)",
         "x.yaml: workloads[1].name: 'web' is already the name of workloads[0]; give each its own",
         "x.yaml: policies[1].name: 'a' is already the name of policies[0]; give each its own",
         "x.yaml: incumbent: must name a policy, not 'hpa'",
@@ -59,6 +60,27 @@ def test_tells_every_problem_at_once_with_its_path_and_mend() -> None:
             "workloads[0].replica.latencyLimit: goes with batches, and batches with it: give both or neither",
             id="batches-need-a-limit",
         ),
+        pytest.param(
+            {"policies": [{"name": "a", "replicas": "kpa", "mix": "skyserve"}]},
+            "policies[0].mix: skyserve needs spot pools; add one to the pools of the policy",
+            id="a-mix-has-what-it-mixes",
+        ),
+        pytest.param(
+            {"faults": {"zoneLost": {"zone": "b", "after": "1h", "lasts": "1h"}}},
+            "faults.zoneLost.zone: must be the zone of a pool, not 'b'",
+            id="a-lost-zone-has-a-pool",
+        ),
+        pytest.param(
+            {"capacity": {"pools": [{"name": "a", "instanceType": "aws/m5.xlarg", "region": "us-east-1"}]}},
+            "capacity.pools[0].instanceType: must be a provider/type of those built in, not 'aws/m5.xlarg' (did you mean "
+            "aws/m5.xlarge?)",
+            id="an-instance-type-is-built-in",
+        ),
+        pytest.param(
+            {"capacity": {"pools": [{"name": "a"}]}},
+            "capacity.pools[0].price: is required without an instanceType",
+            id="a-pool-has-a-price",
+        ),
         pytest.param({"sync": "25s"}, "sync: must divide step (1m), not 25s", id="decisions-fill-a-step"),
         pytest.param(
             {"faults": {"spot": {}}},
@@ -85,6 +107,7 @@ def test_comes_back_as_it_was_written() -> None:
                 "mix": "skyserve",
             }
         ],
+        capacity={"pools": [ON_DEMAND, SPOT]},
         faults={"spot": {"spells": {"up": "4h", "down": "30m", "upShape": 0.7}}},
     )
     assert scenario_from(asked.document(), source="again") == asked

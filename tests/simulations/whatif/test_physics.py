@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
-from policies.arrays import FloatArray
 from simulations.load_file import Load
 from simulations.whatif.answer import COLUMNS
 from simulations.whatif.inputs import Inputs
 from simulations.whatif.simulate import answered
 from tests.simulations.whatif.builders import ON_DEMAND, SPOT, Document, scenario, workload
+
+if TYPE_CHECKING:
+    from policies.arrays import FloatArray
 
 HOUR = 60  # steps
 
@@ -23,7 +27,7 @@ def one(inputs: Inputs | None = None, **fields: object) -> dict[str, float]:
 
 def recorded(level: FloatArray) -> tuple[Document, Inputs]:
     """A load file's load, as it was recorded, minute by minute; its last value is held for a minute."""
-    at_s = 60.0 * np.arange(level.size + 1)
+    at_s = 60.0 * np.arange(level.size + 1, dtype=np.float64)
     load = Load(at_s, np.append(level, level[-1]))
     return {"file": "load.csv", "redraw": "nothing"}, Inputs({"web": load})
 
@@ -68,6 +72,29 @@ def test_whole_instances_are_paid() -> None:
     assert found["cost"] == pytest.approx(504.0)
     assert found["driver:replicas"] == pytest.approx(480.0)  # 20 thirds of an instance
     assert found["driver:nodes"] == pytest.approx(24.0)  # the third that is empty
+
+
+def test_built_in_instances_have_their_size_and_price() -> None:
+    # m5.xlarge: 4 cores less 80 m, 0.192 an hour in us-east-1: 3 replicas of a core fit, 20 need 7
+    found = one(
+        workloads=[workload(replica={"resources": {"cpu": 1, "memory": "2Gi"}})],
+        capacity={"pools": [{"name": "nodes", "instanceType": "aws/m5.xlarge", "region": "us-east-1"}]},
+    )
+    assert found["cost"] == pytest.approx(7 * 24 * 0.192)
+
+
+def test_workloads_share_the_instances_of_a_pool() -> None:
+    # of 8 cores 5 and 3 fill one: 20 of each need 20 instances, not 20 and 10
+    pools = [{"name": "nodes", "price": 2.0, "instance": {"cpu": 8}}]
+    workloads = [
+        {**workload(replica={"resources": {"cpu": cores}}), "name": name} for name, cores in (("a", 5), ("b", 3))
+    ]
+    found = one(workloads=workloads, capacity={"pools": pools})
+    assert found["cost"] == pytest.approx(20 * 24 * 2.0)
+    assert found["replicas"] == 40.0
+    # a takes a whole instance when alone, b half of one: 20 x 24 x (2 + 1) less the 480 that sharing saves
+    assert found["driver:replicas"] == pytest.approx(1440.0)
+    assert found["driver:nodes"] == pytest.approx(-480.0)
 
 
 def test_a_smaller_replica_costs_in_proportion_and_shares_a_commitment() -> None:
@@ -117,7 +144,7 @@ def test_a_lost_zone_takes_its_replicas_and_gives_none() -> None:
 def spot_record() -> Inputs:
     """Spot in zone a but for the hours 2 to 4 of its 24."""
     room = np.where((np.arange(24 * HOUR + 1) // HOUR >= 2) & (np.arange(24 * HOUR + 1) // HOUR < 4), 0.0, 9999.0)
-    return Inputs(spot={"a": Load(60.0 * np.arange(room.size), room)})
+    return Inputs(spot={"a": Load(60.0 * np.arange(room.size, dtype=np.float64), room)})
 
 
 @pytest.mark.parametrize(
@@ -200,7 +227,7 @@ def test_what_waits_is_served_or_gives_up_and_comes_again() -> None:
     short = one(inputs, workloads=[workload(load, replica={"overload": {"patience": "2m"}})], **usual)
     assert short["unserved_ratio"] == pytest.approx(52 / 300)
     again = one(inputs, workloads=[workload(load, replica={"overload": {"retry": "50%"}})], **usual)
-    # half of those that give up come again, so that 2/s give up, and half of them for good: 1/s of 5/s, but for the ends
+    # half of those that give up come again: 2/s give up, and half of them for good: 1/s of 5/s, but for the ends
     assert again["unserved_ratio"] == pytest.approx(1 / 5, rel=0.03)
 
 

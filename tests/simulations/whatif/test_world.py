@@ -11,6 +11,7 @@ from simulations.whatif.physics import REFUSED, UNLIMITED
 from simulations.whatif.world import rooms
 from tests.simulations.whatif.builders import ON_DEMAND, SPOT, Document, scenario
 
+SPOT_ALONE = [{"name": "alone", "replicas": "fixed:1", "mix": "spot"}]
 POOLS = {"pools": [ON_DEMAND, SPOT, {**SPOT, "name": "same-zone"}, {**SPOT, "name": "elsewhere", "zone": "b"}]}
 
 
@@ -44,12 +45,14 @@ def test_pools_of_a_zone_lose_spot_together_and_zones_apart() -> None:
 
 def record(zone: str = "a") -> dict[str, Load]:
     """Two days of one sample an hour: 3 instances, but none in the second and third hour of each day."""
-    hour = np.arange(49)
+    hour = np.arange(49, dtype=np.float64)
     return {zone: Load(3600.0 * hour, np.where(np.isin(hour % 24, (1, 2)), 0.0, 3.0))}
 
 
 def test_a_record_goes_round_from_a_random_moment() -> None:
-    asked = scenario(days=4, capacity={"pools": [SPOT]}, faults={"spot": {"trace": {"file": "x.parquet"}}})
+    asked = scenario(
+        days=4, capacity={"pools": [SPOT]}, policies=SPOT_ALONE, faults={"spot": {"trace": {"file": "x.parquet"}}}
+    )
     (room,) = rooms(asked, record(), range(5))
     assert set(np.unique(room)) == {0, 3}
     assert (room == 0).mean() == pytest.approx(2 / 24, abs=0.002)
@@ -59,12 +62,14 @@ def test_a_record_goes_round_from_a_random_moment() -> None:
 
 
 def test_fitted_spells_are_as_long_as_recorded_ones() -> None:
-    asked = scenario(days=20, capacity={"pools": [SPOT]}, faults={"spot": {"fitted": {"file": "x.parquet"}}})
+    asked = scenario(
+        days=20, capacity={"pools": [SPOT]}, policies=SPOT_ALONE, faults={"spot": {"fitted": {"file": "x.parquet"}}}
+    )
     (room,) = rooms(asked, record("any"), range(5))
     # whole spells of the record: 22 h with spot, 2 h without
     assert (room == 0).mean() == pytest.approx(2 / 24, abs=0.003)
-    with pytest.raises(WhatIfError, match="x.parquet has no whole spell with spot and one without"):
-        rooms(asked, {"any": Load(np.arange(3.0), np.ones(3))}, range(1))
+    with pytest.raises(WhatIfError, match=r"x\.parquet has no whole spell with spot and one without"):
+        rooms(asked, {"any": Load(np.array([0.0, 1.0, 2.0]), np.ones(3))}, range(1))
 
 
 def test_refusals_have_their_share_apart_from_spot() -> None:
