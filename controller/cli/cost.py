@@ -65,8 +65,8 @@ def cost(
 ) -> None:
     """Tell what a cluster costs now, by workload, namespace and capacity type. Nothing is changed anywhere.
 
-    Every node has the price of the first that knows it: OpenCost, Karpenter, your own file, built-in list prices. Exit
-    code 4 when some node has none.
+    Every node has the price of the first that knows it: OpenCost, Karpenter, your own file, built-in list prices.
+    Exit code 4 when some node has none.
     """
     try:
         stale_after_s = parse_duration_s(stale_after)

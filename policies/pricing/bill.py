@@ -120,8 +120,8 @@ def bill(usage: Usage, prices: PriceTable, commitments: Sequence[Commitment] = (
 
 
 def _check(usage: Usage) -> None:
-    if not usage.pools:
-        raise ValueError("a bill needs one pool of nodes at least")
+    if not usage.pools or not usage.pools[0].nodes.size:
+        raise ValueError("a bill needs one pool of nodes at least, and one step")
     if usage.step_s < 1 or (HOUR_S % usage.step_s and usage.step_s % HOUR_S):
         raise ValueError(f"a step of {usage.step_s} s neither divides an hour nor is whole hours; resample the plan")
     shape = usage.pools[0].nodes.shape

@@ -100,9 +100,12 @@ def placed(
 ) -> IntArray:
     """Replicas of each workload on each node, `[node, workload]`: first those of the headroom, then new ones.
 
-    With `most_nodes` new nodes, what does not fit is left out.
+    What does not fit on an empty node, or with `most_nodes` on so many new ones, is left out.
     """
-    new = int(counts.sum()) if most_nodes is None else most_nodes
+    new = most_nodes
+    if new is None:  # a workload opens no more nodes than it would need alone
+        limits = [fits(request, shape) for request in requests]
+        new = sum(-(-int(count) // most) for count, most in zip(counts, limits, strict=True) if most)
     held, used = _pack_once(counts, _asked(requests, shape), headroom.columns, _room(shape), new)
     return held[: headroom.cpu_milli.size + used]
 

@@ -52,7 +52,7 @@ class Served:
     requests: FloatArray
     late: FloatArray
     tokens: FloatArray | None = None
-    late_micros: int = 0
+    late_micros: float = 0.0  # may be a part of a millionth
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ def test_lanes_are_billed_each_on_its_own() -> None:
     [
         pytest.param(Usage(7, (replica_pool("a", NODE, lane(1)),)), "a step of 7 s neither divides an hour", id="step"),
         pytest.param(Usage(60, ()), "needs one pool", id="no-pool"),
+        pytest.param(Usage(60, (replica_pool("a", NODE, lane()),)), "and one step", id="no-step"),
         pytest.param(Usage(60, (replica_pool("a", NODE, lane(-1)),)), "there is a count below 0", id="negative"),
         pytest.param(
             Usage(60, (replica_pool("a", NODE, lane(1)), replica_pool("b", SPOT, lane(1, 2)))),
