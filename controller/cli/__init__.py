@@ -54,6 +54,7 @@ SUBCOMMANDS = {
     ),
     "simulate": Lazy("controller.cli.simulate:simulate", "Ask what if: policies side by side under a scenario."),
     "forecast": Lazy("controller.cli.forecast:app", "Measure forecasts on load files."),
+    "mix": Lazy("controller.cli.mix:app", "Plan committed, on-demand and spot capacity."),
     "demo": Lazy("controller.cli.demo:demo", "See Foresail scale simulated model servers on this machine."),
     "version": Lazy("controller.cli.version:version", "Print the version."),
 }
