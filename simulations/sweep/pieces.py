@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PIECE_LANE_STEPS = 20_000_000  # of plain rules, about two seconds
 FORECASTING = 500  # times as long as a plain rule takes a policy that forecasts
 _NO_MATTER = ("name", "description", "runs")  # of a scenario, to any one of its runs
+_NO_FIGURES = ("audit", "report")  # folders whose code no answer depends on
 _NUMBERS = ("numba", "numpy", "scikit-learn", "scipy")
 
 
@@ -70,10 +71,11 @@ def runs_of(piece: Piece) -> Runs:
 def edition() -> str:
     """What computes: a digest of the code of `policies` and `simulations`, and of the libraries that count."""
     digest = hashlib.sha256()
-    for package in (policies, simulations):
-        for folder in package.__path__:
-            for path in sorted(Path(folder).rglob("*.py")):
-                digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
+    for folder in (Path(each) for package in (policies, simulations) for each in package.__path__):
+        for path in sorted(folder.rglob("*.py")):
+            place = path.relative_to(folder)
+            if place.parts[0] not in _NO_FIGURES:
+                digest.update(f"{place}\0".encode() + path.read_bytes())
     for name in _NUMBERS:
         digest.update(f"{name}=={version(name)}\0".encode())
     return digest.hexdigest()
