@@ -47,8 +47,8 @@ class MetricsSource(Protocol):
 class Cluster(Protocol):
     """The scaled objects and their pods, watched."""
 
-    async def follow(self, targets: Collection[TargetRef]) -> None:
-        """Watch exactly these targets from now on."""
+    async def follow(self, targets: Collection[TargetRef], *, nodes: bool = False) -> None:
+        """Watch exactly these targets from now on, and the nodes where that is asked for."""
 
     def view(self) -> ClusterView:
         """The cluster as last seen; never waits."""

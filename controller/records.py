@@ -57,6 +57,25 @@ class PodView:
     scheduled_at_s: float | None = None  # when it was bound to a node
     unschedulable: bool = False  # the scheduler found no node with room, so far
     charge: Charge = ()  # what it takes of a quota; what is absent it takes nothing of
+    node: str = ""  # where it was bound to; empty before
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Why a node will go, in words, and whether the provider takes it back, as far as that can be told."""
+
+    words: str
+    reclaimed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """What is kept of a node. `zone` is empty where its labels do not tell."""
+
+    name: str
+    spot: bool
+    zone: str
+    notice: Notice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +109,7 @@ class ClusterView:
     seen_at_s: float
     killed: str | None = None  # why nothing may be written: where the kill switch was set, or that it cannot be read
     quotas: Mapping[str, Sequence[Quota]] = field(default_factory=dict)  # by namespace; absent where they are not known
+    nodes: Mapping[str, NodeView] | None = None  # by name; None where they are not known
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from controller.errors import Conflict, Rejected, Unavailable
-from controller.records import ClusterView, ContainerRequest, PodView, ScaleOrder, TargetRef, TargetView
+from controller.records import ClusterView, ContainerRequest, NodeView, PodView, ScaleOrder, TargetRef, TargetView
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -49,6 +49,7 @@ class Workload:
     containers: tuple[ContainerRequest, ...] = ()
     paused: bool = False
     owner: str | None = None
+    nodes: tuple[str, ...] = ()  # where its pods may stand, in turn; anywhere if empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ class SimulatedCluster:
         self._numbers = itertools.count(1)
         self._targets: dict[TargetRef, _Target] = {}
         self._followed: frozenset[TargetRef] = frozenset()
+        self._with_nodes = False
+        self._nodes: dict[str, NodeView] = {}
         self._faults = Faults()
         self._last: ClusterView | None = None
 
@@ -84,7 +87,9 @@ class SimulatedCluster:
         target = _Target(workload, version=next(self._numbers))
         now_s = self._now_s()
         for _ in range(workload.replicas * workload.pods_per_replica):
-            target.pods.append(_Pod(next(self._numbers), now_s, 0.0, placed_at_s=now_s))
+            pod = _Pod(next(self._numbers), now_s, 0.0, placed_at_s=now_s)
+            pod.node = self._node_for(target, pod) or ""
+            target.pods.append(pod)
         self._targets[workload.ref] = target
 
     def change(self, workload: Workload) -> None:
@@ -96,6 +101,18 @@ class SimulatedCluster:
         target.workload = workload
         target.version = next(self._numbers)
         self._fit_pods(target)
+
+    def stand(self, node: NodeView) -> None:
+        """Put a node into the cluster, or change it."""
+        self._nodes[node.name] = node
+        self._now_s()
+
+    def lose(self, name: str) -> None:
+        """Take a node away with its pods, which are made anew. Raises KeyError if it is not there."""
+        del self._nodes[name]
+        for target in self._targets.values():
+            target.pods = [pod for pod in target.pods if pod.node != name]
+            self._fit_pods(target)
 
     def remove(self, ref: TargetRef) -> None:
         """Delete a workload with its pods. Raises KeyError if it is not there."""
@@ -115,10 +132,10 @@ class SimulatedCluster:
         target = self._targets[ref]
         return sum(pod.is_ready(now_s) for pod in target.pods) // target.workload.pods_per_replica
 
-    async def follow(self, targets: Collection[TargetRef]) -> None:
-        """Show exactly these targets from now on. Raises Unavailable."""
+    async def follow(self, targets: Collection[TargetRef], *, nodes: bool = False) -> None:
+        """Show exactly these targets from now on, and the nodes where that is asked for. Raises Unavailable."""
         self._reach()
-        self._followed = frozenset(targets)
+        self._followed, self._with_nodes = frozenset(targets), nodes
 
     def view(self) -> ClusterView:
         """The cluster now; as it was last seen while it is unavailable."""
@@ -171,14 +188,27 @@ class SimulatedCluster:
 
     def _place(self, now_s: float, freed_at_s: list[float]) -> None:
         """Place waiting pods in the order of their creation, where one left as soon as it left."""
-        waiting = sorted((pod for pod in self._pods() if pod.placed_at_s is None), key=lambda pod: pod.number)
+        nodes = {
+            pod.number: node
+            for target in self._targets.values()
+            for pod in target.pods
+            if pod.placed_at_s is None and (node := self._node_for(target, pod)) is not None
+        }
+        waiting = sorted((pod for pod in self._pods() if pod.number in nodes), key=lambda pod: pod.number)
         room = len(waiting)
         if self._faults.room is not None:
             room = self._faults.room - sum(pod.placed_at_s is not None for pod in self._pods())
         freed = freed_at_s[-room:] if 0 < room < len(freed_at_s) else freed_at_s
         for position, pod in enumerate(waiting[: max(0, room)]):
             at_s = freed[position] if position < len(freed) else now_s
-            pod.placed_at_s = max(pod.created_at_s, at_s)
+            pod.placed_at_s, pod.node = max(pod.created_at_s, at_s), nodes[pod.number]
+
+    def _node_for(self, target: _Target, pod: _Pod) -> str | None:
+        """Where a pod is to stand: empty for anywhere, None while no node takes it."""
+        allowed = [name for name in target.workload.nodes if name in self._nodes and not self._nodes[name].notice]
+        if target.workload.nodes and not allowed:
+            return None
+        return allowed[pod.number % len(allowed)] if allowed else ""
 
     def _pods(self) -> Iterator[_Pod]:
         return itertools.chain.from_iterable(target.pods for target in self._targets.values())
@@ -192,6 +222,7 @@ class SimulatedCluster:
             pods={ref: tuple(pod.view(target.workload, now_s) for pod in target.pods) for ref, target in found.items()},
             seen_at_s=now_s,
             killed=self._faults.killed,
+            nodes=dict(self._nodes) if self._with_nodes else None,
         )
 
 
@@ -201,6 +232,7 @@ class _Pod:
     created_at_s: float
     startup_s: float
     placed_at_s: float | None = None
+    node: str = ""
     deleted_at_s: float | None = None
 
     def is_ready(self, now_s: float) -> bool:
@@ -221,6 +253,7 @@ class _Pod:
             containers=workload.containers,
             scheduled_at_s=self.placed_at_s,
             unschedulable=self.placed_at_s is None,
+            node=self.node,
         )
 
 

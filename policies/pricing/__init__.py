@@ -1,1 +1,1 @@
-"""What a plan costs: prices, nodes that replicas need, and the bill for them. Pure; money is counted in whole numbers."""
+"""What a plan costs: prices, nodes that replicas need, and the bill for them. Pure; money is in whole numbers."""

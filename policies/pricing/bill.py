@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.codes import Code
-from policies.pricing.money import HOUR_S, MICROS, amounts
+from policies.pricing.money import HOUR_S, amounts
 from policies.pricing.paid import paid_seconds, seconds
 from policies.pricing.settling import Settled, settled
 

@@ -20,7 +20,7 @@ TICKS: Final = MICROS * HOUR_S  # in one unit of the currency
 
 
 def micros(price: float) -> int:
-    """A price in millionths, rounded to the nearest: 0.0416 is 41,600. Raises ValueError unless it is finite and >= 0."""
+    """A price in millionths, to the nearest: 0.0416 is 41,600. Raises ValueError: below 0, or no finite number."""
     if not math.isfinite(price) or price < 0:
         raise ValueError(f"a price must be a number from 0 on, not {price:g}")
     return round(price * MICROS)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.arrays import IntArray
 from policies.compiled import compiled
 from policies.pricing.money import HOUR_S
 
 if TYPE_CHECKING:
-    from policies.pricing.usage import NodeLife, PoolUse
+    from policies.arrays import IntArray
+    from policies.pricing.usage import PoolUse
 
 LONG_AGO = -(2**62)  # when the nodes of the first step were started, and when a node that never ran was last needed
 
@@ -67,7 +67,7 @@ def _lives(nodes: IntArray, kept: int, times: tuple[int, int, int, int], hour_s:
 @compiled
 def _lane(nodes: IntArray, kept: int, times: tuple[int, int, int, int], paid: IntArray, hour_s: int) -> None:
     step_s, startup_s, release_s, _ = times
-    end_s, needed = nodes.size * step_s, max(kept, nodes[0])
+    within, needed = (hour_s, nodes.size * step_s), max(kept, nodes[0])
     most = max(kept, nodes.max())
     began_s = np.full(most, LONG_AGO, np.int64)  # each node's present run
     left_s = np.full(most, LONG_AGO, np.int64)  # since when it is not needed
@@ -76,34 +76,36 @@ def _lane(nodes: IntArray, kept: int, times: tuple[int, int, int, int], paid: In
         left_s[wanted:needed] = now_s
         for node in range(needed, wanted):
             if now_s - left_s[node] <= startup_s + release_s:
-                _pay(paid, left_s[node], now_s, hour_s, end_s)
+                _pay(paid, left_s[node], now_s, within)
                 continue
-            _close(paid, began_s[node], left_s[node], times, hour_s, end_s)
+            _close(paid, began_s[node], left_s[node], times, within)
             began_s[node] = now_s - startup_s
-            _pay(paid, began_s[node], now_s, hour_s, end_s)
+            _pay(paid, began_s[node], now_s, within)
         needed = wanted
         paid[now_s // hour_s] += needed * step_s
     for node in range(needed, most):
-        _close(paid, began_s[node], left_s[node], times, hour_s, end_s)
+        _close(paid, began_s[node], left_s[node], times, within)
 
 
 @compiled
 def _close(
-    paid: IntArray, began_s: int, left_s: int, times: tuple[int, int, int, int], hour_s: int, end_s: int
+    paid: IntArray, began_s: int, left_s: int, times: tuple[int, int, int, int], within: tuple[int, int]
 ) -> None:
     """Pay the release of a node that ran, and what is missing to the shortest time that is billed."""
     if left_s == LONG_AGO:
         return
     _, _, release_s, minimum_s = times
-    _pay(paid, left_s, left_s + release_s, hour_s, end_s)
+    hour_s, end_s = within
+    _pay(paid, left_s, left_s + release_s, within)
     missing_s = minimum_s - (left_s + release_s - began_s)
     if missing_s > 0:
         paid[min(left_s, end_s - 1) // hour_s] += missing_s
 
 
 @compiled
-def _pay(paid: IntArray, from_s: int, until_s: int, hour_s: int, end_s: int) -> None:
+def _pay(paid: IntArray, from_s: int, until_s: int, within: tuple[int, int]) -> None:
     """Add one node from a time to another to the hours between them."""
+    hour_s, end_s = within
     at_s, until_s = max(0, from_s), min(until_s, end_s)
     while at_s < until_s:
         next_s = min(until_s, (at_s // hour_s + 1) * hour_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 ANYWHERE = ""  # a region or a zone that is not told: the price holds in all of them
 DAY_S = 86_400.0
 STALE_AFTER_S = 90 * DAY_S
+FEW = 8  # names that fit into a message
 
 _AZURE = re.compile(r"(?:Standard_)?(?P<kind>[A-Z]+)\d+(?:-\d+)?(?P<rest>\w*)")
 
@@ -158,10 +160,12 @@ class PriceTable:
     def row(self, offer: Offer) -> int:
         """The row with the price of this offer: of its zone, else of its region, else of its type wherever.
 
-        Raises PriceError, with names that are near.
+        Prices that name no provider hold for all. Raises PriceError, with names that are near.
         """
-        for region, zone in ((offer.region, offer.zone), (offer.region, ANYWHERE), (ANYWHERE, ANYWHERE)):
-            if (found := self._rows.get(replace(offer, region=region, zone=zone))) is not None:
+        regions, zones = dict.fromkeys((offer.region, ANYWHERE)), dict.fromkeys((offer.zone, ANYWHERE))
+        for provider, zone, region in product(dict.fromkeys((offer.provider, "")), zones, regions):
+            found = self._rows.get(replace(offer, provider=provider, region=region, zone=zone))
+            if found is not None:
                 return found
         raise PriceError(self._absent(offer))
 
@@ -205,20 +209,17 @@ class PriceTable:
 
     def _absent(self, offer: Offer) -> str:
         """Which part of an offer no price has, and what comes near."""
-        same = list(self.offers)
-        for what, given, of in (
-            ("provider", offer.provider, lambda each: each.provider),
-            ("instance type", offer.instance_type, lambda each: each.instance_type),
-            ("capacity type", str(offer.capacity), lambda each: str(each.capacity)),
-            ("region", offer.region, lambda each: each.region),
-        ):
-            left = [each for each in same if of(each) == given]
+        same = [each for each in self.offers if each.provider in ("", offer.provider)] or list(self.offers)
+        for what, name in (("instance type", "instance_type"), ("region", "region"), ("capacity type", "capacity")):
+            given = str(getattr(offer, name))
+            left = [each for each in same if getattr(each, name) in (given, ANYWHERE)]
             if not left:
-                known = sorted({of(each) for each in same} - {ANYWHERE})
-                few = f"; there is {', '.join(known)}" if 0 < len(known) <= 8 else ""  # noqa: PLR2004 - fit a line
-                return f"no price for {offer}: no {what} {given!r}{nearest(given, known) or few}"
+                known = sorted({str(getattr(each, name)) for each in same})
+                few = f"; there is {', '.join(known)}" if 0 < len(known) <= FEW else ""
+                wanted = f"no {what} {given!r}" if given else f"it names no {what}"
+                return f"no price for {offer}: {wanted}{nearest(given, known) or few}"
             same = left
-        return f"no price for {offer}: there are prices for other zones of {offer.region}"
+        return f"no price for {offer}: only in zones {', '.join(sorted({each.zone for each in same}))}"
 
 
 EMPTY = PriceTable("USD", (), np.zeros(0, np.int64), np.zeros(0), ())

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from policies.arrays import FloatArray
-    from simulations.whatif.capacity import Nodes, Pool, Resources
+    from simulations.whatif.capacity import Nodes, Pool
     from simulations.whatif.document import Policy, Scenario, Workload
     from simulations.whatif.physics import Counts
 

@@ -17,7 +17,7 @@ from simulations.whatif.luck import LOAD, generator
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from policies.arrays import BoolArray, FloatArray
+    from policies.arrays import BoolArray, FloatArray, IntArray
     from simulations.load_file import Load as Samples
     from simulations.protocol import Grid
     from simulations.traffic import Shape
@@ -81,7 +81,7 @@ def arriving(scenario: Scenario, place: int, samples: Mapping[str, Samples], run
 
 
 def _moments(scenario: Scenario, start_s: float) -> Moments:
-    since_s = np.arange(scenario.steps) * scenario.step
+    since_s = np.arange(scenario.steps, dtype=np.float64) * scenario.step
     return Moments(start_s + since_s, since_s - scenario.warmup, scenario.step)
 
 
@@ -132,21 +132,21 @@ def _recorded(
         steps = grid(samples[workload.name], step_s=scenario.step)
     except ProtocolError as error:
         raise WhatIfError(f"{where}: {error}") from error
-    if workload.load.redraw == "nothing":
-        rows = np.broadcast_to(np.arange(scenario.steps), (len(runs), scenario.steps))
-        held, needed = steps.demand.size, scenario.steps
-    else:
-        day_steps = round(DAY_S / scenario.step)
-        held, needed = steps.demand.size, day_steps
-        if held >= needed:
-            rows = np.array([_days(scenario, steps, generator(scenario.seed, run, LOAD, place, 0)) for run in runs])
+    redraw = workload.load.redraw == "days"
+    held, needed = steps.demand.size, round(DAY_S / scenario.step) if redraw else scenario.steps
     if held < needed:
         has, wants = (duration_text(round(each * scenario.step)) for each in (held, needed))
-        raise WhatIfError(f"{where}: holds {has} of load, and the scenario needs {wants}; lower days or warmup")
+        raise WhatIfError(
+            f"{where}: holds {has} of load, and {wants} are needed; give more of it, or lower days or warmup"
+        )
+    if redraw:
+        rows = np.array([_days(scenario, steps, generator(scenario.seed, run, LOAD, place, 0)) for run in runs])
+    else:
+        rows = np.tile(np.arange(scenario.steps), (len(runs), 1))
     return float(steps.at_s[0]), steps.demand[rows], steps.known[rows]
 
 
-def _days(scenario: Scenario, steps: Grid, random: np.random.Generator) -> FloatArray:
+def _days(scenario: Scenario, steps: Grid, random: np.random.Generator) -> IntArray:
     """Which recorded step each step of a run takes: whole days, drawn from those of the same kind, `[step]`."""
     day_steps = round(DAY_S / scenario.step)
     recorded, days = steps.demand.size // day_steps, -(-scenario.steps // day_steps)

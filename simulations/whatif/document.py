@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StrictStr, ValidationError, WithJsonSchema
 
-from policies.checks import Count, Cron, TimeZone, amount_up_to, duration_within, share_up_to
+from policies.checks import Count, Cron, TimeZone, duration_within, share_up_to
 from policies.problems import Location, Part, PolicyError, Rule, nearest, problems_of
-from policies.quantities import Amount, DurationS, Moment, Price, Share, duration_text, parse_duration_s, parse_share
+from policies.quantities import DurationS, Moment, Price, Share, duration_text, parse_duration_s, parse_share
 from simulations.contenders import ContenderError, parse_contender
 from simulations.whatif.capacity import Capacity, Faults, Resources
 from simulations.whatif.loads import After, Change, Factor, Load

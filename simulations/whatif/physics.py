@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from policies.arrays import BoolArray, FloatArray, IntArray
 from policies.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from policies.arrays import BoolArray, FloatArray, IntArray
 
     Counts = NDArray[np.int32]
     Rooms = NDArray[np.int16]
@@ -120,7 +121,7 @@ def _run(site: Site, standing: Standing, course: Course, begin: int, end: int) -
                 if 0 <= space < UNLIMITED and held[lane, pool] > space * per_node[pool]:
                     lost[lane, pool] = held[lane, pool] - space * per_node[pool]
                     for _ in range(lost[lane, pool]):
-                        _release(held, ready, due, lane, pool, step)
+                        _release(held, ready, due, (lane, pool, step))
                     kept_ends[lane, pool, 1] = kept_ends[lane, pool, 0]  # a lost node is not paid any more
                     gone += lost[lane, pool]
                 if spot[pool]:
@@ -140,7 +141,7 @@ def _run(site: Site, standing: Standing, course: Course, begin: int, end: int) -
                 elif mix == FALLBACK:
                     of_spot = wanted + site.spare
                 if of_spot != spot_held:
-                    changed += _moved(site, standing, course, (lane, step, changed), True, of_spot)
+                    changed += _moved(site, standing, course, (lane, step, changed), (True, of_spot))
                 of_others = wanted - of_spot
                 if mix == FALLBACK:
                     of_others = of_spot
@@ -148,7 +149,7 @@ def _run(site: Site, standing: Standing, course: Course, begin: int, end: int) -
                         of_others -= ready[lane, pool] if spot[pool] else 0
                     of_others = max(0, of_others)
                 if of_others != other_held:
-                    changed += _moved(site, standing, course, (lane, step, changed), False, of_others)
+                    changed += _moved(site, standing, course, (lane, step, changed), (False, of_others))
 
             able, standing_now = 0, 0
             for pool in range(pools):  # what is paid: the largest count of the dwell, a queue of falling counts
@@ -193,10 +194,11 @@ def _run(site: Site, standing: Standing, course: Course, begin: int, end: int) -
 
 @compiled
 def _moved(
-    site: Site, standing: Standing, course: Course, place: tuple[int, int, int], of_spot: bool, wanted: int
+    site: Site, standing: Standing, course: Course, place: tuple[int, int, int], change: tuple[bool, int]
 ) -> int:
     """Bring all pools of one type to what is wanted together; how many replicas were started and stopped."""
     lane, step, before = place
+    of_spot, wanted = change
     held, ready, due, room, key = standing.held, standing.ready, standing.due, course.room, course.key[lane]
     spot, rank, most, per_node, cheapest = site.spot, site.rank, site.most, site.per_node, site.cheapest
     changed, total = 0, 0
@@ -205,9 +207,10 @@ def _moved(
     while total < wanted and (of_spot or total < site.quota):
         chosen = -1
         for pool in rank:
-            if spot[pool] == of_spot and _fits(held[lane, pool], room[pool, lane, step], most[pool], per_node[pool]):
-                if chosen < 0 or (not cheapest and held[lane, pool] < held[lane, chosen]):
-                    chosen = pool
+            fits = _fits(held[lane, pool], room[pool, lane, step], most[pool], per_node[pool])
+            better = chosen < 0 or (not cheapest and held[lane, pool] < held[lane, chosen])
+            if spot[pool] == of_spot and fits and better:
+                chosen = pool
         if chosen < 0:
             return changed
         takes = _drawn(site.start_share, site.start_steps, key, step, before + changed)
@@ -216,10 +219,10 @@ def _moved(
     while total > wanted:
         chosen = -1
         for pool in rank:
-            if spot[pool] == of_spot and held[lane, pool] > 0:
-                if chosen < 0 or cheapest or held[lane, pool] >= held[lane, chosen]:
-                    chosen = pool
-        _release(held, ready, due, lane, chosen, step)
+            better = chosen < 0 or cheapest or held[lane, pool] >= held[lane, chosen]
+            if spot[pool] == of_spot and held[lane, pool] > 0 and better:
+                chosen = pool
+        _release(held, ready, due, (lane, chosen, step))
         total, changed = total - 1, changed + 1
     return changed
 
@@ -243,7 +246,7 @@ def _told(site: Site, standing: Standing, course: Course, lane: int, step: int) 
             changed += 1
             on_demand += 0 if site.spot[pool] else 1
         while held[lane, pool] > wanted:
-            _release(held, ready, due, lane, pool, step)
+            _release(held, ready, due, (lane, pool, step))
             changed += 1
             on_demand -= 0 if site.spot[pool] else 1
     return changed
@@ -252,7 +255,7 @@ def _told(site: Site, standing: Standing, course: Course, lane: int, step: int) 
 @compiled
 def _fits(held: int, room: int, most: int, per_node: int) -> bool:
     """Whether a pool takes one more replica now."""
-    return 0 <= room and held < most and (room == UNLIMITED or held < room * per_node)
+    return room >= 0 and held < most and (room == UNLIMITED or held < room * per_node)
 
 
 @compiled
@@ -278,8 +281,9 @@ def _start(held: IntArray, ready: IntArray, due: IntArray, place: tuple[int, int
 
 
 @compiled
-def _release(held: IntArray, ready: IntArray, due: IntArray, lane: int, pool: int, step: int) -> None:
+def _release(held: IntArray, ready: IntArray, due: IntArray, place: tuple[int, int, int]) -> None:
     """Stop one replica: the one that would be ready last, else one that is ready."""
+    lane, pool, step = place
     held[lane, pool] -= 1
     if held[lane, pool] < ready[lane, pool]:
         ready[lane, pool] -= 1

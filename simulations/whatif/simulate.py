@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from policies.quantities import duration_text
 from simulations.serving import DAY_S
 from simulations.whatif import physics
 from simulations.whatif.answer import COLUMNS, Runs, merged
 from simulations.whatif.costs import Spent, columns, list_price, places
-from simulations.whatif.demand import WhatIfError, arriving
+from simulations.whatif.demand import arriving
 from simulations.whatif.luck import STARTS, key
 from simulations.whatif.physics import Course, Site, Standing
 from simulations.whatif.plans import Power, targets

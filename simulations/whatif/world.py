@@ -51,8 +51,8 @@ def rooms(scenario: Scenario, records: Mapping[str, Samples], runs: range) -> Ro
             if zone is not None:
                 made[spot, row] = zone.room
             refused = _refused(scenario, zone, generator(scenario.seed, run, REFUSALS, place))
-            if others and refused is not None:
-                made[np.ix_(others, [row], refused.nonzero()[0])] = REFUSED
+            if refused is not None:
+                made[others, row] = np.where(refused, REFUSED, UNLIMITED)
         if (lost := scenario.faults.zone_lost) is not None and lost.zone == name:
             begin, end = ((scenario.warmup + each) / scenario.step for each in (lost.after, lost.after + lost.lasts))
             made[inside, :, round(begin) : round(end)] = 0
@@ -119,14 +119,14 @@ def _alternating(
 
 
 def _recorded_lengths(records: Sequence[Samples], where: str) -> dict[bool, FloatArray]:
-    """Lengths of all whole spells of records, with spot and without. Raises WhatIfError where there is none of a kind."""
+    """Lengths of all whole spells of records, with spot and without. Raises WhatIfError where one kind has none."""
     found: dict[bool, list[FloatArray]] = {True: [], False: []}
     for record in records:
         up = np.nan_to_num(record.value) > 0
         turns = np.flatnonzero(np.diff(up)) + 1
         lengths_s = np.diff(record.at_s[turns])
-        for kind in found:
-            found[kind].append(lengths_s[up[turns[:-1]] == kind])
+        for kind, parts in found.items():
+            parts.append(lengths_s[up[turns[:-1]] == kind])
     lengths = {kind: np.concatenate([*parts, np.zeros(0)]) for kind, parts in found.items()}
     if not all(each.size for each in lengths.values()):
         raise WhatIfError(f"{where} has no whole spell with spot and one without; give a longer record, or spells")

@@ -60,7 +60,7 @@ class Changing:
         if len(self.tried) <= self.conflicts:
             raise Conflict(f"the order was decided on {given.resource_version}")
 
-    async def follow(self, _: object) -> None:
+    async def follow(self, _: object, *, nodes: bool = False) -> None:
         """Nothing to do."""
 
     def view(self) -> ClusterView:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from controller.adapters.kubernetes.discovery import PODS, QUOTAS, Discovery, Resource, Unscalable
+from controller.adapters.kubernetes.discovery import NODES, PODS, QUOTAS, Discovery, Resource, Unscalable
 from controller.adapters.kubernetes.feeds import FeedKey, Feeds
 from controller.adapters.kubernetes.kill_switch import KillSwitch, KillSwitchPlace
+from controller.adapters.kubernetes.nodes import NodeTable
 from controller.adapters.kubernetes.owners import owner_of
 from controller.adapters.kubernetes.quotas import QuotaTable
 from controller.adapters.kubernetes.scale import ScaleReader
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
     from controller.adapters.kubernetes.objects import Scale
     from controller.clients.kubernetes import KubernetesSession, Subject
     from controller.ports import Clock
-    from controller.records import Quota, TargetRef
+    from controller.records import NodeView, Quota, TargetRef
 
 FEW_NAMESPACES = 5  # up to this many are watched one by one
 REPLAN_S = 30.0
+_NODES = FeedKey(NODES, None)
 SWITCH_S = 2.0  # how long to wait for the first look at the kill switch, before targets are looked at
 
 
@@ -63,6 +65,8 @@ class KubernetesCluster:
         self._kill_switch = KillSwitch(settings.kill_switch)
         self._quotas = QuotaTable()
         self._known_quotas: Mapping[str, Sequence[Quota]] = MappingProxyType({})
+        self._nodes = NodeTable()
+        self._with_nodes = False
         self._targets: frozenset[TargetRef] = frozenset()
         self._resources: dict[tuple[str, str], Resource | str] = {}
         self._autoscalers: Resource | str = "the autoscalers: not read yet"
@@ -91,9 +95,12 @@ class KubernetesCluster:
         await asyncio.wait(self._tasks)
         await self._feeds.close()
 
-    async def follow(self, targets: Collection[TargetRef]) -> None:
-        """Watch exactly these targets from now on. Never raises: what cannot be watched has a problem in the view."""
-        self._targets = frozenset(targets)
+    async def follow(self, targets: Collection[TargetRef], *, nodes: bool = False) -> None:
+        """Watch exactly these targets from now on, and the nodes where that is asked for.
+
+        Never raises: what cannot be watched has a problem in the view; nodes are then not known.
+        """
+        self._targets, self._with_nodes = frozenset(targets), nodes
         await self._plan()
         until_s, switch = self._clock.elapsed_s() + SWITCH_S, self._kill_switch.key
         while switch is not None and not self._feeds.answered(switch) and self._clock.elapsed_s() < until_s:
@@ -119,14 +126,15 @@ class KubernetesCluster:
         if self._quotas.changed:
             self._known_quotas = self._readable_quotas(troubles)
             self._quotas.changed = False
-        return ClusterView(self._shown, pods, self._seen_at_s(), self._killed(troubles), self._known_quotas)
+        killed, nodes = self._killed(troubles), self._known_nodes(troubles)
+        return ClusterView(self._shown, pods, self._seen_at_s(), killed, self._known_quotas, nodes)
 
     def problems(self) -> tuple[str, ...]:
         """What is wrong beside the targets' own problems: what Foresail may not read."""
         watched = self._scaler_keys() | self._scope.keys(QUOTAS)
         watched |= {self._kill_switch.key} if self._kill_switch.key else set()
-        found = sorted(trouble for key, trouble in self._feeds.troubles().items() if key in watched)
-        found += [self._autoscalers] if isinstance(self._autoscalers, str) else []
+        watched |= {_NODES} if self._with_nodes else set()
+        found = [*self._feeds.told(watched), *([self._autoscalers] if isinstance(self._autoscalers, str) else [])]
         broken = [f"{task.get_name()} has ended" for task in self._tasks if task.done()]
         return (*found, *broken)
 
@@ -147,6 +155,11 @@ class KubernetesCluster:
                 return False
             await self._clock.sleep(0.05)
         return True
+
+    def _known_nodes(self, troubles: Mapping[FeedKey, str]) -> Mapping[str, NodeView] | None:
+        """The nodes, None where nobody asked for them or what is known of them cannot be relied upon."""
+        known = self._with_nodes and self._feeds.synced(_NODES) and _NODES not in troubles
+        return self._nodes.views() if known else None
 
     def _killed(self, troubles: Mapping[FeedKey, str]) -> str | None:
         """Why nothing may be written: the kill switch is on, or nobody knows; off where it is known to be refused."""
@@ -260,6 +273,8 @@ class KubernetesCluster:
             wanted[key] = self._tables.pods_subject(key, self._scope.namespaces)
         for key in self._scope.keys(QUOTAS):
             wanted[key] = self._quotas.subject(key)
+        if self._with_nodes:
+            wanted[_NODES] = self._nodes.subject()
         if self._kill_switch.key is not None:
             wanted[self._kill_switch.key] = self._kill_switch.subject()
         everywhere = FeedKey(PODS, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -52,6 +53,7 @@ def pod_of(item: JsonObject) -> Pod:
         ),
         unschedulable=scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable",
         charge=charge_of(spec),
+        node=sys.intern(spec.get("nodeName") or ""),
     )
     return Pod(metadata["namespace"], _shared_labels(labels_of(metadata)), view)
 

@@ -22,10 +22,11 @@ _HPA_VERSIONS = ("v2", "v2beta2", "v1")  # v2beta1 lacks nothing needed, but no 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A namespaced resource of the API server."""
+    """A resource of the API server."""
 
     api_version: str
     plural: str
+    namespaced: bool = True
 
     def path(self, namespace: str | None) -> str:
         """The path of its objects in a namespace; None: in all of them."""
@@ -41,6 +42,7 @@ PODS = Resource("v1", "pods")
 CONFIG_MAPS = Resource("v1", "configmaps")
 EVENTS = Resource("v1", "events")
 QUOTAS = Resource("v1", "resourcequotas")
+NODES = Resource("v1", "nodes", namespaced=False)
 
 
 class Unscalable(Exception):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from controller.adapters.kubernetes.discovery import Resource
 from controller.clients.kubernetes import ApiFailure, ListWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
-    from controller.adapters.kubernetes.discovery import Resource
     from controller.clients.kubernetes import KubernetesSession, Subject
     from controller.ports import Clock
 
@@ -29,6 +31,8 @@ class FeedKey(NamedTuple):
     @property
     def where(self) -> str:
         """The key in words."""
+        if not self.resource.namespaced:
+            return self.resource.plural
         return f"{self.resource.plural} " + ("in all namespaces" if self.namespace is None else f"in {self.namespace}")
 
 
@@ -83,6 +87,23 @@ class Feeds:
         found = {key: self._trouble(key, feed.watch, newest) for key, feed in self._feeds.items()}
         return {key: trouble for key, trouble in found.items() if trouble is not None}
 
+    def told(self, keys: AbstractSet[FeedKey]) -> tuple[str, ...]:
+        """The troubles of these watches in words, sorted; those that are forbidden in one line for each resource."""
+        troubles, forbidden = self.troubles(), defaultdict[Resource, list[FeedKey]](list)
+        for key in keys & troubles.keys():
+            failure = self._feeds[key].watch.failure
+            if failure is not None and failure.status == HTTPStatus.FORBIDDEN:
+                forbidden[key.resource].append(key)
+        lines = {self._forbidden(sorted(each, key=_place)) for each in forbidden.values()}
+        listed = {key for each in forbidden.values() for key in each}
+        return tuple(sorted(lines | {troubles[key] for key in (keys & troubles.keys()) - listed}))
+
+    def _forbidden(self, keys: Sequence[FeedKey]) -> str:
+        """One line for watches of one resource that the server forbids."""
+        first, rest = keys[0], len(keys) - 1
+        more = f" and {rest} more namespace{'s' if rest > 1 else ''}" if rest else ""
+        return _denial(f"{first.where}{more}", self._feeds[first].watch)
+
     def settled(self) -> bool:
         """Whether every watch has been listed or refused."""
         return all(feed.watch.synced or feed.watch.refused_at for feed in self._feeds.values())
@@ -91,7 +112,7 @@ class Feeds:
         """The server's refusal to let a resource be read, None when there is none."""
         feed = self._feeds.get(key)
         failure = feed.watch.failure if feed else None
-        return _denial(key, feed.watch) if feed and failure is not None and failure.denied else None
+        return _denial(key.where, feed.watch) if feed and failure is not None and failure.denied else None
 
     def answered(self, key: FeedKey) -> bool:
         """Whether a watch has been listed, or has failed to be."""
@@ -118,7 +139,7 @@ class Feeds:
     def _trouble(self, key: FeedKey, watch: ListWatch[Any], newest: float) -> str | None:
         why = f": {watch.failure}" if watch.failure else ""
         if watch.failure is not None and watch.failure.denied:
-            return _denial(key, watch)
+            return _denial(key.where, watch)
         if not watch.synced:
             return f"{key.where}: not read yet{why}"
         if newest - watch.fresh_as_of > LAG_S:
@@ -135,7 +156,11 @@ class Feeds:
         await asyncio.wait([feed.task])
 
 
-def _denial(key: FeedKey, watch: ListWatch[Any]) -> str:
+def _place(key: FeedKey) -> str:
+    return key.namespace or ""
+
+
+def _denial(where: str, watch: ListWatch[Any]) -> str:
     if watch.failure is not None and watch.failure.status == HTTPStatus.FORBIDDEN:
-        return f"{key.where}: Foresail may not read them; grant it get, list and watch: {watch.failure}"
-    return f"{key.where}: the API server no longer has them: {watch.failure}"
+        return f"{where}: Foresail may not read them; grant it get, list and watch: {watch.failure}"
+    return f"{where}: the API server no longer has them: {watch.failure}"

@@ -25,6 +25,7 @@ SILENCE_S = 10.0  # more than this beyond WATCH_S without a byte: the connection
 LIST_PAGE_S = 60.0
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
+LONGEST_FORBIDDEN_S = 600.0  # a right that is not granted is asked for ever more rarely, up to this
 SHORTEST_LIFE_S = 1.0  # a watch that ends sooner counts as a failure
 TRIES_BEFORE_RESYNC = 3
 
@@ -89,7 +90,11 @@ class ListWatch(Generic[T]):
         self.failure: ApiFailure | None = None
 
     async def run(self) -> NoReturn:
-        """List and watch for ever; every failure is kept in `failure` and retried after a growing, random delay."""
+        """List and watch for ever; every failure is kept in `failure` and retried after a growing, random delay.
+
+        It grows to half a minute; to ten where the server says that this may not be read, which it says for a moment
+        after its start as well.
+        """
         while True:
             try:
                 await self._list_or_watch()
@@ -114,7 +119,8 @@ class ListWatch(Generic[T]):
         self.failure = failure
         if failure.status != NO_ANSWER:
             self.refused_at = self._clock.now_s()
-        await self._clock.sleep(max(failure.retry_after_s, _delay_s(self._failures)))
+        longest_s = LONGEST_FORBIDDEN_S if failure.status == HTTPStatus.FORBIDDEN else LONGEST_DELAY_S
+        await self._clock.sleep(max(failure.retry_after_s, _delay_s(self._failures, longest_s)))
 
     async def _list(self) -> str:
         began_at_s = self._clock.now_s()
@@ -196,7 +202,7 @@ async def _lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         await asyncio.sleep(0)  # a flood of events must not keep others waiting
 
 
-def _delay_s(failures: int) -> float:
-    """Between half and all of 0.5, 1, 2, 4 ... 30 s."""
-    longest = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(failures - 1, 10))
+def _delay_s(failures: int, longest_s: float) -> float:
+    """Between half and all of 0.5, 1, 2, 4 ... `longest_s`."""
+    longest = min(longest_s, FIRST_DELAY_S * 2.0 ** min(failures - 1, 11))
     return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads reconnections

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from controller.adapters.kubernetes.charges import charge_of
 from controller.adapters.kubernetes.quotas import quota_of
 from controller.records import Quota
-from tests.controller.adapters.test_kubernetes_cluster import QUOTAS, following, server
+from tests.controller.adapters.test_kubernetes_cluster import QUOTAS, REF, following, server
 from tests.controller.clients.kubernetes_server import ApiServer, event, listing, refusal, watch
 
 Document = dict[str, Any]
@@ -118,3 +119,14 @@ async def test_quotas_that_may_not_be_read_are_not_known_and_stop_nothing(server
         assert (seen.target.owner, seen.target.spec_replicas) == (None, 3)
         [told] = seen.cluster.problems()
         assert told.startswith("resourcequotas in shop: Foresail may not read them; grant it get, list and watch: ")
+
+
+async def test_what_is_forbidden_in_many_namespaces_is_told_in_one_line(server: ApiServer) -> None:
+    others = [replace(REF, namespace=namespace) for namespace in ("b", "a", "c")]
+    for namespace in ("shop", "a", "b", "c"):
+        server.on(f"GET /api/v1/namespaces/{namespace}/resourcequotas", refusal(403, f"may not list in {namespace}"))
+    async with following(server, REF, *others) as seen:
+        await seen.until(lambda: any("and 3 more" in problem for problem in seen.cluster.problems()))
+        told = [problem for problem in seen.cluster.problems() if problem.startswith("resourcequotas")]
+        whose, what = "resourcequotas in a and 3 more namespaces", "may not list in a (HTTP 403)"
+        assert told == [f"{whose}: Foresail may not read them; grant it get, list and watch: {what}"]

@@ -175,6 +175,19 @@ async def test_delays_grow_to_half_a_minute_and_the_failure_is_kept(server: ApiS
     assert not seen.watch.synced
 
 
+async def test_a_right_that_is_not_granted_is_asked_for_ever_more_rarely(server: ApiServer) -> None:
+    server.on(LIST, refusal(HTTPStatus.FORBIDDEN, "may not list"))
+    async with watching(server) as seen:
+        await seen.until(lambda: len(seen.clock.slept) > 14)
+        failure = seen.watch.failure
+
+    assert failure is not None
+    assert failure.denied
+    # 0.5, 1, 2 ... 256, 512 s, and then 600 s: an API server that has just started is soon asked again.
+    for slept, longest in zip(seen.clock.slept[7:13], [64, 128, 256, 512, 600, 600], strict=True):
+        assert longest / 2 <= slept <= longest
+
+
 async def test_a_lasting_outage_of_the_watch_leads_to_a_new_list(server: ApiServer) -> None:
     server.on(LIST, listing(thing("a", "1"), version="1"), listing(thing("b", "2"), version="2"))
     outage = refusal(HTTPStatus.GATEWAY_TIMEOUT, "Too large resource version")
