@@ -43,6 +43,11 @@ class Piece:
     key: str
     edition: str
 
+    @property
+    def size(self) -> float:
+        """How long it takes, as a share of about two seconds."""
+        return len(self.runs) * _steps_of_run(self.scenario) / PIECE_LANE_STEPS
+
 
 def pieces_of(variants: Sequence[tuple[Scenario, Inputs]]) -> list[Piece]:
     """Every variant's runs in pieces of some seconds.
@@ -82,9 +87,14 @@ def edition() -> str:
 
 
 def _cut(scenario: Scenario) -> Iterable[range]:
-    rules = sum(FORECASTING if rule.replicas in ("predictive", "reactive") else 1 for rule in scenario.policies)
-    at_once = max(1, PIECE_LANE_STEPS // (scenario.steps * rules * len(scenario.workloads)))
+    at_once = max(1, PIECE_LANE_STEPS // _steps_of_run(scenario))
     return (range(first, min(first + at_once, scenario.runs)) for first in range(0, scenario.runs, at_once))
+
+
+def _steps_of_run(scenario: Scenario) -> int:
+    """Steps of all lanes of one run, those of forecasting policies counted as often as they take longer."""
+    rules = sum(FORECASTING if rule.replicas in ("predictive", "reactive") else 1 for rule in scenario.policies)
+    return scenario.steps * rules * len(scenario.workloads)
 
 
 def _key(scenario: Scenario, inputs: str, runs: range) -> str:
@@ -96,7 +106,7 @@ def _key(scenario: Scenario, inputs: str, runs: range) -> str:
 
 def _digest(inputs: Inputs) -> str:
     digest = hashlib.sha256()
-    for held in (inputs.loads, inputs.spot):
+    for kind, held in (("load", inputs.loads), ("spot", inputs.spot)):
         for name, load in sorted(held.items()):
-            digest.update(f"{name}\0{load.at_s.size}\0".encode() + load.at_s.tobytes() + load.value.tobytes())
+            digest.update(f"{kind}\0{name}\0{load.at_s.size}\0".encode() + load.at_s.tobytes() + load.value.tobytes())
     return digest.hexdigest()
