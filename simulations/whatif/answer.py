@@ -31,6 +31,7 @@ FIGURES = (
 )
 
 
+SHARES = tuple(name for name in FIGURES if name.endswith("_ratio"))
 COLUMNS = (*FIGURES, *(f"cost:{name}" for name in COSTS), *(f"driver:{name}" for name in DRIVERS))
 """What a run tells of a policy: its figures, its cost by capacity type, and what each driver adds to the cost."""
 
@@ -139,7 +140,7 @@ def _verdict(runs: Runs, place: int, incumbent: int) -> Verdict:
     beside = {name: values[place] - values[incumbent] for name, values in columns.items()}
     return Verdict(
         name=runs.policies[place],
-        figures={name: estimate(own[name]) for name in FIGURES},
+        figures={name: _share(estimate(own[name])) if name in SHARES else estimate(own[name]) for name in FIGURES},
         cost_by_capacity_type={name: estimate(own[f"cost:{name}"]) for name in COSTS},
         difference={name: estimate(beside[name]) for name in FIGURES},
         saving_ratio=ratio_of_means(-beside["cost"], columns["cost"][incumbent]),
@@ -154,6 +155,11 @@ def estimate(values: FloatArray) -> Estimate:
         return Estimate(mean, None, None)
     half = _student(values.size) * float(values.std(ddof=1)) / math.sqrt(values.size)
     return Estimate(mean, mean - half, mean + half)
+
+
+def _share(of: Estimate) -> Estimate:
+    """An estimate of what lies from 0 to 1: the interval ends there, and covers as much as before."""
+    return of if of.low is None or of.high is None else Estimate(of.mean, max(0.0, of.low), min(1.0, of.high))
 
 
 def ratio_of_means(part: FloatArray, whole: FloatArray) -> Estimate:

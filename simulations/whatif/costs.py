@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from policies.pricing.bill import Kind, bill
-from policies.pricing.money import HOUR_S, MICROS, micros
+from policies.pricing.money import HOUR_S, MICROS, amounts, micros
 from policies.pricing.table import CapacityType, Commitment, Offer, PriceTable
 from policies.pricing.usage import PoolUse, Served, Usage
 from simulations.whatif.demand import WhatIfError
@@ -109,15 +109,17 @@ def columns(
     made = bill(_usage(scenario, spent), _prices(scenario, spent), _commitments(scenario, policy))
     on_demand, spot, late = (made.by_kind[kind] for kind in (Kind.ON_DEMAND, Kind.SPOT, Kind.LATE))
     committed = made.by_kind[Kind.COMMITTED] + made.by_kind[Kind.UNUSED]
+    price = np.array([place.micros for each in spent for place in each.places], np.int64)
+    priced = price @ made.node_seconds  # ticks, so that what commitments do not change is 0
+    of_nodes = made.split[:, : Kind.LATE].sum(axis=(0, 1))
     node_hours = iter(made.node_seconds / HOUR_S)
-    replicas, listed, full, priced = np.zeros((4, late.size))
+    replicas, listed, full = np.zeros((3, late.size))
     for each, incumbent_price in zip(spent, incumbent_prices, strict=True):
-        hours, price = each.sums[:, REPLICAS] * (scenario.step / HOUR_S), list_price(each.places)
+        hours, usual = each.sums[:, REPLICAS] * (scenario.step / HOUR_S), list_price(each.places)
         replicas += hours * incumbent_price
-        listed += hours * price
+        listed += hours * usual
         for place, paid in zip(each.places, node_hours, strict=False):
-            full += paid * place.per_node * price
-            priced += paid * (place.micros / MICROS)
+            full += paid * place.per_node * usual
     return {
         "cost": made.cost,
         "cost:on-demand": on_demand,
@@ -126,8 +128,8 @@ def columns(
         "driver:replicas": replicas,
         "driver:price": listed - replicas,
         "driver:nodes": full - listed,
-        "driver:mix": priced - full,
-        "driver:commitments": on_demand + spot + committed - priced,
+        "driver:mix": amounts(priced) - full,
+        "driver:commitments": amounts(of_nodes - priced),
         "driver:late": late,
     }
 

@@ -10,7 +10,7 @@ import numpy as np
 from policies.quantities import duration_text
 from simulations import traffic
 from simulations.protocol import ProtocolError, grid
-from simulations.serving import DAY_S
+from simulations.serving import DAY_S, HOUR_S
 from simulations.traffic import Moments
 from simulations.whatif.luck import LOAD, generator
 
@@ -50,6 +50,18 @@ class Growing:
     def factor(self, moments: Moments, random: np.random.Generator) -> FloatArray:  # noqa: ARG002 - Shape's signature
         """1.5 after 365 days at 0.5 a year."""
         return np.asarray((1 + self.per_year) ** (np.maximum(0.0, moments.since_s) / _YEAR_S), np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Hourly:
+    """A factor at each full hour of the day (UTC), in a straight line between them; a `traffic.Shape`."""
+
+    factors: tuple[float, ...]
+
+    def factor(self, moments: Moments, random: np.random.Generator) -> FloatArray:  # noqa: ARG002 - Shape's signature
+        """At half past seven, halfway between the factors of seven and of eight."""
+        hour = moments.at_s % DAY_S / HOUR_S
+        return np.interp(hour, np.arange(len(self.factors)), self.factors, period=float(len(self.factors)))
 
 
 def arriving(scenario: Scenario, place: int, samples: Mapping[str, Samples], runs: range) -> Arriving:
@@ -96,6 +108,8 @@ def _generated(load: Generate) -> tuple[list[Shape], list[Shape]]:
     drawn: list[Shape] = []
     if load.daily is not None:
         plain.append(traffic.Daily(load.daily.swing, load.daily.peak_hour))
+    if load.hourly is not None:
+        plain.append(Hourly(load.hourly))
     if load.weekly is not None:
         monday, tuesday, wednesday, thursday, friday, saturday, sunday = load.weekly
         plain.append(traffic.Weekly((monday, tuesday, wednesday, thursday, friday, saturday, sunday)))

@@ -5,9 +5,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StrictStr, ValidationError, WithJsonSchema
 
-from policies.checks import Count, Cron, TimeZone, duration_within, share_up_to
+from policies.checks import Count, duration_within, share_up_to
 from policies.problems import Location, Part, PolicyError, Rule, nearest, problems_of
 from policies.quantities import DurationS, Moment, Price, Share, duration_text, parse_duration_s, parse_share
+from policies.spec import Schedule
 from simulations.contenders import ContenderError, parse_contender
 from simulations.whatif.capacity import Capacity, Faults, Resources
 from simulations.whatif.loads import After, Change, Factor, Load
@@ -130,16 +131,6 @@ class Aim(Part):
     )
 
 
-class Window(Part):
-    """Bounds on replicas from each time the cron expression names, for a duration."""
-
-    cron: Cron = Field(description="When a window begins.")
-    timezone: TimeZone = Field("UTC", description="Time zone in which `cron` is read.")
-    duration: Annotated[DurationS, duration_within(60, 7 * _DAY_S)] = Field(description="How long it lasts, up to 7d.")
-    min: Count | None = Field(None, description="Fewest replicas meanwhile.")
-    max: Count | None = Field(None, description="Most replicas meanwhile.")
-
-
 class Engine(Part):
     """An inference engine that is faster or quantised: multipliers of the present one."""
 
@@ -157,7 +148,7 @@ class Policy(Part):
         " `schedule` (the fewest that the windows allow), `hpa:0.70`, `kpa`, `reactive` or `predictive`."
     )
     objective: Aim = Field(Aim(), description="How late requests may be.")
-    schedule: tuple[Window, ...] = Field((), description="Windows with other bounds; they bind every rule.")
+    schedule: tuple[Schedule, ...] = Field((), description="Windows with other bounds; they bind every rule.")
     mix: Literal["on-demand", "spot", "share", "skyserve", "foresail"] = Field(
         "on-demand",
         description="On which capacity: `on-demand` alone, `spot` alone, `share` (a fixed share of on-demand),"

@@ -4,10 +4,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictStr
 
-from policies.checks import amount_up_to, duration_within, share_from_0_to
+from policies.checks import Count, amount_up_to, duration_within, share_from_0_to
 from policies.problems import Part, Rule
 from policies.quantities import Amount, DurationS, Share
-from simulations.whatif.rules import Positive, SomeDuration, one_of, seven_factors
+from simulations.whatif.rules import Positive, SomeDuration, as_many, one_of
 
 _DAY_S = 86_400.0
 _YEAR_S = 366 * _DAY_S
@@ -57,13 +57,17 @@ class Generate(Part):
     noise: Noise | None = Field(None, description="Noise.")
     flash_crowds: FlashCrowds | None = Field(None, description="Flash crowds at random moments.")
 
-    rules: ClassVar[tuple[Rule, ...]] = (seven_factors,)
+    rules: ClassVar[tuple[Rule, ...]] = (
+        as_many("hourly", 24, "from midnight on"),
+        as_many("weekly", 7, "Monday first"),
+    )
 
 
 class Prometheus(Part):
     """The load as a Prometheus recorded it."""
 
     query: StrictStr = Field(description="PromQL query that returns one series: the load.")
+    days: Count = Field(14, description="How many days back from now.")
 
 
 class Load(Part):

@@ -9,7 +9,7 @@ import numpy as np
 from policies.forecast.nearby import STEP_S
 from policies.lead_time import LONGEST_LAG
 from policies.schedules import begun_between, bounds_at, schedule_table
-from policies.spec import Replicas, Schedule
+from policies.spec import Replicas
 from policies.startup import DEFAULT_QUANTILE
 from simulations.backtest import Aim, plans_of
 from simulations.contenders import Daemon, parse_contender
@@ -75,7 +75,10 @@ def served(replica: Replica) -> tuple[float, float]:
 
 
 def targets(scenario: Scenario, policy: Policy, workload: Workload, arriving: Arriving) -> IntArray:
-    """Replicas that the policy wants at each step of each run, within all bounds, `[run, step]`."""
+    """Replicas that the policy wants at each step of each run, within all bounds, `[run, step]`.
+
+    A rule decides within the widest bounds that ever hold, and what it decides is narrowed to those of the step.
+    """
     power = Power.of(workload, policy, scenario)
     low, high = _bounds(scenario, policy, workload, arriving.start_s)
     serving = Serving(
@@ -83,8 +86,8 @@ def targets(scenario: Scenario, policy: Policy, workload: Workload, arriving: Ar
         power.capacity,
         power.serving_limit_ratio,
         power.usual_startup_s,
-        workload.replica.min,
-        workload.replica.max,
+        int(low.min()),
+        int(high.max()),
     )
     kind, _, count = policy.replicas.partition(":")
     shape = arriving.demand.shape
@@ -147,11 +150,8 @@ def _bounds(scenario: Scenario, policy: Policy, workload: Workload, start_s: flo
     low, high = (np.full(scenario.steps, each[0]) for each in own)
     if not policy.schedule:
         return low, high
-    schedules = tuple(
-        Schedule(cron=each.cron, timezone=each.timezone, duration=each.duration, min=each.min, max=each.max)
-        for each in policy.schedule
-    )
-    table = schedule_table([Replicas(min=workload.replica.min, max=workload.replica.max, schedules=schedules)])
+    replica = workload.replica
+    table = schedule_table([Replicas.model_construct(min=replica.min, max=replica.max, schedules=policy.schedule)])
     at_s = start_s + np.arange(scenario.steps) * scenario.step
     turns = {0}
     for window in table.windows:

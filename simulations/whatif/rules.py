@@ -11,8 +11,6 @@ from policies.quantities import DurationS, parse_amount
 
 Found = Iterator[tuple[Location, str]]
 
-_WEEK = 7
-
 Name = Annotated[
     StrictStr,
     matching(r"[A-Za-z0-9]([-_.:+%/ A-Za-z0-9]*[A-Za-z0-9%])?", "a name of letters, digits and -_.:+%/", longest=100),
@@ -70,8 +68,12 @@ def names_of(given: Mapping[str, object], field: str) -> list[str]:
     return [str(each["name"]) for each in entries_of(given, field) if isinstance(each.get("name"), str)]
 
 
-def seven_factors(given: Mapping[str, object]) -> Found:
-    """Find a week that has not seven days."""
-    weekly = given.get("weekly")
-    if isinstance(weekly, list | tuple) and len(weekly) != _WEEK:
-        yield ("weekly",), f"must have {_WEEK} factors, Monday first, not {len(weekly)}"
+def as_many(field: str, count: int, what: str) -> Rule:
+    """Find a list that has not so many entries."""
+
+    def rule(given: Mapping[str, object]) -> Found:
+        entries = given.get(field)
+        if isinstance(entries, list | tuple) and len(entries) != count:
+            yield (field,), f"must have {count} factors, {what}, not {len(entries)}"
+
+    return rule
