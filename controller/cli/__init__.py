@@ -53,7 +53,7 @@ SUBCOMMANDS = {
     ),
     "simulate": Lazy("controller.cli.simulate:simulate", "Ask what if: policies side by side under a scenario."),
     "sweep": Lazy("controller.cli.sweep:sweep", "Answer a what-if scenario in many variants, on all cores or on Dask."),
-    "compare": Lazy("controller.cli.compare:compare", "Put two what-if answers beside each other, and say what differs."),
+    "compare": Lazy("controller.cli.compare:compare", "Put two what-if answers beside each other."),
     "forecast": Lazy("controller.cli.forecast:app", "Measure forecasts on load files."),
     "demo": Lazy("controller.cli.demo:demo", "See Foresail scale simulated model servers on this machine."),
     "version": Lazy("controller.cli.version:version", "Print the version."),
