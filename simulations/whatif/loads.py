@@ -51,6 +51,9 @@ class Generate(Part):
 
     level: Positive = Field(description="Mean load, in the unit of the replica's capacity (requests per second, say).")
     daily: Daily | None = Field(None, description="Wave of a day.")
+    hourly: tuple[Factor, ...] | None = Field(
+        None, description="Factor at each full hour (UTC), in a straight line between them: 24 of them."
+    )
     weekly: tuple[Factor, ...] | None = Field(
         None, description="Factor of each weekday (UTC), Monday first: 7 of them."
     )
