@@ -108,7 +108,7 @@ def _show(found: "Comparison") -> None:
 
 def _show_pair(pair: "Pair") -> None:
     from simulations.report.answer_page import DRIVER_WORDS
-    from simulations.report.estimates import TITLES, estimate_text
+    from simulations.report.estimates import SHOWN, TITLES, estimate_text, saving_text
 
     rows = [
         (TITLES[name], *(estimate_text(name, each) for each in (figure.before, figure.after, figure.change)))
@@ -116,8 +116,8 @@ def _show_pair(pair: "Pair") -> None:
         if name in _FIGURES
     ]
     out = console()
-    out.print(f"\n{pair.name}: saves {estimate_text('saving_ratio', pair.saving_ratio)}", markup=False)
+    out.print(f"\n{pair.name}: {saving_text(pair.saving_ratio)}", markup=False)
     out.print(table_of({"": "left", "BEFORE": "right", "AFTER": "right", "DIFFERENCE": "right"}, rows))
     driven = sorted(pair.drivers.items(), key=lambda each: -abs(each[1].mean))
-    told = [f"{DRIVER_WORDS[name]} {estimate_text('change', each)}" for name, each in driven if each.mean]
+    told = [f"{DRIVER_WORDS[name]} {estimate_text('change', each)}" for name, each in driven if abs(each.mean) >= SHOWN]
     out.print(f"driven by {'; '.join(told) or 'nothing: cost is the same'}", markup=False)
