@@ -201,10 +201,11 @@ def _moved(
     of_spot, wanted = change
     held, ready, due, room, key = standing.held, standing.ready, standing.due, course.room, course.key[lane]
     spot, rank, most, per_node, cheapest = site.spot, site.rank, site.most, site.per_node, site.cheapest
-    changed, total = 0, 0
+    start_share, start_steps, quota = site.start_share, site.start_steps, site.quota
+    changed, total, last = 0, 0, start_share.size - 1
     for pool in rank:
         total += held[lane, pool] if spot[pool] == of_spot else 0
-    while total < wanted and (of_spot or total < site.quota):
+    while total < wanted and (of_spot or total < quota):
         chosen = -1
         for pool in rank:
             fits = _fits(held[lane, pool], room[pool, lane, step], most[pool], per_node[pool])
@@ -213,8 +214,10 @@ def _moved(
                 chosen = pool
         if chosen < 0:
             return changed
-        takes = _drawn(site.start_share, site.start_steps, key, step, before + changed)
-        _start(held, ready, due, (lane, chosen, step), takes)
+        way, drawn = 0, _uniform(key, step, before + changed) if last else 0.0
+        while way < last and drawn >= start_share[way]:
+            way += 1
+        _start(held, ready, due, (lane, chosen, step), start_steps[way])
         total, changed = total + 1, changed + 1
     while total > wanted:
         chosen = -1
@@ -241,8 +244,10 @@ def _told(site: Site, standing: Standing, course: Course, lane: int, step: int) 
             if not fits or not (site.spot[pool] or on_demand < site.quota):
                 standing.refused[lane, pool] = True
                 break
-            takes = _drawn(site.start_share, site.start_steps, course.key[lane], step, changed)
-            _start(held, ready, due, (lane, pool, step), takes)
+            way, drawn = 0, _uniform(course.key[lane], step, changed)
+            while way < site.start_share.size - 1 and drawn >= site.start_share[way]:
+                way += 1
+            _start(held, ready, due, (lane, pool, step), site.start_steps[way])
             changed += 1
             on_demand += 0 if site.spot[pool] else 1
         while held[lane, pool] > wanted:
@@ -259,19 +264,8 @@ def _fits(held: int, room: int, most: int, per_node: int) -> bool:
 
 
 @compiled
-def _drawn(start_share: FloatArray, start_steps: IntArray, key: int, step: int, number: int) -> int:
-    """Steps that a start takes, by a way that is drawn for the step and the number of the start within it."""
-    way = 0
-    if start_share.size > 1:
-        drawn = _uniform(key, step, number)
-        while way < start_share.size - 1 and drawn >= start_share[way]:
-            way += 1
-    return int(start_steps[way])
-
-
-@compiled
 def _start(held: IntArray, ready: IntArray, due: IntArray, place: tuple[int, int, int], takes: int) -> None:
-    """Start one replica; those of the first step are ready at once."""
+    """Start one replica, by the way that was drawn for it; those of the first step are ready at once."""
     lane, pool, step = place
     held[lane, pool] += 1
     if takes == 0 or step == 0:

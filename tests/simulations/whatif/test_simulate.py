@@ -117,5 +117,7 @@ def test_progress_counts_every_pair_of_run_and_policy() -> None:
 
 def test_a_forecasting_rule_needs_steps_that_it_can_follow() -> None:
     asked = scenario(step="45s", metricDelay="45s", policies=[{"name": "one", "replicas": "predictive"}])
-    with pytest.raises(WhatIfError, match="decides every 30 s on a load at most 120 s old: make step a multiple of 30s"):
+    with pytest.raises(
+        WhatIfError, match="decides every 30 s on a load at most 120 s old: make step a multiple of 30s"
+    ):
         answered(asked, Inputs())
