@@ -17,8 +17,8 @@ from simulations.whatif.answer import COSTS, DRIVERS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from simulations.sweep.day import Day
     from simulations.whatif.answer import Answer, Estimate, Verdict
+    from simulations.whatif.day import Day
 
 LOOKS = tuple(f"c{number}" for number in range(8))
 DRIVER_WORDS = {
@@ -41,10 +41,10 @@ _SHOWN = (
 _PERCENT = 100.0
 
 
-def answer_page(answer: Answer, document: Mapping[str, object], days: Sequence[Day]) -> str:
-    """The whole page. `document` is the scenario as plain values; `days` has a typical day of each workload."""
+def answer_page(answer: Answer, days: Sequence[Day]) -> str:
+    """The whole page; `days` has a typical day of each workload."""
     parts = [
-        _heading(answer, document),
+        _heading(answer),
         f'<section class="cards" aria-label="The answer">{"".join(_cards(answer))}</section>',
         _figures(answer),
         _reading(answer),
@@ -52,7 +52,7 @@ def answer_page(answer: Answer, document: Mapping[str, object], days: Sequence[D
         bars_svg(_cost_by_type(answer)),
         _drivers(answer),
         *(text for day in days for text in _day(day)),
-        f"<details><summary>The scenario</summary><pre>{escape(_text(document))}</pre></details>",
+        f"<details><summary>The scenario</summary><pre>{escape(_text(answer.asked))}</pre></details>",
     ]
     return framed(f"What if: {answer.scenario}", parts)
 
@@ -80,8 +80,8 @@ def drivers_html(title: str, currency: str, differences: Mapping[str, tuple[Esti
     return bars_svg(Bars(title, currency, parts, bars, marked=True)) + table(titles, rows)
 
 
-def _heading(answer: Answer, document: Mapping[str, object]) -> str:
-    asked = str(document.get("description", ""))
+def _heading(answer: Answer) -> str:
+    asked = str(answer.asked.get("description", ""))
     runs = f"{answer.runs} run{'' if answer.runs == 1 else 's'} of {answer.days:g} days, seed {answer.seed}"
     return (
         f"<header><h1>{escape(answer.scenario)}</h1><p>{escape(asked)}</p>"

@@ -90,6 +90,7 @@ class Course(NamedTuple):
     room: Rooms  # replicas that may stand; REFUSED: all may, and none is started [pool, lane, step]
     key: Keys  # of the draws of start-ups [lane]
     nodes: Counts  # written: paid at each step [pool, lane, step]
+    serving: Counts  # written: replicas that are ready [lane, step]; without lanes nobody asks for them
     first_scored: int
     told: IntArray  # replicas wanted by pool, of the mix TOLD, at the one step that is run [lane, pool]
 
@@ -107,7 +108,7 @@ def _run(site: Site, standing: Standing, course: Course, begin: int, end: int) -
     held, ready, due, lost = standing.held, standing.ready, standing.due, standing.lost
     kept, kept_step, kept_ends = standing.kept, standing.kept_step, standing.kept_ends
     backlog, sums = standing.backlog, standing.sums
-    target, demand, room, nodes = course.target, course.demand, course.room, course.nodes
+    target, demand, room, nodes, serving = course.target, course.demand, course.room, course.nodes, course.serving
     width, places = due.shape[2], kept.shape[2]
     for lane in range(demand.shape[0]):
         for step in range(begin, end):
@@ -167,6 +168,8 @@ def _run(site: Site, standing: Standing, course: Course, begin: int, end: int) -
                     kept_ends[lane, pool, 0], kept_ends[lane, pool, 1] = first, last + 1
                 nodes[pool, lane, step] = -(-paid // per_node[pool]) if per_node[pool] > 1 else paid
 
+            if lane < serving.shape[0]:
+                serving[lane, step] = able
             load = demand[lane, step]
             in_time = able * capacity * limit
             if patience_steps < 0:

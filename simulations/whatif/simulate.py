@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from simulations.whatif.demand import Arriving
     from simulations.whatif.document import Policy, Scenario, Workload
     from simulations.whatif.inputs import Inputs
-    from simulations.whatif.physics import Rooms
+    from simulations.whatif.physics import Counts, Rooms
 
 BLOCK_LANE_STEPS = 4_000_000  # of one workload under one policy; any other number gives the same answer
 
+_NOBODY_ASKS = np.zeros((0, 0), np.int32)
 _MIXES = {"on-demand": physics.ON_DEMAND, "spot": physics.SPOT, "share": physics.SHARE, "skyserve": physics.FALLBACK}
 
 
@@ -55,15 +56,45 @@ class _Block(NamedTuple):
     targets: dict[object, IntArray]  # of what was decided already
 
 
-def _block(scenario: Scenario, inputs: Inputs, runs: range, progress: Callable[[int], None] | None) -> Runs:
+class Followed(NamedTuple):
+    """One workload under one policy in one run: replicas at each step, `[step]`."""
+
+    policy: Policy
+    asked: IntArray
+    ready: IntArray
+
+
+def followed(scenario: Scenario, inputs: Inputs, run: int) -> list[tuple[Arriving, list[Followed]]]:
+    """What one run looks like: for each workload its load, and what each policy makes of it.
+
+    Raises WhatIfError as `answered` does.
+    """
+    block = _met(scenario, inputs, range(run, run + 1))
+    return [
+        (load, [_followed(scenario, policy, place, block) for policy in scenario.policies])
+        for place, load in enumerate(block.loads)
+    ]
+
+
+def _followed(scenario: Scenario, policy: Policy, place: int, block: _Block) -> Followed:
+    ready = np.zeros((1, scenario.steps), np.int32)
+    _spent(scenario, policy, place, block, ready)
+    return Followed(policy, _target(scenario, policy, place, block)[0], ready[0].astype(np.int64))
+
+
+def _met(scenario: Scenario, inputs: Inputs, runs: range) -> _Block:
     workloads = range(len(scenario.workloads))
-    block = _Block(
+    return _Block(
         runs,
         [arriving(scenario, place, inputs.loads, runs) for place in workloads],
         rooms(scenario, inputs.spot, runs),
         [np.array([key(scenario.seed, run, STARTS, place) for run in runs], np.uint64) for place in workloads],
         {},
     )
+
+
+def _block(scenario: Scenario, inputs: Inputs, runs: range, progress: Callable[[int], None] | None) -> Runs:
+    block, workloads = _met(scenario, inputs, runs), range(len(scenario.workloads))
     incumbent = scenario.policies[scenario.incumbent_index]
     prices = [list_price(places(scenario, incumbent, workload)) for workload in scenario.workloads]
     values = np.zeros((len(COLUMNS), len(scenario.policies), len(runs)))
@@ -77,8 +108,8 @@ def _block(scenario: Scenario, inputs: Inputs, runs: range, progress: Callable[[
     return Runs(tuple(policy.name for policy in scenario.policies), np.array(runs, np.int64), values)
 
 
-def _spent(scenario: Scenario, policy: Policy, place: int, block: _Block) -> Spent:
-    """Run one workload under one policy."""
+def _spent(scenario: Scenario, policy: Policy, place: int, block: _Block, ready: Counts = _NOBODY_ASKS) -> Spent:
+    """Run one workload under one policy; `ready` is written where it has lanes, `[run, step]`."""
     workload, load = scenario.workloads[place], block.loads[place]
     used = places(scenario, policy, workload)
     site = _site(scenario, policy, workload)
@@ -90,7 +121,7 @@ def _spent(scenario: Scenario, policy: Policy, place: int, block: _Block) -> Spe
     standing = Standing.empty(site, len(block.runs))
     nobody = np.zeros((0, 0), np.int64)
     room = block.rooms if len(chosen) == len(all_pools) else block.rooms[chosen]
-    course = Course(target, load.demand, room, block.keys[place], nodes, scenario.warmup_steps, nobody)
+    course = Course(target, load.demand, room, block.keys[place], nodes, ready, scenario.warmup_steps, nobody)
     physics.run(site, standing, course, range(scenario.steps))
     return Spent(workload, used, nodes[:, :, scenario.warmup_steps :], standing.sums)
 
