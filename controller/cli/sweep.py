@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from simulations.whatif.document import Scenario
     from simulations.whatif.inputs import Inputs
 
-_CONNECT_S = 10.0
+CONNECT_S = 10.0
 
 
 @with_settings(each for each in catalogue() if each.name.startswith("prometheus_"))
@@ -115,7 +115,7 @@ def _over(jobs: int | None, cluster: str | None) -> Iterator["Cores | Cluster"]:
     from distributed import Client
     from distributed.scheduler import KilledWorker
 
-    with Client(cluster, timeout=_CONNECT_S, set_as_default=False) as client:
+    with Client(cluster, timeout=CONNECT_S, set_as_default=False) as client:
         try:
             yield Cluster(client)
         except (KilledWorker, CancelledError) as error:

@@ -173,11 +173,11 @@ def _drivers(answer: Answer) -> str:
 def _day(day: Day) -> Iterator[str]:
     """Replicas that are needed, asked for and ready, by policy; all on one scale."""
     yield f"<h3>A typical day of {escape(day.workload)}: of the first run, the one with the median load; in UTC</h3>"
-    for place, course in enumerate(day.courses):
+    for course in day.courses:
         lines = [
             Line("needed", "load", course.needed, filled=True),
-            Line("asked for", look(place), course.asked),
-            Line("ready", "told", course.ready),
+            Line("asked for", "then", course.asked),
+            Line("ready", "now", course.ready),
         ]
         yield svg(Plot(course.policy, "replicas", day.at_s, lines))
 
