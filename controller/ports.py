@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         Event,
         PastSeries,
         PolicySet,
+        PricesSeen,
         ScaleOrder,
         SignalQuery,
         TargetRef,
@@ -73,3 +74,10 @@ class PolicySource(Protocol):
 
     async def read(self) -> PolicySet:
         """The policies in force: the last good version of each, with the problems of what was refused."""
+
+
+class PriceFeed(Protocol):
+    """Where prices are read."""
+
+    async def prices(self, *, at_s: float) -> PricesSeen:
+        """What the source tells at a wall time; nothing where it has no prices. Raises Unavailable or Rejected."""

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from policies.forecast.plans import Plans
     from policies.model import Decision, Fleet, Observation, Why
+    from policies.pricing.shapes import Weights
+    from policies.pricing.table import Commitment, Offer, PriceTable
     from policies.spec import WorkloadPolicy
 
 
@@ -76,6 +78,26 @@ class NodeView:
     spot: bool
     zone: str
     notice: Notice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodePrice:
+    """What an hour of one node costs, and how that is spread over CPU, memory and GPUs; None where it is not told."""
+
+    micros: int  # millionths of the currency
+    spot: bool | None = None
+    weights: Weights | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PricesSeen:
+    """What one source of prices tells: of nodes by name, of offers, and what is committed and discounted."""
+
+    source: str
+    table: PriceTable
+    nodes: Mapping[str, NodePrice] = field(default_factory=dict)
+    refused: frozenset[Offer] = frozenset()  # offers of the table that cannot be had now
+    commitments: tuple[Commitment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

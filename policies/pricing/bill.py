@@ -126,7 +126,9 @@ def _check(usage: Usage) -> None:
         raise ValueError(f"a step of {usage.step_s} s neither divides an hour nor is whole hours; resample the plan")
     shape = usage.pools[0].nodes.shape
     for pool in usage.pools:
-        for what, array in (("nodes", pool.nodes), *((share.workload, share.replicas) for share in pool.shares)):
+        named = {id(pool.nodes): ("nodes", pool.nodes)}  # where a replica is a node, they are the same array
+        named |= {id(share.replicas): (share.workload, share.replicas) for share in pool.shares}
+        for what, array in named.values():
             if array.shape != shape or array.dtype.kind not in "iu":
                 raise ValueError(
                     f"{pool.offer}: {what}: must be integers of the shape {shape}, [lane, step], as those of the first"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import linprog
+from scipy.sparse import lil_array, vstack
 
-from policies.pricing.packing import NO_HEADROOM, Headroom, fits, placed
+from policies.pricing.nodes import NO_HEADROOM, Headroom, fits, placed
 from policies.pricing.shapes import MILLI
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from policies.arrays import IntArray
     from policies.pricing.shapes import NodeShape, Request
+
+SOLVED = 1e-7  # relative exactness of the solver
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,46 +128,43 @@ def _shrunk(nodes: _Nodes, requests: Sequence[Request], shapes: Sequence[NodeSha
 def _bound(
     wanted: IntArray, requests: Sequence[Request], shapes: Sequence[NodeShape], limits: IntArray, headroom: Headroom
 ) -> int:
-    """The least that any packing costs, in millionths, rounded down.
+    """The least that any packing costs, in millionths: prices are whole, so that the program's optimum is rounded up.
 
     Columns are nodes of each shape and replicas of each workload on each shape and in the headroom.
     """
     kinds, count = len(shapes), len(requests)
-    width = kinds + count * (kinds + 1)
-
-    def replicas(workload: int, kind: int) -> int:
-        return kinds + workload * (kinds + 1) + kind
-
-    rows, most = [], []
+    replicas = kinds + np.arange(count * (kinds + 1)).reshape(count, kinds + 1)
+    room = np.array([*map(_columns_of, shapes), headroom.columns.sum(axis=0)]).reshape(kinds + 1, 4)
+    asked = np.array([[_asks(each, shape) for shape in (*shapes, shapes[-1])] for each in requests])
+    asked = asked.reshape(count, kinds + 1, 4)
+    volume = lil_array((4 * (kinds + 1), kinds + replicas.size))
+    alone = lil_array((kinds * count, volume.shape[1]))
+    all_placed = lil_array((count, volume.shape[1]))
     for kind in range(kinds + 1):
-        room = headroom.columns.sum(axis=0) if kind == kinds else _columns_of(shapes[kind])
-        for column in range(4):
-            row = np.zeros(width)
-            for workload, request in enumerate(requests):
-                row[replicas(workload, kind)] = _asks(request, shapes[min(kind, kinds - 1)])[column] / max(
-                    room[column], 1
-                )
-            if kind < kinds:
-                row[kind] = -1.0
-            rows.append(row)
-            most.append(1.0 if kind == kinds else 0.0)
-        for workload in range(count) if kind < kinds else ():
-            row = np.zeros(width)
-            row[replicas(workload, kind)], row[kind] = 1.0, -float(limits[workload, kind])
-            rows.append(row)
-            most.append(0.0)
-    sums = np.zeros((count, width))
+        volume[4 * kind : 4 * kind + 4, replicas[:, kind]] = (asked[:, kind] / np.maximum(room[kind], 1)).T
+    for kind in range(kinds):
+        volume[4 * kind : 4 * kind + 4, kind] = -1.0
+        for workload in range(count):
+            alone[kind * count + workload, [kind, replicas[workload, kind]]] = [-limits[workload, kind], 1.0]
     for workload in range(count):
-        sums[workload, replicas(workload, 0) : replicas(workload, kinds) + 1] = 1.0
-    cost = np.zeros(width)
-    cost[:kinds] = [shape.micros for shape in shapes]
-    solved = linprog(cost, A_ub=np.array(rows), b_ub=most, A_eq=sums, b_eq=wanted, method="highs")
-    return max(0, int(np.floor(solved.fun - 1e-6 * abs(solved.fun)))) if solved.status == 0 else 0
+        all_placed[workload, replicas[workload]] = 1.0
+    impossible = ((asked > 0) & (room == 0)).any(axis=2).reshape(-1)
+    most = np.concatenate([np.full(kinds, np.inf), np.where(impossible, 0.0, np.inf)])
+    solved = linprog(
+        np.concatenate([[shape.micros for shape in shapes], np.zeros(replicas.size)]),
+        A_ub=vstack([volume, alone]).tocsr(),
+        b_ub=np.concatenate([np.zeros(4 * kinds), np.ones(4), np.zeros(alone.shape[0])]),
+        A_eq=all_placed.tocsr(),
+        b_eq=wanted,
+        bounds=np.stack([np.zeros(most.size), most], axis=1),
+        method="highs",
+    )
+    return math.ceil(solved.fun * (1 - SOLVED)) if solved.status == 0 else 0
 
 
 def _columns_of(shape: NodeShape) -> tuple[int, int, int, int]:
-    return shape.cpu_milli, shape.memory_milli, shape.pods * MILLI, shape.gpus * MILLI
+    return shape.cpu_milli, shape.memory_milli, shape.pods, shape.gpus * MILLI
 
 
 def _asks(request: Request, shape: NodeShape) -> tuple[int, int, int, int]:
-    return request.cpu_milli, request.memory_milli, MILLI, shape.gpu_asked(request)
+    return request.cpu_milli, request.memory_milli, 1, shape.gpu_asked(request)

@@ -8,11 +8,10 @@ import numpy as np
 from pydantic import AfterValidator, Field, StrictStr, ValidationError
 
 from policies.checks import Count
-from policies.pricing.facts import Machine
 from policies.pricing.money import MICROS
 from policies.pricing.table import CapacityType, Commitment, Discount, Offer, PriceError, PriceTable
 from policies.problems import Location, Part, PolicyError, Problem, Rule, problems_of
-from policies.quantities import Amount, DurationS, Moment, PositiveQuantity, Price, Share
+from policies.quantities import Amount, DurationS, Moment, Price, Share
 
 API_VERSION = "foresail.dev/v1alpha1"
 KIND = "Prices"
@@ -22,11 +21,10 @@ _CAPACITY = Literal["on-demand", "spot"]
 
 @dataclass(frozen=True, slots=True)
 class OwnPrices:
-    """What a user states: prices with the discounts taken off, commitments, and the size of instance types."""
+    """What a user states: prices with the discounts taken off, and commitments."""
 
     table: PriceTable
     commitments: tuple[Commitment, ...] = ()
-    machines: tuple[Machine, ...] = ()
 
 
 def _something_costs(given: Mapping[str, object]) -> Iterator[tuple[Location, str]]:
@@ -69,9 +67,6 @@ class InstancePrice(Part):
     on_demand: Price | None = Field(None, description="Price on demand.")
     spot: Price | None = Field(None, description="Price of spot.")
     as_of: Moment | None = Field(None, description="When it held; the document's if absent.")
-    cpu: Count | None = Field(None, description="Cores, for plans with a type that is not built in.")
-    memory: PositiveQuantity | None = Field(None, description="Memory, likewise.")
-    gpus: Count | None = Field(None, description="GPUs, likewise.")
 
 
 class DiscountPart(Part):
@@ -126,12 +121,7 @@ def own_prices(document: object, *, source: str) -> OwnPrices:
         Discount(each.percent, each.provider, each.family, each.capacity_type and CapacityType(each.capacity_type))
         for each in given.discounts
     ]
-    machines = tuple(
-        Machine(each.provider, each.instance_type, each.cpu, int(each.memory), "", each.gpus or 0)
-        for each in given.prices
-        if each.cpu and each.memory
-    )
-    return OwnPrices(table.discounted(discounts), tuple(map(_commitment, given.commitments)), machines)
+    return OwnPrices(table.discounted(discounts), tuple(map(_commitment, given.commitments)))
 
 
 def table_of(rows: list[tuple[Offer, float, float]], *, currency: str, source: str) -> PriceTable:

@@ -1,6 +1,6 @@
 """Prices that are built in: common instance types of AWS, GCP and Azure in a few regions, in USD an hour.
 
-They are a start, for who has no prices of their own at hand: list prices without anyone's discount, and older every day.
+They are a start, for who has no prices of their own at hand: list prices without discounts, and older every day.
 Sizes are those of the providers' pages; prices come from:
 
 - AWS us-east-1: list prices of 2026-07-20, as karpenter-provider-aws (Apache-2.0) carries them. us-west-2 and eu-west-1

@@ -36,19 +36,17 @@ def seconds(counts: IntArray, step_s: int) -> IntArray:
     return _seconds(np.ascontiguousarray(counts), step_s, HOUR_S)
 
 
-def hours(steps: int, step_s: int) -> int:
-    """How many hours these steps touch; a step of several hours is one of them."""
-    return -(-steps * step_s // max(step_s, HOUR_S))
-
-
 @compiled
 def _seconds(counts: IntArray, step_s: int, hour_s: int) -> IntArray:
     lanes, steps = counts.shape
-    hour_s = max(hour_s, step_s)
-    summed = np.zeros((lanes, -(-steps * step_s // hour_s)), np.int64)
+    per_hour = max(1, hour_s // step_s)
+    summed = np.zeros((lanes, -(-steps // per_hour)), np.int64)
     for lane in range(lanes):
-        for step in range(steps):
-            summed[lane, step * step_s // hour_s] += counts[lane, step] * step_s
+        for hour in range(summed.shape[1]):
+            count = 0
+            for step in range(hour * per_hour, min(steps, (hour + 1) * per_hour)):
+                count += counts[lane, step]
+            summed[lane, hour] = count * step_s
     return summed
 
 

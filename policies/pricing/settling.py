@@ -40,7 +40,7 @@ def settled(
     spot = np.array([offer.capacity is CapacityType.SPOT for offer in offers], np.bool_)
     ticks = price[:, None, None] * paid_s
     left = np.where(spot[:, None, None], 0, ticks)
-    committed, unused = np.zeros_like(ticks), np.zeros_like(ticks[0])
+    committed, unused = np.zeros_like(ticks), np.zeros(ticks.shape[1:], np.int64)
     for commitment, pools in scopes:
         cost = commitment.micros * hour_s
         limit = (commitment.nodes or commitment.value_micros) * hour_s + np.zeros_like(unused)

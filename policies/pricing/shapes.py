@@ -21,6 +21,8 @@ _CPU_STEPS: Final = ((1_000, 0.06), (2_000, 0.01), (4_000, 0.005), (None, 0.0025
 _MEMORY_STEPS: Final = ((4, 0.25), (8, 0.20), (16, 0.10), (128, 0.06), (None, 0.02))
 _EVICTION_BYTES: Final = 100 * 2**20
 
+Weights = tuple[float, float, float]  # shares of a node's price that its CPU, memory and GPUs carry; together 1
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -59,25 +61,28 @@ class NodeShape:
     gpus: int = 0
     pods: int = MAX_PODS
     shares_gpus: bool = False
+    weights: Weights | None = None  # None: as `default_weights`
 
     def gpu_asked(self, request: Request) -> int:
         """What a request takes of this node's GPUs, in thousandths: whole ones unless they are shared."""
         return request.gpu_milli if self.shares_gpus else -(-request.gpu_milli // MILLI) * MILLI
 
     def node_ratio(self, request: Request) -> float:
-        """The share of the node's price that one replica takes, by what it asks for; those that fit take 1 at most.
-
-        On GPU nodes the GPUs carry three quarters. The rest is CPU and memory, a core as much as nine GiB.
-        """
-        cores, gib = self.cpu_milli / MILLI, self.memory_milli / MILLI / GIB
-        gpu = GPU_WEIGHT if self.gpus else 0.0
-        cpu = (1 - gpu) * GIB_OF_A_CORE * cores / (GIB_OF_A_CORE * cores + gib)
+        """The share of the node's price that one replica takes, by what it asks for; those that fit take 1 at most."""
+        cpu, memory, gpu = self.weights or self.default_weights()
         parts = (
             (cpu, request.cpu_milli, self.cpu_milli),
-            (1 - gpu - cpu, request.memory_milli, self.memory_milli),
+            (memory, request.memory_milli, self.memory_milli),
             (gpu, self.gpu_asked(request), self.gpus * MILLI),
         )
         return sum(weight * asked / room for weight, asked, room in parts if room)
+
+    def default_weights(self) -> Weights:
+        """On GPU nodes the GPUs carry three quarters of the price; the rest is CPU and memory, a core as nine GiB."""
+        cores, gib = self.cpu_milli / MILLI, self.memory_milli / MILLI / GIB
+        gpu = GPU_WEIGHT if self.gpus else 0.0
+        cpu = (1 - gpu) * GIB_OF_A_CORE * cores / (GIB_OF_A_CORE * cores + gib) if cores or gib else 0.0
+        return cpu, 1 - gpu - cpu, gpu
 
 
 def shape_of(

@@ -23,6 +23,12 @@ DAY_S = 86_400.0
 STALE_AFTER_S = 90 * DAY_S
 FEW = 8  # names that fit into a message
 
+_WORDS = {
+    "instance_type": "instance type",
+    "provider": "provider",
+    "region": "region",
+    "capacity": "capacity type",
+}
 _AZURE = re.compile(r"(?:Standard_)?(?P<kind>[A-Z]+)\d+(?:-\d+)?(?P<rest>\w*)")
 
 
@@ -54,7 +60,8 @@ class Offer:
 
     def __str__(self) -> str:
         place = self.zone or self.region
-        return f"{self.provider} {self.instance_type} {self.capacity}{place and f' in {place}'}"
+        words = (self.provider, self.instance_type, str(self.capacity), place and f"in {place}")
+        return " ".join(word for word in words if word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +140,7 @@ class Staleness:
 
     def __str__(self) -> str:
         return (
-            f"{self.rows} prices are older than {self.limit_s / DAY_S:.0f} days; "
+            f"prices older than {self.limit_s / DAY_S:.0f} days: {self.rows}; "
             f"the oldest ({self.example}) is {self.oldest_s / DAY_S:.0f} days old"
         )
 
@@ -182,19 +189,6 @@ class PriceTable:
         kept = [np.prod([1 - each.percent / 100 for each in discounts if each.matches(offer)]) for offer in self.offers]
         return replace(self, micros=np.rint(self.micros * np.array(kept)).astype(np.int64))
 
-    def over(self, other: PriceTable) -> PriceTable:
-        """These prices, and those of another table for what has none here. Raises PriceError: two currencies."""
-        if other.currency != self.currency and self.offers and other.offers:
-            raise PriceError(f"prices in {self.currency} and in {other.currency} do not go together; give all in one")
-        added = [row for row, offer in enumerate(other.offers) if offer not in self._rows]
-        return PriceTable(
-            currency=self.currency if self.offers else other.currency,
-            offers=(*self.offers, *(other.offers[row] for row in added)),
-            micros=np.concatenate([self.micros, other.micros[added]]).astype(np.int64),
-            as_of_s=np.concatenate([self.as_of_s, other.as_of_s[added]]),
-            sources=(*self.sources, *(other.sources[row] for row in added)),
-        )
-
     def staleness(
         self, now_s: float, limit_s: float = STALE_AFTER_S, *, of: Iterable[int] | None = None
     ) -> Staleness | None:
@@ -209,9 +203,9 @@ class PriceTable:
 
     def _absent(self, offer: Offer) -> str:
         """Which part of an offer no price has, and what comes near."""
-        same = [each for each in self.offers if each.provider in ("", offer.provider)] or list(self.offers)
-        for what, name in (("instance type", "instance_type"), ("region", "region"), ("capacity type", "capacity")):
-            given = str(getattr(offer, name))
+        same: Sequence[Offer] = self.offers
+        for name in ("instance_type", "provider", "region", "capacity"):
+            what, given = _WORDS[name], str(getattr(offer, name))
             left = [each for each in same if getattr(each, name) in (given, ANYWHERE)]
             if not left:
                 known = sorted({str(getattr(each, name)) for each in same})
@@ -222,7 +216,9 @@ class PriceTable:
         return f"no price for {offer}: only in zones {', '.join(sorted({each.zone for each in same}))}"
 
 
-EMPTY = PriceTable("USD", (), np.zeros(0, np.int64), np.zeros(0), ())
+def no_prices(currency: str) -> PriceTable:
+    """A table without rows."""
+    return PriceTable(currency, (), np.zeros(0, np.int64), np.zeros(0), ())
 
 
 def family_of(provider: str, instance_type: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from controller.adapters.kubernetes.listing import items
 from controller.adapters.kubernetes.objects import controller_of
 from controller.clients.kubernetes import ApiFailure, translated
 from policies.behavior import Behavior
@@ -24,12 +25,11 @@ from simulations.audit.autoscaler import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from controller.adapters.kubernetes.discovery import Discovery, Resource
+    from controller.adapters.kubernetes.discovery import Discovery
     from controller.clients.kubernetes import JsonObject, KubernetesSession
 
-_A_PAGE = "500"
 _KEDA_MOST = 100  # replicas, where a ScaledObject says nothing
 _RELATIVE = "its target (Value) compares a reading that depends on the replicas there are, so no load follows from it"
 
@@ -43,26 +43,11 @@ async def read_autoscalers(
     """
     try:
         scaled_objects, hpas = await discovery.scaled_objects(), await discovery.autoscalers()
-        found = [_of_scaled_object(each) async for each in _items(session, scaled_objects, namespace)]
-        found += [_of_hpa(each) async for each in _items(session, hpas, namespace) if not _made_by_keda(each)]
+        found = [_of_scaled_object(each) async for each in items(session, scaled_objects, namespace)]
+        found += [_of_hpa(each) async for each in items(session, hpas, namespace) if not _made_by_keda(each)]
     except ApiFailure as failure:
         raise translated(failure, doing="listing autoscalers") from failure
     return sorted(found, key=lambda each: (each.namespace, each.target_name, each.name))
-
-
-async def _items(
-    session: KubernetesSession, resource: Resource | None, namespace: str | None
-) -> AsyncIterator[JsonObject]:
-    if resource is None:
-        return
-    rest = ""
-    while True:
-        page = await session.get(resource.path(namespace), limit=_A_PAGE, **({"continue": rest} if rest else {}))
-        for item in page.get("items") or ():
-            yield item
-        rest = (page.get("metadata") or {}).get("continue") or ""
-        if not rest:
-            return
 
 
 def _made_by_keda(item: JsonObject) -> bool:

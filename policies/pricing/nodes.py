@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from policies.arrays import IntArray
     from policies.pricing.shapes import NodeShape, Request
 
-CPU, MEMORY, PODS, GPU = range(4)  # columns of what is asked for and of what is free
-
 
 @dataclass(frozen=True, slots=True)
 class Headroom:
@@ -120,12 +118,12 @@ def _check_fit(counts: IntArray, requests: Sequence[Request], shape: NodeShape) 
 
 def _asked(requests: Sequence[Request], shape: NodeShape) -> IntArray:
     """`[workload, column]`."""
-    rows = [(each.cpu_milli, each.memory_milli, MILLI, shape.gpu_asked(each)) for each in requests]
+    rows = [(each.cpu_milli, each.memory_milli, 1, shape.gpu_asked(each)) for each in requests]
     return np.array(rows, np.int64).reshape(-1, 4)
 
 
 def _room(shape: NodeShape) -> IntArray:
-    return np.array([shape.cpu_milli, shape.memory_milli, shape.pods * MILLI, shape.gpus * MILLI], np.int64)
+    return np.array([shape.cpu_milli, shape.memory_milli, shape.pods, shape.gpus * MILLI], np.int64)
 
 
 @compiled
