@@ -110,11 +110,13 @@ def _over(jobs: int | None, cluster: str | None) -> Iterator["Cores | Cluster"]:
             f"must be the address of a Dask scheduler, as in tcp://10.0.0.1:8786, not {cluster!r}",
             param_hint="--cluster",
         )
+    import logging
     from concurrent.futures import CancelledError
 
     from distributed import Client
     from distributed.scheduler import KilledWorker
 
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is raised, and told in one line
     with Client(cluster, timeout=CONNECT_S, set_as_default=False) as client:
         try:
             yield Cluster(client)

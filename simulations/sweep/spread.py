@@ -72,8 +72,8 @@ def _parallel(
     work: Callable[[Given], Made], numbered: Sequence[tuple[int, Given]], over: Cores | Cluster
 ) -> Iterator[tuple[int, Made]]:
     with _config(over, len(numbered)):
-        # One task at a time: what is done is stored at once, and a lost worker takes one task with it.
-        run = Parallel(return_as="generator_unordered", batch_size=1)
+        # Short tasks are sent together, a second's worth at most, which is what a lost worker takes with it.
+        run = Parallel(return_as="generator_unordered", batch_size="auto")
     yield from run(delayed(_worked)(_Sent(work, number, given)) for number, given in numbered)
 
 
