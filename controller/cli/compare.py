@@ -3,14 +3,16 @@
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from controller.cli.exits import INVALID
+from controller.cli.flags import with_settings
 from controller.cli.output import console, note, table_of
 from controller.cli.sweep import answered_over
-from controller.cli.variants import load_variants, read_document
+from controller.cli.variants import JournalOption, Outside, load_variants
+from controller.settings import catalogue
 
 if TYPE_CHECKING:
     from simulations.sweep.compare import Comparison, Pair, Side
@@ -26,11 +28,14 @@ class Form(StrEnum):
     HTML = "html"
 
 
+@with_settings(each for each in catalogue() if each.name.startswith("prometheus_"))
 def compare(
-    before: Annotated[Path, typer.Argument(help="Answer (JSON of `simulate`) or scenario.", exists=True)],
-    after: Annotated[Path, typer.Argument(help="The other one.", exists=True)],
+    before: Annotated[str, typer.Argument(help="Answer (JSON of `simulate`), scenario file, or a ready one's name.")],
+    after: Annotated[str, typer.Argument(help="The other one.")],
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes, for scenarios.", show_default="all cores")] = None,
+    journal: JournalOption = None,
     output: Annotated[Form, typer.Option("-o", "--output", help="How to write it.")] = Form.TABLE,
+    **flags: object,
 ) -> None:
     """Put two answers beside each other: differences with their intervals, what changed, and what drives it.
 
@@ -40,7 +45,7 @@ def compare(
     from simulations.sweep.compare import CompareError, compared
 
     try:
-        found = compared(*_sides((before, after), jobs))
+        found = compared(*_sides((before, after), jobs, Outside(journal, flags)))
     except CompareError as error:
         note(f"error: {error}")
         raise typer.Exit(INVALID) from error
@@ -55,19 +60,33 @@ def compare(
             _show(found)
 
 
-def _sides(paths: tuple[Path, Path], jobs: int | None) -> "list[Side]":
+def _sides(names: tuple[str, str], jobs: int | None, outside: Outside) -> "list[Side]":
     """Both sides; scenarios are run together. Raises CompareError."""
     from simulations.sweep.compare import side_from, side_of
 
-    read = [read_document(path) for path in paths]
-    scenarios = [place for place, document in enumerate(read) if document.get("kind") == "Scenario"]
-    loaded = [load_variants(paths[place], ())[0] for place in scenarios]
-    answers = answered_over([(each.scenario, each.inputs) for each in loaded], jobs=jobs) if loaded else []
-    run = dict(zip(scenarios, zip(loaded, answers, strict=True), strict=True))
+    answers = [_answer(name) for name in names]
+    loaded = {
+        name: load_variants(name, (), outside)[0] for name, answer in zip(names, answers, strict=True) if answer is None
+    }
+    made = answered_over([(each.scenario, each.inputs) for each in loaded.values()], jobs=jobs) if loaded else []
+    run = dict(zip(loaded, made, strict=True))
     return [
-        side_of(run[place][0].scenario, run[place][1], str(path)) if place in run else side_from(read[place], str(path))
-        for place, path in enumerate(paths)
+        side_from(answer, name) if answer is not None else side_of(loaded[name].scenario, run[name], name)
+        for name, answer in zip(names, answers, strict=True)
     ]
+
+
+def _answer(name: str) -> object | None:
+    """The document of a JSON file; None for anything else, which is a scenario. Raises CompareError."""
+    from simulations.sweep.compare import CompareError
+
+    path = Path(name)
+    if path.suffix != ".json":
+        return None
+    try:
+        return cast("object", json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise CompareError(f"{name}: cannot be read: {error}") from error
 
 
 def _show(found: "Comparison") -> None:
@@ -89,7 +108,7 @@ def _show(found: "Comparison") -> None:
 
 def _show_pair(pair: "Pair") -> None:
     from simulations.report.answer_page import DRIVER_WORDS
-    from simulations.report.estimates import TITLES, estimate_text
+    from simulations.report.estimates import SHOWN, TITLES, estimate_text, saving_text
 
     rows = [
         (TITLES[name], *(estimate_text(name, each) for each in (figure.before, figure.after, figure.change)))
@@ -97,8 +116,8 @@ def _show_pair(pair: "Pair") -> None:
         if name in _FIGURES
     ]
     out = console()
-    out.print(f"\n{pair.name}: saves {estimate_text('saving_ratio', pair.saving_ratio)}", markup=False)
+    out.print(f"\n{pair.name}: {saving_text(pair.saving_ratio)}", markup=False)
     out.print(table_of({"": "left", "BEFORE": "right", "AFTER": "right", "DIFFERENCE": "right"}, rows))
     driven = sorted(pair.drivers.items(), key=lambda each: -abs(each[1].mean))
-    told = [f"{DRIVER_WORDS[name]} {estimate_text('change', each)}" for name, each in driven if each.mean]
+    told = [f"{DRIVER_WORDS[name]} {estimate_text('change', each)}" for name, each in driven if abs(each.mean) >= SHOWN]
     out.print(f"driven by {'; '.join(told) or 'nothing: cost is the same'}", markup=False)

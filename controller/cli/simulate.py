@@ -16,6 +16,7 @@ from controller.settings import catalogue
 if TYPE_CHECKING:
     from simulations.whatif.answer import Answer, Estimate
     from simulations.whatif.document import Scenario
+    from simulations.whatif.inputs import Inputs
 
 _FIGURES = {
     "cost": "COST",
@@ -58,7 +59,7 @@ def simulate(
     asked = validated({**document, **given}, source)
     inputs = inputs_of(asked, folder, journal, flags)
     (answer,) = answered_over([(asked, inputs)], jobs=jobs)
-    _write(asked, answer, output)
+    _write(asked, inputs, answer, output)
 
 
 def _list() -> None:
@@ -66,7 +67,7 @@ def _list() -> None:
     console().print(table_of({"SCENARIO": "left", "WHAT IT ASKS": "left"}, described))
 
 
-def _write(scenario: "Scenario", answer: "Answer", output: Form) -> None:
+def _write(scenario: "Scenario", inputs: "Inputs", answer: "Answer", output: Form) -> None:
     match output:
         case Form.TABLE:
             _show(scenario, answer)
@@ -76,8 +77,9 @@ def _write(scenario: "Scenario", answer: "Answer", output: Form) -> None:
             csv.writer(sys.stdout, lineterminator="\n").writerows(csv_rows(answer))
         case Form.HTML:
             from simulations.report.answer_page import answer_page
+            from simulations.whatif.day import typical_days
 
-            typer.echo(answer_page(answer, scenario.document(), ()), nl=False)
+            typer.echo(answer_page(answer, typical_days(scenario, inputs)), nl=False)
 
 
 def csv_rows(answer: "Answer") -> list[list[object]]:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from controller.cli.exits import INVALID, RUNTIME
+from controller.cli.flags import with_settings
 from controller.cli.output import note
 from controller.cli.sweep_output import Form, written
-from controller.cli.variants import load_variants
+from controller.cli.variants import JournalOption, Outside, load_variants
+from controller.settings import catalogue
 
 if TYPE_CHECKING:
     from simulations.sweep.spread import Cluster, Cores
@@ -21,11 +23,12 @@ if TYPE_CHECKING:
     from simulations.whatif.document import Scenario
     from simulations.whatif.inputs import Inputs
 
-_CONNECT_S = 10.0
+CONNECT_S = 10.0
 
 
+@with_settings(each for each in catalogue() if each.name.startswith("prometheus_"))
 def sweep(
-    scenario: Annotated[Path, typer.Argument(help="Scenario file (YAML).", exists=True, dir_okay=False)],
+    scenario: Annotated[str, typer.Argument(help="Scenario file (YAML), or the name of a ready one.")],
     vary: Annotated[
         list[str] | None,
         typer.Option(help="A place and its values, as in 'policies[0].objective.late=0.1%,1%,5%'; repeatable."),
@@ -38,7 +41,9 @@ def sweep(
         Path | None,
         typer.Option(help="Folder that keeps what is done; the same command goes on from it.", file_okay=False),
     ] = None,
+    journal: JournalOption = None,
     output: Annotated[Form, typer.Option("-o", "--output", help="How to write the rows.")] = Form.TABLE,
+    **flags: object,
 ) -> None:
     """Answer a what-if in every combination of the values given: a row for each variant and policy.
 
@@ -51,7 +56,7 @@ def sweep(
         raise typer.BadParameter("goes with this machine; a cluster has as many workers as it has", param_hint="--jobs")
     try:
         places = [Vary.parse(text) for text in vary or ()]
-        variants = load_variants(scenario, places)
+        variants = load_variants(scenario, places, Outside(journal, flags))
     except VaryError as error:
         raise typer.BadParameter(str(error), param_hint="--vary") from error
     answers = answered_over([(each.scenario, each.inputs) for each in variants], jobs=jobs, cluster=cluster, out=out)
@@ -105,12 +110,14 @@ def _over(jobs: int | None, cluster: str | None) -> Iterator["Cores | Cluster"]:
             f"must be the address of a Dask scheduler, as in tcp://10.0.0.1:8786, not {cluster!r}",
             param_hint="--cluster",
         )
+    import logging
     from concurrent.futures import CancelledError
 
     from distributed import Client
     from distributed.scheduler import KilledWorker
 
-    with Client(cluster, timeout=_CONNECT_S, set_as_default=False) as client:
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is raised, and told in one line
+    with Client(cluster, timeout=CONNECT_S, set_as_default=False) as client:
         try:
             yield Cluster(client)
         except (KilledWorker, CancelledError) as error:

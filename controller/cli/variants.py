@@ -1,19 +1,30 @@
-"""The variants of a scenario file that a sweep runs, each validated and with what it reads."""
+"""The variants of a scenario that a sweep runs, each validated and with what it reads."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from controller.cli.exits import INVALID, RUNTIME
-from controller.cli.output import note
+from controller.cli.scenarios import ended, found, inputs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from pathlib import Path
 
-    from simulations.sweep.vary import Document, Variant, Vary
+    from simulations.sweep.vary import Variant, Vary
     from simulations.whatif.document import Scenario
     from simulations.whatif.inputs import Inputs
+
+
+JournalOption = Annotated[
+    str | None, typer.Option(help="Journal with the loads that the scenario names: its file or address.")
+]
+
+
+class Outside(NamedTuple):
+    """Where recorded loads are read: the journal, and the settings of Prometheus as flags."""
+
+    journal: str | None
+    flags: Mapping[str, object]
 
 
 class Loaded(NamedTuple):
@@ -24,70 +35,43 @@ class Loaded(NamedTuple):
     inputs: "Inputs"
 
 
-def load_variants(path: Path, places: "Sequence[Vary]") -> list[Loaded]:
-    """Read a scenario file and make its variants. Ends the command with every problem of every variant, each once.
+def load_variants(named: str, places: "Sequence[Vary]", outside: Outside) -> list[Loaded]:
+    """Read a scenario, by file or name, and make its variants.
 
-    Raises VaryError.
+    Ends the command with every problem of every variant, each once. Raises VaryError, LoadFileError, Unavailable and
+    Rejected.
     """
-    from simulations.load_file import LoadFileError
     from simulations.sweep.vary import variants_of
 
-    variants = variants_of(read_document(path), places)
-    scenarios = _validated(variants, path)
-    try:
-        return [
-            Loaded(variant, scenario, inputs)
-            for variant, scenario, inputs in zip(variants, scenarios, _inputs(scenarios, path.parent), strict=True)
-        ]
-    except LoadFileError as error:
-        note(f"error: {error}")
-        raise typer.Exit(RUNTIME) from error
+    document, source, folder = found(named)
+    variants = variants_of(document, places)
+    scenarios = _validated(variants, source)
+    return list(map(Loaded, variants, scenarios, _inputs(scenarios, folder, outside)))
 
 
-def read_document(path: Path) -> "Document":
-    """One YAML or JSON mapping. Ends the command where the file holds something else."""
-    import json
-
-    import yaml
-
-    text = path.read_text(encoding="utf-8")
-    try:
-        document = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (yaml.YAMLError, json.JSONDecodeError) as error:
-        note(f"error: {path}: cannot be read: {error}")
-        raise typer.Exit(INVALID) from error
-    if not isinstance(document, dict):
-        note(f"error: {path}: must be one mapping")
-        raise typer.Exit(INVALID)
-    return document
-
-
-def _validated(variants: "Sequence[Variant]", path: Path) -> "list[Scenario]":
-    from policies.problems import PolicyError
+def _validated(variants: "Sequence[Variant]", source: str) -> "list[Scenario]":
+    from policies.problems import PolicyError, Problem
     from simulations.whatif.document import scenario_from
 
-    scenarios, problems = [], dict[str, None]()
+    scenarios, problems = [], dict[Problem, None]()
     for variant in variants:
         try:
-            scenarios.append(scenario_from(variant.document, source=str(path)))
+            scenarios.append(scenario_from(variant.document, source=source))
         except PolicyError as error:
-            problems.update(dict.fromkeys(map(str, error.problems)))
+            problems.update(dict.fromkeys(error.problems))
     if problems:
-        for problem in problems:
-            note(f"error: {problem}")
-        raise typer.Exit(INVALID)
+        ended(problems)
     return scenarios
 
 
-def _inputs(scenarios: "Sequence[Scenario]", folder: Path) -> "list[Inputs]":
-    """What each scenario reads; scenarios that name the same files share it. Raises LoadFileError."""
-    from simulations.whatif.inputs import Inputs, read_inputs
-
+def _inputs(scenarios: "Sequence[Scenario]", folder: "Path", outside: Outside) -> "list[Inputs]":
+    """What each scenario reads; scenarios that read the same share it."""
     read: dict[str, Inputs] = {}
-    found = []
+    inputs = []
     for scenario in scenarios:
-        named = repr([*((each.name, each.load) for each in scenario.workloads), scenario.faults.spot])
-        if named not in read:
-            read[named] = read_inputs(scenario, folder)
-        found.append(read[named])
-    return found
+        workloads = [(each.name, each.load, each.replica) for each in scenario.workloads]
+        same = repr((workloads, scenario.faults.spot, scenario.step))
+        if same not in read:
+            read[same] = inputs_of(scenario, folder, outside.journal, outside.flags)
+        inputs.append(read[same])
+    return inputs

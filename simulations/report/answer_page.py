@@ -9,7 +9,7 @@ import yaml
 
 from simulations.report.bars import Bar, Bars, bars_svg
 from simulations.report.charts import Line, Plot, svg
-from simulations.report.estimates import TITLES, around, estimate_html, estimate_text, figure_text, range_text
+from simulations.report.estimates import SHOWN, TITLES, around, estimate_html, estimate_text, figure_text, range_text
 from simulations.report.frame import card, framed, table, unbroken
 from simulations.report.points import Point, Scatter, scatter_svg
 from simulations.whatif.answer import COSTS, DRIVERS
@@ -17,8 +17,8 @@ from simulations.whatif.answer import COSTS, DRIVERS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from simulations.sweep.day import Day
     from simulations.whatif.answer import Answer, Estimate, Verdict
+    from simulations.whatif.day import Day
 
 LOOKS = tuple(f"c{number}" for number in range(8))
 DRIVER_WORDS = {
@@ -30,13 +30,21 @@ DRIVER_WORDS = {
     "late": "late requests",
 }
 _COST_LOOKS = tuple(zip(("c0", "c2", "c4"), COSTS, strict=True))
+_SHOWN = (
+    "late_ratio",
+    "unserved_ratio",
+    "available_time_ratio",
+    "replicas",
+    "churn_per_day",
+    "cost_per_million",
+)
 _PERCENT = 100.0
 
 
-def answer_page(answer: Answer, document: Mapping[str, object], days: Sequence[Day]) -> str:
-    """The whole page. `document` is the scenario as plain values; `days` has a typical day of each workload."""
+def answer_page(answer: Answer, days: Sequence[Day]) -> str:
+    """The whole page; `days` has a typical day of each workload."""
     parts = [
-        _heading(answer, document),
+        _heading(answer),
         f'<section class="cards" aria-label="The answer">{"".join(_cards(answer))}</section>',
         _figures(answer),
         _reading(answer),
@@ -44,7 +52,7 @@ def answer_page(answer: Answer, document: Mapping[str, object], days: Sequence[D
         bars_svg(_cost_by_type(answer)),
         _drivers(answer),
         *(text for day in days for text in _day(day)),
-        f"<details><summary>The scenario</summary><pre>{escape(_text(document))}</pre></details>",
+        f"<details><summary>The scenario</summary><pre>{escape(_text(answer.asked))}</pre></details>",
     ]
     return framed(f"What if: {answer.scenario}", parts)
 
@@ -54,18 +62,26 @@ def look(place: int) -> str:
     return LOOKS[place % len(LOOKS)]
 
 
-def drivers_plot(title: str, currency: str, drivers: Mapping[str, Mapping[str, Estimate]]) -> str:
-    """What differences in cost are made of, a row each."""
-    parts = [(look(place), DRIVER_WORDS.get(name, name)) for place, name in enumerate(DRIVERS)]
+def drivers_html(title: str, currency: str, differences: Mapping[str, tuple[Estimate, Mapping[str, Estimate]]]) -> str:
+    """What differences in cost are made of: a plot and a table, a row each; drivers that drive none are left out."""
+    names = [name for name in DRIVERS if any(abs(found[name].mean) >= SHOWN for _, found in differences.values())]
+    if not names:
+        return f'<p class="soft">{escape(title)}: nothing, costs are the same.</p>'
+    parts = [(look(DRIVERS.index(name)), DRIVER_WORDS[name]) for name in names]
     bars = [
-        Bar(row, [found[name].mean for name in DRIVERS], f"{sum(each.mean for each in found.values()):+,.2f}")
-        for row, found in drivers.items()
+        Bar(row, [found[name].mean for name in names], figure_text("change", total.mean))
+        for row, (total, found) in differences.items()
     ]
-    return bars_svg(Bars(title, currency, parts, bars, marked=True))
+    rows = [
+        (escape(row), [estimate_html("change", each) for each in (total, *(found[name] for name in names))])
+        for row, (total, found) in differences.items()
+    ]
+    titles = ("policy", "in all", *(DRIVER_WORDS[name] for name in names))
+    return bars_svg(Bars(title, currency, parts, bars, marked=True)) + table(titles, rows)
 
 
-def _heading(answer: Answer, document: Mapping[str, object]) -> str:
-    asked = str(document.get("description", ""))
+def _heading(answer: Answer) -> str:
+    asked = str(answer.asked.get("description", ""))
     runs = f"{answer.runs} run{'' if answer.runs == 1 else 's'} of {answer.days:g} days, seed {answer.seed}"
     return (
         f"<header><h1>{escape(answer.scenario)}</h1><p>{escape(asked)}</p>"
@@ -93,13 +109,14 @@ def _late(each: Verdict) -> str:
 
 
 def _figures(answer: Answer) -> str:
-    titles = ("policy", *TITLES.values(), "saving")
+    titles = ("policy", "cost", "saving", *(TITLES[name] for name in _SHOWN))
     rows = [
         (
             f'<span class="key wide {look(place)}" aria-hidden="true"></span>{escape(each.name)}',
             [
-                *(unbroken(estimate_html(name, each.figures[name])) for name in TITLES),
+                estimate_html("cost", each.figures["cost"]),
                 "-" if each.name == answer.incumbent else unbroken(estimate_html("saving_ratio", each.saving_ratio)),
+                *(unbroken(estimate_html(name, each.figures[name])) for name in _SHOWN),
             ],
         )
         for place, each in enumerate(answer.policies)
@@ -150,28 +167,17 @@ def _drivers(answer: Answer) -> str:
     if not others:
         return ""
     title = f"What drives the difference in cost from {answer.incumbent}"
-    rows = [
-        (
-            escape(each.name),
-            [
-                *(estimate_html("change", each.drivers[name]) for name in DRIVERS),
-                estimate_html("change", each.difference["cost"]),
-            ],
-        )
-        for each in others
-    ]
-    titles = ("policy", *(DRIVER_WORDS.get(name, name) for name in DRIVERS), "in all")
-    return drivers_plot(title, answer.currency, {each.name: each.drivers for each in others}) + table(titles, rows)
+    return drivers_html(title, answer.currency, {each.name: (each.difference["cost"], each.drivers) for each in others})
 
 
 def _day(day: Day) -> Iterator[str]:
     """Replicas that are needed, asked for and ready, by policy; all on one scale."""
     yield f"<h3>A typical day of {escape(day.workload)}: of the first run, the one with the median load; in UTC</h3>"
-    for place, course in enumerate(day.courses):
+    for course in day.courses:
         lines = [
             Line("needed", "load", course.needed, filled=True),
-            Line("asked for", look(place), course.asked),
-            Line("ready", "told", course.ready),
+            Line("asked for", "then", course.asked),
+            Line("ready", "now", course.ready),
         ]
         yield svg(Plot(course.policy, "replicas", day.at_s, lines))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _LEFT = 190
 _ROW, _THICK, _TOP, _FOOT = 30, 18, 6, 24
-_LONGEST_NAME = 26
+_LONGEST_NAME, _WORDS = 26, 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def bars_svg(plot: Bars) -> str:
         (sum(min(0.0, each) for each in bar.values), sum(max(0.0, each) for each in bar.values)) for bar in plot.bars
     ]
     ticks = _ticks(min(low for low, _ in ends), max(high for _, high in ends))
-    x = Scale(ticks[0].at, ticks[-1].at, _LEFT, WIDTH - RIGHT - 20)
+    x = Scale(ticks[0].at, ticks[-1].at, _LEFT, WIDTH - RIGHT - _WORDS)
     height = _TOP + _ROW * len(plot.bars) + _FOOT
     drawn = [
         *(_upright(x(tick.at), tick.label, height) for tick in ticks),

@@ -5,11 +5,10 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from simulations.report.answer_page import DRIVER_WORDS, drivers_plot, look
-from simulations.report.estimates import TITLES, around, estimate_html, figure_text, range_text
+from simulations.report.answer_page import drivers_html, look
+from simulations.report.estimates import TITLES, around, estimate_html, figure_text, saving_text
 from simulations.report.frame import card, framed, table, unbroken
 from simulations.report.points import Point, Scatter, scatter_svg
-from simulations.whatif.answer import DRIVERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,12 +25,11 @@ def compare_page(found: Comparison) -> str:
         f'<section class="cards" aria-label="Savings">{"".join(_cards(found))}</section>',
         _changes(found),
         scatter_svg(_cost_against_late(found)),
-        drivers_plot(
+        drivers_html(
             "What drives the difference in cost",
             found.before.currency,
-            {pair.name: pair.drivers for pair in found.policies},
+            {pair.name: (pair.figures["cost"].change, pair.drivers) for pair in found.policies},
         ),
-        _drivers(found),
         *(text for pair in found.policies for text in _pair(pair)),
     ]
     return framed(f"Compare: {found.before.scenario}, {found.after.scenario}", parts)
@@ -61,10 +59,7 @@ def _cards(found: Comparison) -> Iterator[str]:
             f"Cost of {escape(pair.name)}",
             f"{figure_text('cost', cost.before.mean)} <span class=arrow>&rarr;</span>"
             f" {figure_text('cost', cost.after.mean)}",
-            unbroken(
-                f"saves {figure_text('saving_ratio', pair.saving_ratio.mean)}"
-                f" ({range_text('saving_ratio', pair.saving_ratio)})"
-            ),
+            unbroken(saving_text(pair.saving_ratio)),
         )
 
 
@@ -102,20 +97,6 @@ def _cost_against_late(found: Comparison) -> Scatter:
     legend = [(look(place), pair.name) for place, pair in enumerate(found.policies)]
     title = "Cost against late share; ringed: after"
     return Scatter(title, f"cost in {found.before.currency}", "late, % of the load", points, legend)
-
-
-def _drivers(found: Comparison) -> str:
-    rows = [
-        (
-            escape(pair.name),
-            [
-                *(estimate_html("change", pair.drivers[name]) for name in DRIVERS),
-                estimate_html("change", pair.figures["cost"].change),
-            ],
-        )
-        for pair in found.policies
-    ]
-    return table(("policy", *(DRIVER_WORDS[name] for name in DRIVERS), "in all"), rows)
 
 
 def _pair(pair: Pair) -> Iterator[str]:

@@ -14,6 +14,7 @@ STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 1080px; padding: 28px 24px 64px; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
+h1, h3, p { overflow-wrap: anywhere; }
 h1 { font-size: 26px; margin: 0 0 4px; }
 h2 { font-size: 20px; margin: 44px 0 6px; padding-top: 18px; border-top: 1px solid var(--rule); }
 h3 { font-size: 16px; margin: 26px 0 6px; }
@@ -25,7 +26,7 @@ a { color: var(--then); }
 .card .name { color: var(--soft); font-size: 13px; }
 .card .big { white-space: nowrap; font-size: 20px; font-weight: 650; line-height: 1.25; }
 .card .big .arrow { color: var(--soft); font-weight: 400; }
-.card .more { font-size: 13px; color: var(--soft); }
+.card .more { font-size: 13px; color: var(--soft); overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: 6px 10px; text-align: right; border-bottom: 1px solid var(--rule); vertical-align: top;
@@ -34,7 +35,7 @@ th { font-weight: 600; }
 thead th { color: var(--soft); font-size: 13px; white-space: normal; }
 th[scope=row], thead th:first-child { text-align: left; }
 th[scope=row] { white-space: normal; overflow-wrap: anywhere; min-width: 8em; }
-td .range { display: block; font-size: 12px; color: var(--soft); }
+td .range, th .range { font-weight: 400; display: block; font-size: 12px; color: var(--soft); }
 td.text { text-align: left; white-space: normal; }
 .verdict { font-size: 17px; margin: 8px 0; }
 .now-text { color: var(--now); }

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from simulations.sweep.grid import Row, Sweep
     from simulations.sweep.vary import Scalar, Vary
 
-SHOWN = ("cost", "late_ratio", "unserved_ratio", "replicas", "churn_per_day")
+SHOWN = ("cost", "late_ratio", "unserved_ratio", "replicas")
 _ALONG = (("cost", 1.0), ("late_ratio", 100.0))
-_PERCENT = 100.0
+_PERCENT, _MOST_CARDS = 100.0, 8
 
 
 def sweep_page(sweep: Sweep) -> str:
@@ -37,8 +37,11 @@ def sweep_page(sweep: Sweep) -> str:
 
 def marks(row: Row) -> str:
     """What a row is among those of its world, in words."""
-    words = [*(["cheapest that keeps its objective"] if row.cheapest else []), *(["Pareto"] if row.front else [])]
-    return ", ".join(words)
+    return ", ".join([*([_cheapest(row)] if row.cheapest_at else []), *(["Pareto"] if row.front else [])])
+
+
+def _cheapest(row: Row) -> str:
+    return f"cheapest at {' and '.join(f'{each * _PERCENT:g} %' for each in row.cheapest_at)} late"
 
 
 def kept(row: Row) -> str:
@@ -58,11 +61,12 @@ def _heading(sweep: Sweep) -> str:
 
 
 def _cards(sweep: Sweep) -> Iterator[str]:
-    for row in [each for each in sweep.rows if each.cheapest][:4]:
+    found = [(objective, row) for row in sweep.rows for objective in row.cheapest_at]
+    for objective, row in sorted(found, key=lambda each: each[0])[:_MOST_CARDS]:
         cost, late = row.verdict.figures["cost"], estimate_text("late_ratio", row.verdict.figures["late_ratio"])
-        more = f"{range_text('cost', cost)}; {late} late; {_place(row.varied)}"
+        more = f"{range_text('cost', cost)}; {late} late; {_place(row.own)}"
         yield card(
-            f"Cheapest that keeps its objective: {escape(row.verdict.name)}",
+            unbroken(f"Cheapest at {objective * _PERCENT:g} % late: {escape(row.verdict.name)}"),
             f"{figure_text('cost', cost.mean)} {escape(sweep.currency)}",
             unbroken(escape(more)),
         )
@@ -73,21 +77,15 @@ def _place(varied: Sequence[tuple[str, Scalar]]) -> str:
 
 
 def _table(sweep: Sweep) -> str:
-    titles = (
-        "policy",
-        *(escape(each.name) for each in sweep.places),
-        *(TITLES[name] for name in SHOWN),
-        "keeps its objective",
-        "",
-    )
+    places = (escape(each.name).replace(".", ".<wbr>") for each in sweep.places)
+    titles = ("policy", *places, *(TITLES[name] for name in SHOWN), "keeps its objective")
     rows = [
         (
-            escape(row.verdict.name),
+            f'{escape(row.verdict.name)}<span class="range">{unbroken(escape(marks(row)))}</span>',
             [
                 *(escape(scalar_text(value)) for _, value in row.varied),
                 *(unbroken(estimate_html(name, row.verdict.figures[name])) for name in SHOWN),
                 kept(row),
-                f"<b>{escape(marks(row))}</b>",
             ],
         )
         for row in sweep.rows
@@ -102,7 +100,8 @@ def _reading() -> str:
         " <code>capacity.commitments</code> are choices, everything else that varies is the world. A row is on the"
         " <b>Pareto</b> front when no other row of its world is cheaper without being later, nor less late without"
         " being dearer. It keeps its objective when its mean late share is within what its policy asks for;"
-        " <b>unsure</b>: the 95 % interval says no more than that.</p></details>"
+        " <b>unsure</b>: its 95 % interval is not wholly on that side. <b>Cheapest at</b> a late share: no cheaper row"
+        " of its world is within it.</p></details>"
     )
 
 
@@ -110,12 +109,12 @@ def _cost_against_late(sweep: Sweep) -> Scatter:
     names = list(dict.fromkeys(row.verdict.name for row in sweep.rows))
     points = [
         Point(
-            f"{row.verdict.name}, {_place(row.varied)}",
+            f"{row.verdict.name}, {_place(row.own)}",
             look(names.index(row.verdict.name)),
             around(row.verdict.figures["cost"]),
             around(row.verdict.figures["late_ratio"], _PERCENT),
             ringed=row.front,
-            tag=f"{row.verdict.name}, cheapest" if row.cheapest else "",
+            tag=_cheapest(row) if row.cheapest_at else "",
         )
         for row in sweep.rows
     ]

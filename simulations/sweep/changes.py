@@ -52,7 +52,9 @@ def _of_mappings(
 
 def _by_name(entries: Sequence[object]) -> dict[str, object] | None:
     """The entries of a list under their names; None where one has none, or two have the same."""
-    named = {str(each["name"]): each for each in entries if isinstance(each, dict) and "name" in each}
+    named: dict[str, object] = {
+        str(each["name"]): each for each in entries if isinstance(each, dict) and "name" in each
+    }
     return named if len(named) == len(entries) else None
 
 

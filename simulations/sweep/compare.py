@@ -177,7 +177,11 @@ def compared(before: Side, after: Side) -> Comparison:
         paired=int(common.size) if paired else None,
         notes=tuple(_notes(before, after, common.size if paired else None, matched)),
         policies=tuple(
-            _pair(name, _columns(before_runs, one), _columns(after_runs, other), paired=paired)
+            _pair(
+                name,
+                *_at_one_price(_columns(before_runs, one), _columns(after_runs, other), before.days, after.days),
+                paired=paired,
+            )
             for name, one, other in matched
         ),
         changes=_changes(before, after),
@@ -198,6 +202,23 @@ def _only(runs: Runs, number: Any) -> Runs:  # noqa: ANN401 - an array of run nu
 
 def _columns(runs: Runs, place: int) -> dict[str, FloatArray]:
     return dict(zip(COLUMNS, runs.values[:, place], strict=True))
+
+
+def _at_one_price(
+    before: dict[str, FloatArray], after: dict[str, FloatArray], before_days: float, after_days: float
+) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+    """Both with the driver `replicas` at what a replica costs before; the rest of it is a matter of the driver `price`.
+
+    Each scenario's own drivers take its own price of a replica, which would count a dearer one as more replicas.
+    """
+    replica_days = float(before["replicas"].mean()) * before_days
+    price = float(before["driver:replicas"].mean()) / replica_days if replica_days else 0.0
+    made = []
+    for own, days in ((before, before_days), (after, after_days)):
+        at_price = own["replicas"] * days * price
+        rest = own["driver:price"] + own["driver:replicas"] - at_price
+        made.append(own | {"driver:replicas": at_price, "driver:price": rest})
+    return made[0], made[1]
 
 
 def _notes(before: Side, after: Side, paired: int | None, matched: Sequence[tuple[str, int, int]]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -24,15 +24,16 @@ class Row:
     """One policy of one variant, and what it is among the rows of the same world."""
 
     varied: tuple[tuple[str, Scalar], ...]
+    own: tuple[tuple[str, Scalar], ...]  # without the varied places of other policies
     verdict: Verdict
     objective: float  # late share
-    cheapest: bool = False  # of those that keep their objective
+    cheapest_at: tuple[float, ...] = ()  # objectives that no cheaper row keeps; those that some row's policy has
     front: bool = False  # none is cheaper without being later, or less late without being dearer: the Pareto front
 
     @property
     def keeps(self) -> bool:
         """Whether the mean late share is within the objective."""
-        return self.verdict.figures["late_ratio"].mean <= self.objective
+        return _late(self) <= self.objective
 
     @property
     def sure(self) -> bool:
@@ -76,9 +77,9 @@ def sweep_of(
     of one world, as a policy is not cheaper because less load came.
     """
     rows = [
-        Row(variant.varied, verdict, policy.objective.late)
+        Row(variant.varied, _own(variant, places, number), verdict, policy.objective.late)
         for variant, scenario, answer in zip(variants, scenarios, answers, strict=True)
-        for policy, verdict in zip(scenario.policies, answer.policies, strict=True)
+        for number, (policy, verdict) in enumerate(zip(scenario.policies, answer.policies, strict=True))
     ]
     world = {each.name for each in places if not _chosen(each.path)}
     return Sweep(
@@ -90,12 +91,21 @@ def sweep_of(
     )
 
 
+def _own(variant: Variant, places: Sequence[Vary], policy: int) -> tuple[tuple[str, Scalar], ...]:
+    """What varies for the policy at a place: all but what is varied in other policies."""
+    return tuple(
+        each
+        for each, place in zip(variant.varied, places, strict=True)
+        if place.path[0] != "policies" or place.path[1] == policy
+    )
+
+
 def _chosen(path: Location) -> bool:
     return any(path[: len(prefix)] == prefix for prefix in _CHOSEN)
 
 
 def _marked(rows: Sequence[Row], world: set[str]) -> list[Row]:
-    """The rows, the cheapest that keep their objective and the fronts marked."""
+    """The rows, with the cheapest that keep an objective and the fronts marked."""
 
     def world_of(place: int) -> str:
         return repr([value for name, value in rows[place].varied if name in world])
@@ -103,13 +113,27 @@ def _marked(rows: Sequence[Row], world: set[str]) -> list[Row]:
     marked = list(rows)
     for _, places in groupby(sorted(range(len(rows)), key=world_of), key=world_of):
         same = list(places)
-        keeping = [place for place in same if rows[place].keeps]
-        cheapest = min(keeping, key=lambda place: _cost(rows[place]), default=None)
+        best = _cheapest(rows, same)
         for place in same:
             row = rows[place]
+            at = tuple(objective for objective, winner in best.items() if winner == place)
             front = not any(_dominates(rows[other], row) for other in same)
-            marked[place] = Row(row.varied, row.verdict, row.objective, place == cheapest, front)
+            marked[place] = replace(row, cheapest_at=at, front=front)
     return marked
+
+
+def _cheapest(rows: Sequence[Row], same: Sequence[int]) -> dict[float, int]:
+    """The place of the cheapest row for each objective that rows of one world have, where some row keeps it."""
+    best = {}
+    for objective in sorted({rows[place].objective for place in same}):
+        keeping = [place for place in same if _late(rows[place]) <= objective]
+        if keeping:
+            best[objective] = min(keeping, key=lambda place: _cost(rows[place]))
+    return best
+
+
+def _late(row: Row) -> float:
+    return row.verdict.figures["late_ratio"].mean
 
 
 def _cost(row: Row) -> float:
@@ -129,7 +153,7 @@ def _plain(row: Row) -> dict[str, object]:
         "objective": row.objective,
         "keeps_objective": row.keeps,
         "sure": row.sure,
-        "cheapest": row.cheapest,
+        "cheapest_at": list(row.cheapest_at),
         "pareto": row.front,
         "figures": {name: asdict(each) for name, each in verdict.figures.items()},
         "cost_by_capacity_type": {name: asdict(each) for name, each in verdict.cost_by_capacity_type.items()},
@@ -142,9 +166,10 @@ def table_rows(sweep: Sweep) -> Iterable[list[object]]:
     """Yield rows as a spreadsheet has them: titles, then places, policy, marks, and each figure with its interval."""
     names = list(sweep.rows[0].verdict.figures)
     titles = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
-    yield [*(each.name for each in sweep.places), "policy", "keeps_objective", "sure", "cheapest", "pareto", *titles]
+    yield [*(each.name for each in sweep.places), "policy", "keeps_objective", "sure", "cheapest_at", "pareto", *titles]
     for row in sweep.rows:
         figures = (row.verdict.figures[name] for name in names)
         numbers = [number for each in figures for number in (each.mean, each.low, each.high)]
-        marks = [str(each).lower() for each in (row.keeps, row.sure, row.cheapest, row.front)]
-        yield [*(value for _, value in row.varied), row.verdict.name, *marks, *numbers]
+        keeps, sure, front = (str(each).lower() for each in (row.keeps, row.sure, row.front))
+        at = " ".join(map(str, row.cheapest_at))
+        yield [*(value for _, value in row.varied), row.verdict.name, keeps, sure, at, front, *numbers]

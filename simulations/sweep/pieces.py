@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PIECE_LANE_STEPS = 20_000_000  # of plain rules, about two seconds
 FORECASTING = 500  # times as long as a plain rule takes a policy that forecasts
 _NO_MATTER = ("name", "description", "runs")  # of a scenario, to any one of its runs
+_NO_FIGURES = ("audit", "report")  # folders whose code no answer depends on
 _NUMBERS = ("numba", "numpy", "scikit-learn", "scipy")
 
 
@@ -41,6 +42,11 @@ class Piece:
     runs: range
     key: str
     edition: str
+
+    @property
+    def size(self) -> float:
+        """How long it takes, as a share of about two seconds."""
+        return len(self.runs) * _steps_of_run(self.scenario) / PIECE_LANE_STEPS
 
 
 def pieces_of(variants: Sequence[tuple[Scenario, Inputs]]) -> list[Piece]:
@@ -70,19 +76,25 @@ def runs_of(piece: Piece) -> Runs:
 def edition() -> str:
     """What computes: a digest of the code of `policies` and `simulations`, and of the libraries that count."""
     digest = hashlib.sha256()
-    for package in (policies, simulations):
-        for folder in package.__path__:
-            for path in sorted(Path(folder).rglob("*.py")):
-                digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
+    for folder in (Path(each) for package in (policies, simulations) for each in package.__path__):
+        for path in sorted(folder.rglob("*.py")):
+            place = path.relative_to(folder)
+            if place.parts[0] not in _NO_FIGURES:
+                digest.update(f"{place}\0".encode() + path.read_bytes())
     for name in _NUMBERS:
         digest.update(f"{name}=={version(name)}\0".encode())
     return digest.hexdigest()
 
 
 def _cut(scenario: Scenario) -> Iterable[range]:
-    rules = sum(FORECASTING if rule.replicas in ("predictive", "reactive") else 1 for rule in scenario.policies)
-    at_once = max(1, PIECE_LANE_STEPS // (scenario.steps * rules * len(scenario.workloads)))
+    at_once = max(1, PIECE_LANE_STEPS // _steps_of_run(scenario))
     return (range(first, min(first + at_once, scenario.runs)) for first in range(0, scenario.runs, at_once))
+
+
+def _steps_of_run(scenario: Scenario) -> int:
+    """Steps of all lanes of one run, those of forecasting policies counted as often as they take longer."""
+    rules = sum(FORECASTING if rule.replicas in ("predictive", "reactive") else 1 for rule in scenario.policies)
+    return scenario.steps * rules * len(scenario.workloads)
 
 
 def _key(scenario: Scenario, inputs: str, runs: range) -> str:
@@ -94,7 +106,7 @@ def _key(scenario: Scenario, inputs: str, runs: range) -> str:
 
 def _digest(inputs: Inputs) -> str:
     digest = hashlib.sha256()
-    for held in (inputs.loads, inputs.spot):
+    for kind, held in (("load", inputs.loads), ("spot", inputs.spot)):
         for name, load in sorted(held.items()):
-            digest.update(f"{name}\0{load.at_s.size}\0".encode() + load.at_s.tobytes() + load.value.tobytes())
+            digest.update(f"{kind}\0{name}\0{load.at_s.size}\0".encode() + load.at_s.tobytes() + load.value.tobytes())
     return digest.hexdigest()

@@ -25,7 +25,10 @@ class WorkersLost(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """Processes of this machine: as many as `jobs`; all cores without. One job runs in this very process."""
+    """Processes of this machine: as many as `jobs`, all cores without, and no more than there are tasks.
+
+    A single one is this very process.
+    """
 
     jobs: int | None = None
 
@@ -68,19 +71,19 @@ def spread(work: Callable[[Given], Made], tasks: Sequence[Given], over: Cores | 
 def _parallel(
     work: Callable[[Given], Made], numbered: Sequence[tuple[int, Given]], over: Cores | Cluster
 ) -> Iterator[tuple[int, Made]]:
-    with _config(over):
-        # One task at a time: what is done is stored at once, and a lost worker takes one task with it.
-        run = Parallel(return_as="generator_unordered", batch_size=1)
+    with _config(over, len(numbered)):
+        # Short tasks are sent together, a second's worth at most, which is what a lost worker takes with it.
+        run = Parallel(return_as="generator_unordered", batch_size="auto")
     yield from run(delayed(_worked)(_Sent(work, number, given)) for number, given in numbered)
 
 
-def _config(over: Cores | Cluster) -> parallel_config:
+def _config(over: Cores | Cluster, tasks: int) -> parallel_config:
     match over:
         case Cluster(client):
             return parallel_config(backend="dask", client=client)
         case Cores():
             # Arrays are not handed over as read-only files: compiled code would be compiled again for those.
-            return parallel_config(backend="loky", n_jobs=over.number, max_nbytes=None)
+            return parallel_config(backend="loky", n_jobs=min(over.number, tasks), max_nbytes=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,7 @@ class Answer:
     incumbent: str
     policies: tuple[Verdict, ...]
     by_run: Runs
+    asked: Mapping[str, object]  # the scenario as plain values
 
     def document(self) -> dict[str, object]:
         """As plain JSON values; the keys are stable."""
@@ -115,6 +116,7 @@ class Answer:
                 "policies": list(self.by_run.policies),
                 "columns": {name: self.by_run.column(name).tolist() for name in COLUMNS},
             },
+            "document": dict(self.asked),
         }
 
 
@@ -131,6 +133,7 @@ def summary(scenario: Scenario, runs: Runs) -> Answer:
         incumbent=runs.policies[incumbent],
         policies=verdicts,
         by_run=runs,
+        asked=scenario.document(),
     )
 
 

@@ -90,6 +90,7 @@ class Course(NamedTuple):
     room: Rooms  # replicas that may stand; REFUSED: all may, and none is started [pool, lane, step]
     key: Keys  # of the draws of start-ups [lane]
     paid: IntArray  # written: replicas whose place is paid [pool, lane, step]
+    serving: IntArray  # written: replicas that are ready [lane, step]; without lanes nobody asks for them
     first_scored: int
     told: IntArray  # replicas wanted by pool, of the mix TOLD, at the one step that is run [lane, pool]
 
@@ -117,7 +118,8 @@ def _run(site: Site, standing: Standing, course: Course, steps: tuple[int, int],
     held, ready, due, lost = standing.held, standing.ready, standing.due, standing.lost
     kept, kept_step, kept_ends = standing.kept, standing.kept_step, standing.kept_ends
     backlog, sums = standing.backlog, standing.sums
-    target, demand, room, places_paid = course.target, course.demand, course.room, course.paid
+    target, demand, room = course.target, course.demand, course.room
+    places_paid, serving = course.paid, course.serving
     width, places = due.shape[2], kept.shape[2]
     for lane in range(demand.shape[0]):
         for step in range(steps[0], steps[1]):
@@ -180,6 +182,8 @@ def _run(site: Site, standing: Standing, course: Course, steps: tuple[int, int],
                     kept_ends[lane, pool, 0], kept_ends[lane, pool, 1] = first, last + 1
                 places_paid[pool, lane, step] = paid
 
+            if lane < serving.shape[0]:
+                serving[lane, step] = able
             load = demand[lane, step]
             in_time = able * capacity * limit
             if patience_steps < 0:

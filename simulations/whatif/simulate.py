@@ -11,6 +11,7 @@ from simulations.whatif import physics
 from simulations.whatif.answer import COLUMNS, Runs, merged
 from simulations.whatif.costs import Spent, columns
 from simulations.whatif.demand import arriving
+from simulations.whatif.hedging import Hedged
 from simulations.whatif.luck import STARTS, key
 from simulations.whatif.offers import list_price, places
 from simulations.whatif.physics import Course, Site, Standing
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 BLOCK_LANE_STEPS = 2_000_000  # of one workload under one policy; any other number gives the same answer
 
+_NOBODY_ASKS = np.zeros((0, 0), np.int64)
 _MIXES = {
     "on-demand": physics.ON_DEMAND,
     "spot": physics.SPOT,
@@ -62,15 +64,45 @@ class _Block(NamedTuple):
     targets: dict[object, IntArray]  # of what was decided already
 
 
-def _block(scenario: Scenario, inputs: Inputs, runs: range, progress: Callable[[int], None] | None) -> Runs:
+class Followed(NamedTuple):
+    """One workload under one policy in one run: replicas at each step, `[step]`."""
+
+    policy: Policy
+    asked: IntArray
+    ready: IntArray
+
+
+def followed(scenario: Scenario, inputs: Inputs, run: int) -> list[tuple[Arriving, list[Followed]]]:
+    """What one run looks like: for each workload its load, and what each policy makes of it.
+
+    Raises WhatIfError as `answered` does.
+    """
+    block = _met(scenario, inputs, range(run, run + 1))
+    return [
+        (load, [_followed(scenario, policy, place, block) for policy in scenario.policies])
+        for place, load in enumerate(block.loads)
+    ]
+
+
+def _followed(scenario: Scenario, policy: Policy, place: int, block: _Block) -> Followed:
+    ready = np.zeros((1, scenario.steps), np.int64)
+    _spent(scenario, policy, place, block, ready)
+    return Followed(policy, _target(scenario, policy, place, block)[0], ready[0])
+
+
+def _met(scenario: Scenario, inputs: Inputs, runs: range) -> _Block:
     workloads = range(len(scenario.workloads))
-    block = _Block(
+    return _Block(
         runs,
         [arriving(scenario, place, inputs.loads, runs) for place in workloads],
         rooms(scenario, inputs.spot, runs),
         [np.array([key(scenario.seed, run, STARTS, place) for run in runs], np.uint64) for place in workloads],
         {},
     )
+
+
+def _block(scenario: Scenario, inputs: Inputs, runs: range, progress: Callable[[int], None] | None) -> Runs:
+    block, workloads = _met(scenario, inputs, runs), range(len(scenario.workloads))
     incumbent = scenario.policies[scenario.incumbent_index]
     prices = [list_price(places(scenario, incumbent, workload)) for workload in scenario.workloads]
     values = np.zeros((len(COLUMNS), len(scenario.policies), len(runs)))
@@ -84,8 +116,8 @@ def _block(scenario: Scenario, inputs: Inputs, runs: range, progress: Callable[[
     return Runs(tuple(policy.name for policy in scenario.policies), np.array(runs, np.int64), values)
 
 
-def _spent(scenario: Scenario, policy: Policy, place: int, block: _Block) -> Spent:
-    """Run one workload under one policy."""
+def _spent(scenario: Scenario, policy: Policy, place: int, block: _Block, ready: IntArray = _NOBODY_ASKS) -> Spent:
+    """Run one workload under one policy; `ready` is written where it has lanes, `[run, step]`."""
     workload, load = scenario.workloads[place], block.loads[place]
     used = places(scenario, policy, workload)
     site = _site(scenario, policy, workload)
@@ -97,8 +129,14 @@ def _spent(scenario: Scenario, policy: Policy, place: int, block: _Block) -> Spe
     standing = Standing.empty(site, len(block.runs))
     nobody = np.zeros((0, 0), np.int64)
     room = block.rooms if len(chosen) == len(all_pools) else block.rooms[chosen]
-    course = Course(target, load.demand, room, block.keys[place], paid, scenario.warmup_steps, nobody)
-    physics.run(site, standing, course, range(scenario.steps))
+    course = Course(target, load.demand, room, block.keys[place], paid, ready, scenario.warmup_steps, nobody)
+    if policy.mix == "foresail":
+        prices = np.array([each.replica_price for each in used])
+        startup_s = Power.of(workload, policy, scenario).usual_startup_s
+        hedger = Hedged(site, prices, startup_s=startup_s, objective=policy.objective.late)
+        hedger.run(standing, course, start_s=load.start_s, step_s=scenario.step)
+    else:
+        physics.run(site, standing, course, range(scenario.steps))
     return Spent(workload, used, paid[:, :, scenario.warmup_steps :], standing.sums)
 
 
