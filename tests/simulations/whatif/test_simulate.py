@@ -101,6 +101,40 @@ def test_cost_is_the_sum_of_its_types_and_of_its_drivers() -> None:
         assert of_difference == pytest.approx(verdict.difference["cost"].mean, abs=1e-9)
 
 
+HEDGED = scenario(
+    runs=3,
+    days=0.5,
+    step="5m",
+    sync="5m",
+    workloads=[workload({"generate": {"level": 6, "daily": {}}}, replica={"startup": [{"share": 1, "time": "5m"}]})],
+    policies=[
+        {"name": "on-demand", "replicas": "hpa:0.70"},
+        {"name": "spot", "replicas": "hpa:0.70", "mix": "spot"},
+        {"name": "hedged", "replicas": "hpa:0.70", "mix": "foresail", "objective": {"late": "1%"}},
+        {"name": "refused", "replicas": "hpa:0.70", "mix": "foresail", "pools": ["spot", "none"]},
+    ],
+    capacity={
+        "pools": [
+            ON_DEMAND,
+            SPOT,
+            {**SPOT, "name": "other", "zone": "b", "price": 0.5},
+            {**ON_DEMAND, "name": "none", "most": 0},
+        ],
+    },
+    faults={"spot": {"spells": {"up": "2h", "down": "40m"}}},
+)
+
+
+def test_the_hedger_of_the_daemon_is_a_mix() -> None:
+    made = answered(HEDGED, Inputs())
+    np.testing.assert_array_equal(answered(HEDGED, Inputs(), runs=range(2, 3)).values[:, :, 0], made.values[:, :, 2])
+    unserved, cost = (made.column(name).mean(axis=1) for name in ("unserved_ratio", "cost"))
+    assert cost[2] < 0.9 * cost[0]
+    assert unserved[2] < 0.5 * unserved[1]
+    assert made.column("cost:on-demand")[2].min() > 0
+    assert made.column("cost:on-demand")[3].max() == 0  # of pools that take no replica
+
+
 def test_policies_meet_the_same_luck() -> None:
     twice = CHANCE.model_copy(
         update={"policies": tuple(CHANCE.policies[2].model_copy(update={"name": name}) for name in ("a", "b"))}
