@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from simulations.backtest import Aim, plan_of
@@ -12,9 +16,12 @@ from simulations.scenario import Scenario as Backtested
 from simulations.serving import Serving
 from simulations.whatif.answer import COSTS, DRIVERS, merged, summary
 from simulations.whatif.demand import WhatIfError, arriving
-from simulations.whatif.inputs import Inputs
+from simulations.whatif.inputs import Inputs, read_inputs
 from simulations.whatif.simulate import answered
 from tests.simulations.whatif.builders import ON_DEMAND, SPOT, scenario, workload
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NOISY = {"generate": {"level": 50, "daily": {}, "noise": {"sigma": 0.1, "correlation": "10m"}}}
 OUTAGE = [{"metricsOutage": {"after": "6h", "lasts": "1h"}}]
@@ -155,3 +162,16 @@ def test_a_forecasting_rule_needs_steps_that_it_can_follow() -> None:
         WhatIfError, match="decides every 30 s on a load at most 120 s old: make step a multiple of 30s"
     ):
         answered(asked, Inputs())
+
+
+def test_a_file_of_zeros_and_ones_tells_whether_there_is_spot(tmp_path: Path) -> None:
+    hours = np.arange(25)
+    columns = (pa.array(["a"] * 25), pa.array(hours * 3600), pa.array((hours % 6 > 0).astype(np.int64)))
+    pq.write_table(pa.table(list(columns), names=["trace", "timestamp", "value"]), tmp_path / "spot.parquet")
+    asked = scenario(
+        policies=[{"name": "spot", "replicas": "fixed:20", "mix": "spot"}],
+        capacity={"pools": [SPOT]},
+        faults={"spot": {"trace": {"file": "spot.parquet"}}},
+    )
+    made = answered(asked, read_inputs(asked, tmp_path))
+    assert made.column("cost")[0, 0] == pytest.approx(20 * 20 * 0.4)  # 4 of 24 hours without
