@@ -78,8 +78,8 @@ def replicas_on(path: Path, at_s: FloatArray) -> tuple[IntArray, BoolArray]:
         held = f"{times_s[0]:.15g} to {times_s[-1]:.15g}" if times_s.size else "no value"
         raise SpotTraceError(f"{path}: holds {held}; the availability is of {at_s[0]:.15g} to {at_s[-1]:.15g}")
     if (value < 0).any():
-        row = int(np.argmax(load.value < 0))
-        raise SpotTraceError(f"{path}: column {VALUE}, row {row + 1}: {load.value[row]:g} replicas are less than none")
+        bad = int(np.argmax(load.value < 0))
+        raise SpotTraceError(f"{path}: column {VALUE}, row {bad + 1}: {load.value[bad]:g} replicas are less than none")
     row = np.searchsorted(times_s, at_s, side="right") - 1
     inside = (row >= 0) & (at_s <= times_s[-1])
     return np.ceil(value[np.maximum(row, 0)] - 1e-9).astype(np.int64), inside
