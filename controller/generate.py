@@ -13,6 +13,7 @@ from controller.settings import PREFIX, Setting, Settings, catalogue
 from dashboards import fleet
 from policies.signals import EXPORTED, Counter, Gauge, Histogram, Metric
 from policies.spec import WorkloadPolicy
+from simulations.whatif.document import Scenario
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,6 +38,17 @@ How values are written:
 - *cron*: five fields, minute, hour, day of month, month and day of week, as Debian's cron reads them. A beginning that
   the clocks skip in spring happens right after the skip, and one in the hour repeated in autumn happens once; where the
   minute or the hour begins with `*`, the clock is followed as it goes. Durations are elapsed time on such days too.
+"""
+
+_SCENARIO_HEAD = """\
+# Scenario
+
+<!-- Rendered by `make generate` from simulations/whatif. -->
+
+A scenario is a what-if question: `foresail simulate FILE` answers it, and `foresail sweep FILE --vary PATH=VALUES`
+answers it in many variants. [What if](../whatif.md) tells how to ask, and what is modelled. Unknown fields are errors,
+and all problems of a file are told at once. Values are written as in a [policy](policy.md). All prices are in one
+currency; all times `after` count from the first scored step.
 """
 
 _METRICS_HEAD = """\
@@ -101,6 +113,13 @@ def policy_reference() -> str:
     return "\n".join([_POLICY_HEAD, *(_rendered(section) for section in sections)])
 
 
+def scenario_reference() -> str:
+    """Render the reference of `Scenario`, one table for each object in it."""
+    schema = Scenario.model_json_schema()
+    sections = _sections("", schema, definitions=schema["$defs"])
+    return "\n".join([_SCENARIO_HEAD, *(_rendered(section) for section in sections)])
+
+
 def metrics_reference() -> str:
     """Render the reference of the exported metrics, in the order of the catalogue."""
     return _METRICS_HEAD + "".join(f"{_metric_row(metric)}\n" for metric in EXPORTED)
@@ -118,6 +137,7 @@ def settings_reference() -> str:
 # Whoever adds a rendered file adds its path and its function here.
 GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/policy.md": policy_reference,
+    "docs/reference/scenario.md": scenario_reference,
     "docs/reference/metrics.md": metrics_reference,
     "docs/reference/settings.md": settings_reference,
     "alerts/foresail.rules.yaml": rules.render,
@@ -213,7 +233,7 @@ def _plain_type(schema: Schema) -> str:
 
 def _default(schema: Schema) -> str:
     match schema.get("default"):
-        case None | [] | {}:
+        case None | [] | {} | "":
             return ""
         case _ if "$ref" in schema:
             return ""

@@ -19,7 +19,7 @@ def parse_policies(text: str, *, source: str) -> tuple[WorkloadPolicy, ...]:
     Raises:
         PolicyError: with every problem of the text; after a fault of syntax the rest of the text is unread.
     """
-    documents, problems = _documents(text, source)
+    documents, problems = yaml_documents(text, source)
     try:
         policies = policies_from(documents, source=source)
     except PolicyError as error:
@@ -74,7 +74,8 @@ def file_text(file: Path) -> str:
         raise PolicyError([Problem(str(file), "", f"is not UTF-8 at byte {error.start}; save it as UTF-8")]) from error
 
 
-def _documents(text: str, source: str) -> tuple[list[object], list[Problem]]:
+def yaml_documents(text: str, source: str) -> tuple[list[object], list[Problem]]:
+    """The documents of a YAML text, and what is wrong with it as YAML, keys that stand twice among it."""
     documents: list[object] = []
     problems: list[Problem] = []
     try:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from controller.errors import ForesailError
 from policies.mix.model import NO_LIMIT
 from policies.problems import nearest
-from simulations.load_file import read_load
+from simulations.load_file import Load, read_load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +55,15 @@ def read_availability(path: Path, traces: Sequence[str], *, step_s: float) -> Av
     grid_s = np.arange(begin_s, end_s + step_s / 2, step_s)
     rows = [value[np.searchsorted(at_s, grid_s, side="right") - 1] for at_s, value in series]
     return Availability(grid_s, np.stack(rows))
+
+
+def every_trace(path: Path) -> dict[str, Load]:
+    """All traces of a file with the times of their own rows. Raises SpotTraceError as `read_availability` does."""
+    table = _table(path)
+    names = [str(name) for name in pc.unique(table.column(TRACE)).to_pylist()]
+    return {
+        name: Load(at_s, value.astype(np.float64)) for name in names for at_s, value in [_series(path, name, table)]
+    }
 
 
 def replicas_on(path: Path, at_s: FloatArray) -> tuple[IntArray, BoolArray]:

@@ -52,6 +52,9 @@ SUBCOMMANDS = {
     "backtest": Lazy(
         "controller.cli.backtest:backtest", "Put policies side by side on recorded loads: cost, late share, churn."
     ),
+    "simulate": Lazy("controller.cli.simulate:simulate", "Ask what if: policies side by side under a scenario."),
+    "sweep": Lazy("controller.cli.sweep:sweep", "Answer a what-if scenario in many variants, on all cores or on Dask."),
+    "compare": Lazy("controller.cli.compare:compare", "Put two what-if answers beside each other."),
     "forecast": Lazy("controller.cli.forecast:app", "Measure forecasts on load files."),
     "mix": Lazy("controller.cli.mix:app", "Plan committed, on-demand and spot capacity."),
     "demo": Lazy("controller.cli.demo:demo", "See Foresail scale simulated model servers on this machine."),

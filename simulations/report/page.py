@@ -11,8 +11,8 @@ from simulations.audit.autoscaler import About, per_cent
 from simulations.audit.document import time_text
 from simulations.report.axes import moment_text
 from simulations.report.charts import svg
+from simulations.report.frame import card, framed, table, unbroken
 from simulations.report.plots import day_start_s, overview, worst_day
-from simulations.report.style import STYLE
 from simulations.report.tables import by_day, summary
 from simulations.report.words import amount, count, money, percent, ratio, share, verdict
 
@@ -28,12 +28,6 @@ _GRAVE = frozenset({About.CAPACITY, About.CENSORED, About.HISTORY, About.METRIC,
 
 def page(report: Report, policies: Mapping[str, str]) -> str:
     """The whole page; `policies` are the YAML texts to start with, by workload."""
-    head = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Foresail audit</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<style>{STYLE}</style></head><body>"
-    )
     parts = [
         _heading(report),
         *([_cards(report, report.fleet)] if report.fleet is not None else []),
@@ -43,7 +37,7 @@ def page(report: Report, policies: Mapping[str, str]) -> str:
         _reading(),
         *(_workload(number, each, report, policies) for number, each in enumerate(report.audited)),
     ]
-    return f"{head}{''.join(parts)}</body></html>\n"
+    return framed("Foresail audit", parts)
 
 
 def _heading(report: Report) -> str:
@@ -65,18 +59,18 @@ def _workloads(number: int) -> str:
 def _cards(report: Report, fleet: Fleet) -> str:
     monthly = "" if fleet.incumbent_money is None or fleet.foresail_money is None else _money(report, fleet)
     cards = [
-        _card(
+        card(
             "Paid, in replica-hours",
             f"{count(fleet.incumbent_hours)} <span class=arrow>&rarr;</span> {count(fleet.foresail_hours)}",
             f"{ratio(fleet.cost_ratio, fleet.cost)} of today's cost",
         ),
         monthly,
-        _card(
+        card(
             "Late share of the load",
             f"{percent(fleet.incumbent_late)} <span class=arrow>&rarr;</span> {percent(fleet.foresail_late)}",
             "load that met replicas above their serving limit",
         ),
-        _card(
+        card(
             "Compared",
             _days(report.audited),
             f"of {_workloads(len(report.audited))}{_left_out(report)}",
@@ -97,16 +91,11 @@ def _days(audited: Iterable[Audited]) -> str:
 
 def _money(report: Report, fleet: Fleet) -> str:
     before, after = (f"{value:,.0f}" for value in (fleet.incumbent_money or 0.0, fleet.foresail_money or 0.0))
-    return _card(
+    return card(
         f"Paid, in {escape(report.currency)}",
         f"{before} <span class=arrow>&rarr;</span> {after}",
         "at the prices given, for the days compared",
     )
-
-
-def _card(name: str, big: str, more: str) -> str:
-    told = f'<div class="name">{name}</div><div class="big">{_unbroken(big)}</div><div class="more">{more}</div>'
-    return f'<div class="card">{told}</div>'
 
 
 def _passed(report: Report) -> str:
@@ -158,7 +147,7 @@ def _workload(number: int, each: Audited, report: Report, policies: Mapping[str,
     return (
         f'<section id="w{number}"><h2>{escape(name)}</h2>'
         f'<p class="soft">{escape(str(each.case.autoscaler))}</p>'
-        f'<p class="verdict">{escape(_unbroken(sentence[:1].upper() + sentence[1:]))}</p>'
+        f'<p class="verdict">{escape(unbroken(sentence[:1].upper() + sentence[1:]))}</p>'
         f"{_facts(each, report.currency)}"
         f"<h3>What these figures rest on</h3>{_findings(each.findings)}"
         f"<h3>All days, times in UTC</h3>{''.join(map(svg, overview(each, report.currency)))}{zoom}"
@@ -166,11 +155,6 @@ def _workload(number: int, each: Audited, report: Report, policies: Mapping[str,
         f"<details><summary>The policy to start with, in shadow</summary><pre>{escape(policies[name])}</pre></details>"
         "</section>"
     )
-
-
-def _unbroken(sentence: str) -> str:
-    """With per cent signs that stay beside their numbers."""
-    return sentence.replace(" %", "\u00a0%")
 
 
 def _facts(each: Audited, currency: str) -> str:
@@ -182,17 +166,21 @@ def _facts(each: Audited, currency: str) -> str:
     if each.as_late is not None:
         asked = f"With Foresail, asked for {percent(each.as_late.late_ratio)} late"
         rows.append((asked, each.as_late.foresail))
-    body = "".join(
-        f'<tr><th scope="row">{name}</th><td>{count(who.replica_hours)}</td>'
-        f"<td>{money(price, who.replica_hours, escape(currency))}</td>"
-        f"<td>{share(who.late_ratio, who.late)}</td><td>{amount(who.churn_per_day)}</td></tr>"
+    told = [
+        (
+            name,
+            (
+                count(who.replica_hours),
+                money(price, who.replica_hours, escape(currency)),
+                share(who.late_ratio, who.late),
+                amount(who.churn_per_day),
+            ),
+        )
         for name, who in rows
-    )
+    ]
     least = each.least_replica_hours
-    body += (
-        f'<tr><th scope="row">Least, knowing the load beforehand</th><td>{count(least)}</td>'
-        f"<td>{money(price, least, escape(currency))}</td><td>{percent(0.0)}</td><td>-</td></tr>"
-    )
+    paid = money(price, least, escape(currency))
+    told.append(("Least, knowing the load beforehand", (count(least), paid, percent(0.0), "-")))
     serving = each.case.serving
     caption = (
         f"At 100 % a replica serves {amount(serving.capacity)}"
@@ -200,8 +188,4 @@ def _facts(each: Audited, currency: str) -> str:
         f" {duration_text(serving.startup_s)} from a decision until it serves."
     )
     titles = ("", "replica-hours", "money", "late (95 % interval)", "started or stopped a day")
-    head = "".join(f"<th>{title}</th>" for title in titles)
-    return (
-        f'<p class="soft">{_unbroken(caption)}</p><div class="scroll"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+    return f'<p class="soft">{unbroken(caption)}</p>{table(titles, told)}'

@@ -9,11 +9,12 @@ import numpy as np
 
 from simulations.audit.figures import cost_interval, cost_ratio
 from simulations.report.axes import moment_text
+from simulations.report.frame import table
 from simulations.report.plots import day_start_s
 from simulations.report.words import amount, count, money, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from simulations.audit.document import Report
     from simulations.audit.figures import Interval, Outcome
@@ -32,27 +33,23 @@ _SUMMARY = (
 
 def summary(report: Report) -> str:
     """Every workload in a row, with a link to its part of the page."""
-    rows = "".join(_row(number, each, report.currency) for number, each in enumerate(report.audited))
-    head = "".join(f"<th>{title}</th>" for title in _SUMMARY)
-    return (
-        '<p class="soft">As it was, and with Foresail; small: 95 % intervals over days</p><div class="scroll"><table>'
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    rows = [_row(number, each, report.currency) for number, each in enumerate(report.audited)]
+    words = '<p class="soft">As it was, and with Foresail; small: 95 % intervals over days</p>'
+    return f"{words}{table(_SUMMARY, rows)}"
 
 
 def by_day(each: Audited, currency: str) -> str:
     """What each compared day cost and how much of it was late."""
     price, days = each.case.replica_hour_price, each.incumbent.days
     titles = ("day from", "replica-hours", "with Foresail", "money", "with Foresail", "late", "with Foresail")
-    rows = "".join(
-        f'<tr><th scope="row">{moment_text(day_start_s(each, day))}</th>{_cells(_day(each, day, price, currency))}</tr>'
+    rows = [
+        (moment_text(day_start_s(each, day)), _day(each, day, price, currency))
         for day in np.flatnonzero(days.load > 0).tolist()
-    )
-    head = "".join(f"<th>{title}</th>" for title in titles)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    ]
+    return table(titles, rows)
 
 
-def _row(number: int, each: Audited, currency: str) -> str:
+def _row(number: int, each: Audited, currency: str) -> tuple[str, list[str]]:
     price = each.case.replica_hour_price
     cells = [
         _paid(each.incumbent, price, currency),
@@ -63,7 +60,7 @@ def _row(number: int, each: Audited, currency: str) -> str:
         _as_late(each),
     ]
     name = escape(each.case.name).replace("/", "/<wbr>")
-    return f'<tr><th scope="row"><a href="#w{number}">{name}</a></th>{_cells(cells)}</tr>'
+    return f'<a href="#w{number}">{name}</a>', cells
 
 
 def _day(each: Audited, day: int, price: float | None, currency: str) -> list[str]:
@@ -98,7 +95,3 @@ def _range(around: Interval | None, shown: Callable[[float], str]) -> str:
     if around is None:
         return '<span class="range">no interval</span>'
     return f'<span class="range">{shown(around.low)} to {shown(around.high)}</span>'
-
-
-def _cells(cells: Sequence[str]) -> str:
-    return "".join(f"<td>{cell}</td>" for cell in cells)

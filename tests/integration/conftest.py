@@ -10,6 +10,8 @@ import pytest
 
 from tests.integration.daemon import Servers, Stage, staged
 from tests.integration.servers.bad_prometheus import BadPrometheus
+from tests.integration.servers.chromium import Chromium
+from tests.integration.servers.dask import DaskCluster
 from tests.integration.servers.exporter import Exporter
 from tests.integration.servers.kubernetes import KubeApi, clear_namespace, create_namespace
 from tests.integration.servers.kubernetes_build import KubernetesPrograms, find_or_build, needs_build
@@ -25,6 +27,8 @@ SERVERS_OF = {
     "scraped": ("prometheus",),
     "kube_api": ("kube-apiserver", "etcd"),
     "postgresql": ("postgresql",),
+    "dask_cluster": ("dask",),
+    "chromium": ("chromium",),
 }
 BUILD_TIMEOUT_S = 3600
 HERE = Path(__file__).parent
@@ -87,6 +91,20 @@ def postgresql(_postgresql_of_session: PostgreSQL) -> Iterator[PostgreSQL]:
 def database_url(postgresql: PostgreSQL) -> str:
     """An empty database of the test's own, as SQLAlchemy names it."""
     return postgresql.fresh_database()
+
+
+@pytest.fixture
+def dask_cluster(tmp_path: Path) -> Iterator[DaskCluster]:
+    """A Dask scheduler of the test's own, with two workers."""
+    with DaskCluster(tmp_path / "dask") as cluster:
+        yield cluster
+
+
+@pytest.fixture
+async def chromium(tmp_path: Path) -> AsyncIterator[Chromium]:
+    """A browser of the test's own, without a window."""
+    async with _or_skip(lambda: Chromium(tmp_path / "chromium")) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")
