@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from controller.errors import ForesailError
 from policies.mix.model import NO_LIMIT
 from policies.problems import nearest
-from simulations.load_file import read_load
+from simulations.load_file import Load, read_load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +57,15 @@ def read_availability(path: Path, traces: Sequence[str], *, step_s: float) -> Av
     return Availability(grid_s, np.stack(rows))
 
 
+def every_trace(path: Path) -> dict[str, Load]:
+    """All traces of a file with the times of their own rows. Raises SpotTraceError as `read_availability` does."""
+    table = _table(path)
+    names = [str(name) for name in pc.unique(table.column(TRACE)).to_pylist()]
+    return {
+        name: Load(at_s, value.astype(np.float64)) for name in names for at_s, value in [_series(path, name, table)]
+    }
+
+
 def replicas_on(path: Path, at_s: FloatArray) -> tuple[IntArray, BoolArray]:
     """Whole replicas of a load file at these times, and where it holds any; missing values are as the last one.
 
@@ -69,8 +78,8 @@ def replicas_on(path: Path, at_s: FloatArray) -> tuple[IntArray, BoolArray]:
         held = f"{times_s[0]:.15g} to {times_s[-1]:.15g}" if times_s.size else "no value"
         raise SpotTraceError(f"{path}: holds {held}; the availability is of {at_s[0]:.15g} to {at_s[-1]:.15g}")
     if (value < 0).any():
-        row = int(np.argmax(load.value < 0))
-        raise SpotTraceError(f"{path}: column {VALUE}, row {row + 1}: {load.value[row]:g} replicas are less than none")
+        bad = int(np.argmax(load.value < 0))
+        raise SpotTraceError(f"{path}: column {VALUE}, row {bad + 1}: {load.value[bad]:g} replicas are less than none")
     row = np.searchsorted(times_s, at_s, side="right") - 1
     inside = (row >= 0) & (at_s <= times_s[-1])
     return np.ceil(value[np.maximum(row, 0)] - 1e-9).astype(np.int64), inside

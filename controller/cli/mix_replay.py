@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -209,11 +210,11 @@ def _prices(texts: list[str]) -> dict[str, float]:
         if trace in prices or trace == ON_DEMAND:
             fault = "is given twice" if trace in prices else "is the name of the on-demand part"
             raise typer.BadParameter(f"pool {trace} {fault}", param_hint="--pool")
-        prices[trace] = given("--pool", lambda each, trace=trace: _price(each, trace), price)
+        prices[trace] = given("--pool", partial(_price, trace), price)
     return prices
 
 
-def _price(text: str, trace: str) -> float:
+def _price(trace: str, text: str) -> float:
     try:
         price = float(text)
     except ValueError:
@@ -261,7 +262,7 @@ def _write_plan(path: Path, at_s: FloatArray, names: list[str], done: Replayed) 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    def column(kind: pa.DataType, values: FloatArray | IntArray) -> pa.Array:
+    def column(kind: pa.DataType, values: FloatArray | IntArray) -> pa.Array[Any]:
         # By buffers: where pandas is installed, pa.array imports it, which takes a second.
         return pa.Array.from_buffers(kind, values.size, [None, pa.py_buffer(values.tobytes())])
 

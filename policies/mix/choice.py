@@ -25,6 +25,7 @@ _MOVES = 50
 _RISKS = 0.3  # share of the price of risk by which the third order of pools ranks
 _NONE = 1e300
 _NOWHERE = -2
+_SAME = 1e-12  # values that differ by less are equal
 
 
 @compiled
@@ -140,33 +141,45 @@ def cheapest(
     pools = spot.size
     up = np.zeros(need + 2)
     tried, best = np.zeros(pools, np.int64), np.zeros(pools, np.int64)
-    part, least = 0, _NONE
-    present = int(min(terms[0], most))
-    for pool in range(pools):
-        tried[pool] = min(held[pool], limit[pool])
-    if present + tried.sum() >= need:
-        part, least = present, _value(need, present, tried, price, lost, held, terms, up)
-        best[:] = tried
-    if most >= need:
-        tried[:] = 0
-        value = _value(need, need, tried, price, lost, held, terms, up)
-        if value < least:
-            part, least = need, value
-            best[:] = 0
-    step = max(1, need // _PARTS)
-    for ranking in range(3):
-        order = np.argsort(price if ranking == 0 else lost if ranking == 1 else price + _RISKS * terms[1] * lost)
-        for start in range(0, min(need - 1, most) + 1, step):
-            for count in range(1, pools + 1):
-                for survived in range(min(count, _SURVIVED)):
-                    if not _spread(need - start, count, survived, order, limit, tried):
+    orders = np.zeros((3, pools), np.int64)
+    orders[0], orders[1], orders[2] = np.argsort(price), np.argsort(lost), np.argsort(price + _RISKS * terms[1] * lost)
+    found, found_at = 0, _NONE
+    for survived in range(max(1, min(pools, _SURVIVED))):
+        part, least = 0, _NONE
+        if survived == 0:
+            part, least = _simple(need, most, limit, price, lost, held, terms, best, up)
+        for ranking in range(3):
+            for start in range(0, min(need - 1, most) + 1, max(1, need // _PARTS)):
+                for count in range(survived + 1, pools + 1):
+                    if not _spread(need - start, count, survived, orders[ranking], limit, tried):
                         continue
                     value = _value(need, start, tried, price, lost, held, terms, up)
-                    if value < least - 1e-12:
+                    if value < least - _SAME:
                         part, least = start, value
                         best[:] = tried
-    if least == _NONE:
-        part = _everything(need, most, limit, price, best)
-    part = _moved(need, part, most, best, limit, price, lost, held, terms, up)
-    spot[:] = best
-    return part
+        if least < _NONE:
+            part = _moved(need, part, most, best, limit, price, lost, held, terms, up)
+            value = _value(need, part, best, price, lost, held, terms, up)
+            if value < found_at - _SAME:
+                found, found_at = part, value
+                spot[:] = best
+    return found if found_at < _NONE else _everything(need, most, limit, price, spot)
+
+
+@compiled
+def _simple(
+    need: int, most: int, limit: IntArray, price: FloatArray, lost: FloatArray, held: IntArray, terms: FloatArray,
+    spot: IntArray, up: FloatArray,
+) -> tuple[int, float]:  # fmt: skip
+    """The better of what runs and of on-demand alone, as far as they are enough: its on-demand part and value."""
+    present = int(min(terms[0], most))
+    part, least = 0, _NONE
+    spot[:] = np.minimum(held, limit)
+    if present + spot.sum() >= need:
+        part, least = present, _value(need, present, spot, price, lost, held, terms, up)
+    if most >= need:
+        alone = need - terms[2] * min(need, terms[0])
+        if alone < least:
+            part, least = need, alone
+            spot[:] = 0
+    return part, least

@@ -139,8 +139,8 @@ class Trace(Part):
     """Spot as it was recorded; each run begins at a random moment of the record, and the record goes round."""
 
     file: StrictStr = Field(
-        description="Parquet with `trace`, `timestamp` and `value` (instances that can be had), from the scenario's"
-        " folder; a zone takes the trace of its own name."
+        description="Parquet with `trace`, `timestamp` and `value` (instances that can be had; of a trace of zeros"
+        " and ones, whether any can), from the scenario's folder; a zone takes the trace of its own name."
     )
 
 

@@ -162,6 +162,7 @@ class Policy(Part):
         " `skyserve` (spot, and on-demand for what spot has not ready), `foresail` (the hedger that Foresail runs).",
     )
     on_demand_share: Annotated[Share, share_up_to(1)] = Field(0.3, description="Of the mix `share`.")
+    base: Whole = Field(0, description="Replicas that are always on demand, of the mix `skyserve`.")
     spare: Whole = Field(0, description="Spot replicas more than needed, of the mix `skyserve`.")
     spread: Literal["even", "cheapest"] = Field(
         "even", description="Over the pools of one type: evenly, or the cheapest first."

@@ -51,7 +51,7 @@ class Hedged:
             lanes,
             on_demand_ready=ready[:, others].sum(axis=1),
             on_demand_starting=(held - ready)[:, others].sum(axis=1),
-            on_demand_refused=standing.refused[:, others].any(axis=1),
+            on_demand_refused=np.asarray(standing.refused[:, others].any(axis=1), np.bool_),
             on_demand_limit=np.full(runs, min(self._site.quota, int(self._site.most[others].sum())), np.int64),
         )
         pools = Pools.idle(np.repeat(np.arange(runs), self._spot.size), np.tile(self._prices[self._spot], runs))

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from simulations.load_file import Load, LoadFileError, read_load
+from simulations.load_file import read_load
+from simulations.spot_traces import every_trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from simulations.load_file import Load
     from simulations.whatif.document import Scenario
 
 
@@ -29,7 +27,7 @@ class Inputs:
 def read_inputs(scenario: Scenario, folder: Path, recorded: Mapping[str, Load] | None = None) -> Inputs:
     """Read the files that a scenario names, relative to its folder.
 
-    `recorded` has the loads of workloads that a journal or a Prometheus holds. Raises LoadFileError.
+    `recorded` has the loads of workloads that a journal or a Prometheus holds. Raises LoadFileError and SpotTraceError.
     """
     loads = dict(recorded or {})
     for workload in scenario.workloads:
@@ -37,24 +35,4 @@ def read_inputs(scenario: Scenario, folder: Path, recorded: Mapping[str, Load] |
             loads[workload.name] = read_load(folder / workload.load.file)
     spot = scenario.faults.spot
     record = spot and (spot.trace or spot.fitted)
-    return Inputs(loads, read_availability(folder / record.file) if record else {})
-
-
-def read_availability(path: Path) -> dict[str, Load]:
-    """Instances that could be had by trace, from a parquet with `trace`, `timestamp` and `value`.
-
-    Raises LoadFileError: no such file or column, or times of a trace that do not rise.
-    """
-    try:
-        table = pq.read_table(path, columns=["trace", "timestamp", "value"])
-    except (OSError, pa.ArrowInvalid) as error:
-        raise LoadFileError(f"{path}: must be parquet with trace, timestamp and value: {error}") from error
-    names = np.array(table.column("trace").to_pylist())
-    at_s, value = (np.array(table.column(name).to_pylist(), np.float64) for name in ("timestamp", "value"))
-    traces = {}
-    for name in dict.fromkeys(names.tolist()):
-        rows = names == name
-        if (np.diff(at_s[rows]) <= 0).any():
-            raise LoadFileError(f"{path}: column timestamp: trace {name!r} has times that do not rise; sort them")
-        traces[name] = Load(at_s[rows], value[rows])
-    return traces
+    return Inputs(loads, every_trace(folder / record.file) if record else {})

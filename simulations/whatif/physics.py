@@ -41,6 +41,7 @@ class Site(NamedTuple):
     start_steps: IntArray  # [way]
     mix: int  # ON_DEMAND ... TOLD
     on_demand_share: float  # of SHARE
+    base: int  # replicas that are always on demand, of FALLBACK
     spare: int  # of FALLBACK
     cheapest: bool  # pools are filled one after the other, else evenly
     capacity: float
@@ -154,15 +155,15 @@ def _run(site: Site, standing: Standing, course: Course, steps: tuple[int, int],
                 elif mix == SHARE:
                     of_spot = wanted - int(np.ceil(site.on_demand_share * wanted - _NOISE))
                 elif mix == FALLBACK:
-                    of_spot = wanted + site.spare
+                    of_spot = max(0, wanted + site.spare - site.base)
                 if of_spot != spot_held:
                     changed += _moved(site, standing, course, (lane, step, changed), (True, of_spot))
                 of_others = wanted - of_spot
                 if mix == FALLBACK:
-                    of_others = of_spot
+                    of_others = of_spot + min(site.base, wanted + site.spare)
                     for pool in range(pools):
                         of_others -= ready[lane, pool] if spot[pool] else 0
-                    of_others = max(0, of_others)
+                    of_others = max(min(site.base, wanted + site.spare), of_others)
                 if of_others != other_held:
                     changed += _moved(site, standing, course, (lane, step, changed), (False, of_others))
 

@@ -169,6 +169,7 @@ def _site(scenario: Scenario, policy: Policy, workload: Workload) -> Site:
         start_steps=np.array([round(each / scenario.step) for each in seconds], np.int64),
         mix=_MIXES[policy.mix],
         on_demand_share=policy.on_demand_share,
+        base=policy.base,
         spare=policy.spare,
         cheapest=policy.spread == "cheapest",
         capacity=power.capacity,

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from simulations.whatif.physics import Rooms
 
 _CYCLES = 50  # that pass before the first step, so that it is as any other
-_MOST_ROOM = UNLIMITED - 1
 
 
 class Zone(NamedTuple):
@@ -86,7 +85,7 @@ def _gone_round(record: Samples, steps: int, step_s: float, random: np.random.Ge
     length_s = float(record.at_s[-1] - record.at_s[0]) or step_s
     since_s = (random.uniform(0.0, length_s) + np.arange(steps) * step_s) % length_s
     row = np.searchsorted(record.at_s - record.at_s[0], since_s, side="right") - 1
-    return np.clip(np.nan_to_num(record.value[row]), 0, _MOST_ROOM).astype(np.int16)
+    return np.clip(np.nan_to_num(record.value[row]), 0, UNLIMITED).astype(np.int16)
 
 
 def _weibull(spells: Spells, random: np.random.Generator) -> Callable[[bool, int], FloatArray]:

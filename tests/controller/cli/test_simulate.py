@@ -118,3 +118,38 @@ def test_a_load_of_the_journal_needs_one(tmp_path: Path) -> None:
     done = run(str(path))
     assert done.exit_code == 2
     assert "workload web takes its load from a journal: name it" in done.stderr
+
+
+def test_last_months_bill_stands_beside_every_saving(small: str, tmp_path: Path) -> None:
+    bill = tmp_path / "bill.csv"
+    rows = "".join(f"2026-10-0{day}T00:00:00Z,500,20,0\n" for day in range(1, 4))
+    bill.write_text(f"timestamp,cost,replicas,late\n{rows}", encoding="utf-8")
+    done = run(small, "--jobs", "1", "--calibrate", str(bill), "-o", "json")
+    found = json.loads(done.stdout)["calibration"]
+    assert found["days"] == 3.0
+    cost = found["figures"]["cost"]
+    # 20 replicas cost 480 a day; 500 were paid: the model is 4 % below
+    assert (cost["observed"], cost["simulated"], cost["reproduced"]) == (500.0, 480.0, False)
+    assert cost["gap_ratio"] == pytest.approx(-0.04)
+    assert found["figures"]["replicas"]["reproduced"] is True
+    told = run(small, "--jobs", "1", "--calibrate", str(bill))
+    scaled = next(line for line in told.stdout.splitlines() if line.startswith("scaled"))
+    assert scaled.endswith("-4.0%")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        pytest.param("timestamp,cost\n0,1\n", "must have two rows at least", id="too-short"),
+        pytest.param("timestamp,euros\n0,1\n86400,1\n", "and the columns timestamp and cost", id="no-column"),
+        pytest.param("timestamp,cost\n0,1\n0,1\n", "column timestamp, row 2: does not rise", id="not-sorted"),
+        pytest.param("timestamp,cost\n0,1\n86400,-\n", "column cost, row 2: must be a number", id="no-number"),
+        pytest.param("timestamp,cost\nx,1\ny,1\n", "column timestamp, row 1: must be a moment", id="no-time"),
+    ],
+)
+def test_a_bill_that_cannot_be_read_is_told(small: str, tmp_path: Path, text: str, problem: str) -> None:
+    bill = tmp_path / "bill.csv"
+    bill.write_text(text, encoding="utf-8")
+    done = run(small, "--calibrate", str(bill))
+    assert done.exit_code == 1
+    assert problem in done.stderr

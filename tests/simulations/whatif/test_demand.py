@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -24,7 +26,7 @@ DAY_S = 86_400.0
         ),
         pytest.param(
             {"flashCrowd": {"after": "2h", "peak": 5, "rise": "10m", "fade": "1h"}},
-            {119: 1.0, 125: 3.0, 130: 5.0, 190: 1 + 4 / np.e},
+            {119: 1.0, 125: 3.0, 130: 5.0, 190: 1 + 4 / math.e},
             id="a-crowd-fades",
         ),
         pytest.param(
@@ -34,7 +36,7 @@ DAY_S = 86_400.0
         ),
         pytest.param(
             {"failure": {"after": "2h", "lasts": "1h", "left": "10%", "rebound": 2, "fade": "10m"}},
-            {119: 1.0, 120: 0.1, 179: 0.1, 180: 2.0, 190: 1 + 1 / np.e},
+            {119: 1.0, 120: 0.1, 179: 0.1, 180: 2.0, 190: 1 + 1 / math.e},
             id="a-failure-rebounds",
         ),
     ],

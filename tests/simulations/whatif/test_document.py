@@ -72,8 +72,8 @@ def test_tells_every_problem_at_once_with_its_path_and_mend() -> None:
         ),
         pytest.param(
             {"capacity": {"pools": [{"name": "a", "instanceType": "aws/m5.xlarg", "region": "us-east-1"}]}},
-            "capacity.pools[0].instanceType: must be a provider/type of those built in, not 'aws/m5.xlarg' (did you mean "
-            "aws/m5.xlarge?)",
+            "capacity.pools[0].instanceType: must be a provider/type of those built in, not 'aws/m5.xlarg'"
+            " (did you mean aws/m5.xlarge?)",
             id="an-instance-type-is-built-in",
         ),
         pytest.param(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from simulations.backtest import Aim, plan_of
@@ -12,9 +16,12 @@ from simulations.scenario import Scenario as Backtested
 from simulations.serving import Serving
 from simulations.whatif.answer import COSTS, DRIVERS, merged, summary
 from simulations.whatif.demand import WhatIfError, arriving
-from simulations.whatif.inputs import Inputs
+from simulations.whatif.inputs import Inputs, read_inputs
 from simulations.whatif.simulate import answered
 from tests.simulations.whatif.builders import ON_DEMAND, SPOT, scenario, workload
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NOISY = {"generate": {"level": 50, "daily": {}, "noise": {"sigma": 0.1, "correlation": "10m"}}}
 OUTAGE = [{"metricsOutage": {"after": "6h", "lasts": "1h"}}]
@@ -101,6 +108,40 @@ def test_cost_is_the_sum_of_its_types_and_of_its_drivers() -> None:
         assert of_difference == pytest.approx(verdict.difference["cost"].mean, abs=1e-9)
 
 
+HEDGED = scenario(
+    runs=3,
+    days=0.5,
+    step="5m",
+    sync="5m",
+    workloads=[workload({"generate": {"level": 6, "daily": {}}}, replica={"startup": [{"share": 1, "time": "5m"}]})],
+    policies=[
+        {"name": "on-demand", "replicas": "hpa:0.70"},
+        {"name": "spot", "replicas": "hpa:0.70", "mix": "spot"},
+        {"name": "hedged", "replicas": "hpa:0.70", "mix": "foresail", "objective": {"late": "1%"}},
+        {"name": "refused", "replicas": "hpa:0.70", "mix": "foresail", "pools": ["spot", "none"]},
+    ],
+    capacity={
+        "pools": [
+            ON_DEMAND,
+            SPOT,
+            {**SPOT, "name": "other", "zone": "b", "price": 0.5},
+            {**ON_DEMAND, "name": "none", "most": 0},
+        ],
+    },
+    faults={"spot": {"spells": {"up": "2h", "down": "40m"}}},
+)
+
+
+def test_the_hedger_of_the_daemon_is_a_mix() -> None:
+    made = answered(HEDGED, Inputs())
+    np.testing.assert_array_equal(answered(HEDGED, Inputs(), runs=range(2, 3)).values[:, :, 0], made.values[:, :, 2])
+    unserved, cost = (made.column(name).mean(axis=1) for name in ("unserved_ratio", "cost"))
+    assert cost[2] < 0.9 * cost[0]
+    assert unserved[2] < 0.5 * unserved[1]
+    assert made.column("cost:on-demand")[2].min() > 0
+    assert made.column("cost:on-demand")[3].max() == 0  # of pools that take no replica
+
+
 def test_policies_meet_the_same_luck() -> None:
     twice = CHANCE.model_copy(
         update={"policies": tuple(CHANCE.policies[2].model_copy(update={"name": name}) for name in ("a", "b"))}
@@ -121,3 +162,16 @@ def test_a_forecasting_rule_needs_steps_that_it_can_follow() -> None:
         WhatIfError, match="decides every 30 s on a load at most 120 s old: make step a multiple of 30s"
     ):
         answered(asked, Inputs())
+
+
+def test_a_file_of_zeros_and_ones_tells_whether_there_is_spot(tmp_path: Path) -> None:
+    hours = np.arange(25)
+    columns = (pa.array(["a"] * 25), pa.array(hours * 3600), pa.array((hours % 6 > 0).astype(np.int64)))
+    pq.write_table(pa.table(list(columns), names=["trace", "timestamp", "value"]), tmp_path / "spot.parquet")
+    asked = scenario(
+        policies=[{"name": "spot", "replicas": "fixed:20", "mix": "spot"}],
+        capacity={"pools": [SPOT]},
+        faults={"spot": {"trace": {"file": "spot.parquet"}}},
+    )
+    made = answered(asked, read_inputs(asked, tmp_path))
+    assert made.column("cost")[0, 0] == pytest.approx(20 * 20 * 0.4)  # 4 of 24 hours without

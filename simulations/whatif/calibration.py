@@ -1,0 +1,125 @@
+"""How near a simulation comes to what was observed: last month's replicas, lateness and bill beside the incumbent's."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from policies.quantities import parse_moment_s
+from simulations.load_file import LoadFileError
+from simulations.serving import DAY_S
+from simulations.whatif.answer import estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from simulations.whatif.answer import Answer, Estimate
+
+COLUMNS = ("cost", "replicas", "late")
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What was seen: cost a day, the mean of replicas and the mean share of late requests, of those that are told."""
+
+    days: float
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One figure as it was observed and as it is simulated, with the simulation's interval."""
+
+    observed: float
+    simulated: Estimate
+
+    @property
+    def ratio(self) -> float | None:
+        """How much the simulation is above what was observed: 0.05 is 5 %. None where nothing was observed."""
+        return None if self.observed == 0 else self.simulated.mean / self.observed - 1
+
+    @property
+    def reproduced(self) -> bool:
+        """Whether what was observed lies in the interval of what is simulated."""
+        low, high = self.simulated.low, self.simulated.high
+        return low is not None and high is not None and low <= self.observed <= high
+
+
+def read_observed(path: Path) -> Observed:
+    """Read a CSV with `timestamp` and one or more of `cost`, `replicas` and `late`, a row for each hour or day.
+
+    `cost` is that of the row's time, `replicas` and `late` are its means. Raises LoadFileError, which names file, row
+    and column.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise LoadFileError(f"{path}: cannot be read: {error}") from error
+    told = [name for name in COLUMNS if rows and name in rows[0]]
+    if len(rows) < 2 or "timestamp" not in rows[0] or not told:  # noqa: PLR2004 - a row's length is the distance
+        raise LoadFileError(
+            f"{path}: must have two rows at least, and the columns timestamp and cost, replicas or late"
+        )
+    at_s = np.array([_moment(path, number, row["timestamp"]) for number, row in enumerate(rows, 1)])
+    apart_s = np.diff(at_s)
+    if (apart_s <= 0).any():
+        raise LoadFileError(
+            f"{path}: column timestamp, row {int(np.argmax(apart_s <= 0)) + 2}: does not rise; sort the rows"
+        )
+    days = float(at_s[-1] - at_s[0] + np.median(apart_s)) / DAY_S
+    columns = {name: [_number(path, number, name, row[name]) for number, row in enumerate(rows, 1)] for name in told}
+    means = {name: float(np.mean(column)) for name, column in columns.items() if name != "cost"}
+    return Observed(days, {**({"cost": sum(columns["cost"]) / days} if "cost" in columns else {}), **means})
+
+
+def gaps(answer: Answer, observed: Observed) -> dict[str, Gap]:
+    """What was observed beside the incumbent of an answer, by figure; cost is a day's, without priced late requests."""
+    place, runs = answer.by_run.policies.index(answer.incumbent), answer.by_run
+    cost = (runs.column("cost") - runs.column("driver:late"))[place] / answer.days
+    columns = {"cost": cost, "replicas": runs.column("replicas")[place], "late": runs.column("late_ratio")[place]}
+    simulated = {name: estimate(column) for name, column in columns.items()}
+    return {name: Gap(value, simulated[name]) for name, value in observed.figures.items()}
+
+
+def document(found: Mapping[str, Gap], observed: Observed) -> dict[str, object]:
+    """The key `calibration` of the answer's document."""
+    return {
+        "days": observed.days,
+        "figures": {
+            name: {
+                "observed": each.observed,
+                "simulated": each.simulated.mean,
+                "low": each.simulated.low,
+                "high": each.simulated.high,
+                "gap_ratio": each.ratio,
+                "reproduced": each.reproduced,
+            }
+            for name, each in found.items()
+        },
+    }
+
+
+def _moment(path: Path, row: int, text: str | None) -> float:
+    try:
+        return float(text or "")
+    except ValueError:
+        pass
+    try:
+        return parse_moment_s(text)
+    except ValueError as error:
+        raise LoadFileError(f"{path}: column timestamp, row {row}: {error}, or seconds since 1970") from error
+
+
+def _number(path: Path, row: int, name: str, text: str | None) -> float:
+    try:
+        number = float(text or "")
+    except ValueError:
+        number = float("nan")
+    if not 0 <= number < float("inf"):
+        raise LoadFileError(f"{path}: column {name}, row {row}: must be a number from 0 on, not {text!r}")
+    return number

@@ -1,0 +1,115 @@
+"""SkyServe's rule, by vectors that pass through the functions that a replay runs."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from policies.mix.skyserve import RequestRate, Target, asked_by_accelerator, marked, placed, wanted
+from tests.conformance.lanes import Vector, vectors
+from tests.simulations.shared import SHARED
+
+
+def _all(kind: str) -> list[object]:
+    """The vectors of a kind: the project's own, and those of the shared folder where it is there."""
+    files = sorted((SHARED / "conformance").glob("spot_fallback.*.json"))
+    shared = [{"case": f"{path.name}:{each['id']}", **each} for path in files for each in json.loads(path.read_text())]
+    found = {vector["case"]: vector for vector in (*vectors("spot_fallback"), *shared) if vector["kind"] == kind}
+    return [pytest.param(vector, id=case) for case, vector in found.items()]
+
+
+@pytest.mark.parametrize("vector", _all("mix"))
+def test_the_mix(vector: Vector) -> None:
+    spare, final = vector["num_overprovision"], vector["target"] + vector["num_overprovision"]
+    spot, on_demand = wanted(final, spare, vector["base_ondemand"], vector["dynamic_fallback"], vector["spot_ready"])
+    assert vector["expected"] == {
+        "final_target": final,
+        "spot_wanted": spot,
+        "ondemand_wanted": on_demand,
+        "spot_change": spot - vector["spot_alive"],
+        "ondemand_change": on_demand - vector["ondemand_alive"],
+    }
+
+
+@pytest.mark.parametrize("vector", _all("target_hysteresis"))
+def test_the_target_moves_after_its_delay(vector: Vector) -> None:
+    rate = RequestRate(
+        per_replica=vector["target_qps_per_replica"],
+        least=vector["min_replicas"],
+        most=vector["max_replicas"],
+        window_s=vector["window_s"],
+        decision_interval_s=vector["decision_interval_s"],
+        upscale_delay_s=vector["upscale_delay_s"],
+        downscale_delay_s=vector["downscale_delay_s"],
+    )
+    target, targets = Target(vector["start_target"]), []
+    for _ in range(vector["decisions"]):
+        target = target.after(vector["requests_in_window"], rate)
+        targets.append(target.replicas)
+    assert targets == vector["expected"]["targets"]
+
+
+RATE = RequestRate(per_replica=5, least=1, most=9, upscale_delay_s=40, downscale_delay_s=60)
+
+
+@pytest.mark.parametrize(
+    ("requests", "targets"),
+    [
+        pytest.param([900, 900], [1, 3], id="up-in-the-second-period-of-40-s"),
+        pytest.param([900, 300, 900, 900], [1, 1, 1, 3], id="a-period-that-asks-for-no-more-starts-the-count-again"),
+        pytest.param([900, 1200], [1, 4], id="up-to-what-the-last-period-asks-for"),
+    ],
+)
+def test_periods_in_a_row_count(requests: list[int], targets: list[int]) -> None:
+    # A replica takes 5 a second, 300 in the window of 60 s: 900 ask for 3.
+    target, seen = Target(1), []
+    for each in requests:
+        target = target.after(each, RATE)
+        seen.append(target.replicas)
+    assert seen == targets
+
+
+def test_down_waits_for_three_periods() -> None:
+    target, seen = Target(4), []
+    for _ in range(3):
+        target = target.after(600, RATE)
+        seen.append(target.replicas)
+    assert seen == [4, 4, 2]
+
+
+@pytest.mark.parametrize(
+    ("rate", "ready", "alive", "asked"),
+    [
+        pytest.param(25.0, [10.0, 4.0], 2, 4, id="11-more-than-ready-takes-two-of-the-largest"),
+        pytest.param(14.0, [10.0, 4.0], 2, 2, id="just-enough"),
+        pytest.param(9.0, [4.0, 10.0], 2, 1, id="the-fastest-alone-has-more"),
+        pytest.param(10.0, [4.0, 10.0], 2, 2, id="the-fastest-alone-has-no-more-than-asked"),
+        pytest.param(3.0, [], 0, 1, id="nothing-is-ready"),
+    ],
+)
+def test_replicas_with_rates_of_their_own(rate: float, ready: list[float], alive: int, asked: int) -> None:
+    assert asked_by_accelerator(rate, ready, alive, largest=10.0) == asked
+
+
+@pytest.mark.parametrize(
+    ("active", "held", "chosen"),
+    [
+        pytest.param([True, True, True], [1, 0, 0], 2, id="the-cheapest-that-is-not-in-use"),
+        pytest.param([True, True, True], [1, 1, 1], 0, id="all-in-use-the-cheapest"),
+        pytest.param([False, True, False], [0, 2, 0], 1, id="the-only-one-that-is-active"),
+        pytest.param([False, False, False], [0, 0, 0], -1, id="none"),
+    ],
+)
+def test_the_placer(active: list[bool], held: list[int], chosen: int) -> None:
+    price, limit = np.array([0.3, 0.5, 0.4]), np.full(3, 9)
+    assert placed(np.array(active), np.array(held), limit, price) == chosen
+
+
+def test_marks_are_cleared_when_fewer_than_two_pools_are_active() -> None:
+    active = np.ones(3, np.bool_)
+    marked(active, 1)
+    assert active.tolist() == [True, False, True]
+    marked(active, 0)
+    assert active.tolist() == [True, True, True]
