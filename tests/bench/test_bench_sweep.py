@@ -84,7 +84,7 @@ def test_two_processes_and_a_cluster_of_two_workers(
     alone_s, alone_processor_s = spent["one process"]
     told = "; ".join(
         f"{name}: {wall_s:.1f} s, {lane_steps / wall_s / 1e6:.2f} million lane-steps/s, x{alone_s / wall_s:.2f}"
-        f" (processor {each_s:.1f} s: x{cores * alone_processor_s / each_s:.2f} where nothing else runs)"
+        f" (processor {each_s:.1f} s: x{cores * alone_processor_s / each_s:.2f} on cores of their own)"
         for (name, (wall_s, each_s)), cores in zip(spent.items(), (1, 2, 2), strict=True)
     )
     print(  # noqa: T201 - a benchmark shows its figures

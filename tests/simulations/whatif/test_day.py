@@ -18,7 +18,7 @@ MONDAY_S = 1_767_571_200.0
 def recorded(levels: list[float]) -> Inputs:
     """Days of one level each, by the minute, and the first minute of one more."""
     load = np.append(np.repeat(levels, DAY), 0.0)
-    return Inputs({"chat": Load(MONDAY_S + 60.0 * np.arange(load.size), load)})
+    return Inputs({"chat": Load(np.asarray(MONDAY_S + 60.0 * np.arange(load.size), np.float64), load)})
 
 
 def test_the_day_with_the_median_load_is_shown() -> None:
