@@ -1,0 +1,1 @@
+"""Committed, on-demand and spot capacity: how many replicas run on which."""
