@@ -96,7 +96,7 @@ def sentences(fleet: Fleet, seen: Observation, decision: Decision, lane: int) ->
         *_startup(decision, lane),
         *_announced(decision, lane),
         *_steps(decision, lane),
-        _outcome(seen, decision, lane),
+        _outcome(decision, lane),
     )
 
 
@@ -276,8 +276,8 @@ def _steps(decision: Decision, lane: int) -> tuple[str, ...]:
     ) or ("No rule asks for a change.",)
 
 
-def _outcome(seen: Observation, decision: Decision, lane: int) -> str:
-    target, current = int(decision.replicas.target[lane]), int(seen.spec_replicas[lane])
+def _outcome(decision: Decision, lane: int) -> str:
+    target, current = int(decision.replicas.target[lane]), int(decision.current[lane])
     match Action(int(decision.replicas.action[lane])):
         case Action.RAISE:
             return f"Decision: raise from {current} to {target}."
