@@ -9,7 +9,7 @@ import numpy as np
 
 from policies.arrays import IntArray, indices, integers
 from policies.mix.model import MixState
-from policies.model import UNKNOWN, Mode
+from policies.model import UNKNOWN, Hold, Mode
 
 if TYPE_CHECKING:
     from policies.model import Fleet, Observation
@@ -74,17 +74,19 @@ def present_totals(state: SplitState, fleet: Fleet, seen: Observation) -> IntArr
     """How many replicas each lane is asked to have now, `[lane]`.
 
     Of a placed lane the scales may ask for more: spares, and what stands in for spot that is taken back. So it is the
-    total that was decided last, as long as both scales are as they were then or as they were ordered; else their sum.
+    total that was decided last, as long as both scales are as they were then or as they were ordered, a surge that
+    cannot be read among them; else their sum.
     """
     lane = indices(fleet.spot.placed)
     if not lane.size or seen.places is None:
         return seen.spec_replicas
     surge, asked = seen.places.surge[lane], seen.spec_replicas[lane]
     base = asked - surge
-    ours = (state.base == base[:, None]).any(axis=1) & (state.surge == surge[:, None]).any(axis=1)
+    unseen = seen.places.hold[lane] == Hold.NO_TARGET
+    ours = (state.base == base[:, None]).any(axis=1) & (unseen | (state.surge == surge[:, None]).any(axis=1))
     known = ours & (state.total != UNKNOWN) & (fleet.mode[lane] == Mode.ACTIVE)
     total = seen.spec_replicas.copy()
-    total[lane] = np.where(known, np.minimum(asked, state.total), asked)
+    total[lane] = np.where(known, np.where(unseen, state.total, np.minimum(asked, state.total)), asked)
     return total
 
 

@@ -83,13 +83,14 @@ def split(fleet: Fleet, state: SplitState, seen: Observation, need: Need) -> tup
     ground = Ground.of(state, _counted(zones, state), places, need, scales)
     mix, plan = hedged(ground.lanes(fleet, need), ground.pools(fleet), state.mix, now_s=seen.now_s)
     on_demand, spot = guarded(fleet, ground, plan, need)
+    unseen = places.hold[lane] == Hold.NO_TARGET
     acted = (fleet.mode[lane] == Mode.ACTIVE) & ~ground.held
     state = replace(
         state,
         began=need.current[lane],
         total=np.where(acted, ground.need, UNKNOWN),
         base=np.stack([ground.base, on_demand.target], axis=1),
-        surge=np.stack([ground.surge, spot], axis=1),
+        surge=np.where(unseen[:, None], state.surge, np.stack([ground.surge, spot], axis=1)),
         missing=ground.missing,
         mix=mix,
     )
@@ -143,7 +144,9 @@ class Ground:
     missing: IntArray  # spot replicas taken back and not made good
 
     @classmethod
-    def of(cls, state: SplitState, zones: Zones, places: Places, need: Need, scales: tuple[IntArray, IntArray]) -> Ground:
+    def of(
+        cls, state: SplitState, zones: Zones, places: Places, need: Need, scales: tuple[IntArray, IntArray]
+    ) -> Ground:
         """Take the placed lanes' part of what was seen; `scales` are what base and surge ask for."""
         lane, (base, surge) = need.lane, scales
         count, known = lane.size, places.known[lane]

@@ -101,5 +101,11 @@ def surge_of(policy: WorkloadPolicy) -> TargetRef | None:
     return None if placement is None else _ref(policy, placement.spot.target)
 
 
+def objects_of(policy: WorkloadPolicy) -> tuple[TargetRef, ...]:
+    """All objects that a policy scales."""
+    surge = surge_of(policy)
+    return (target_of(policy),) if surge is None else (target_of(policy), surge)
+
+
 def _ref(policy: WorkloadPolicy, target: Target) -> TargetRef:
     return TargetRef(target.api_version, target.kind, policy.metadata.namespace, target.name)

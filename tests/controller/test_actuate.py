@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from controller.actuate import CONCURRENCY, TRIES, Hands, orders_of
-from controller.collect.questions import target_of
+from controller.collect.questions import Questions, target_of
 from controller.errors import Conflict
 from controller.records import ClusterView, ScaleOrder, TargetView
 from policies.engine import decide
@@ -83,7 +83,7 @@ def test_rises_go_first_and_only_active_lanes_are_ordered() -> None:
         state, _ = decide(fleet, state, replace(observation, now_s=NOW_S - ago_s))
     _, decision = decide(fleet, state, observation)
     shown = {ref: TargetView(ref, n, n, "9") for ref, n in zip(targets, [10, 2, 2, 5, 2], strict=True)}
-    orders = orders_of(fleet, observation, decision, targets, ClusterView(shown, {}, NOW_S))
+    orders = orders_of(fleet, decision, Questions.of(rows), ClusterView(shown, {}, NOW_S))
 
     assert [(row.uid, row.before, row.after, row.reason) for row in orders] == [
         ("shop/c", 2, 4, "signals"),
@@ -108,8 +108,8 @@ def test_no_order_for_a_target_that_is_not_what_was_decided_on(shown: ClusterVie
     observation = seen([4], readings([70]))
     _, decision = decide(fleet, EngineState.fresh(fleet), observation)
 
-    assert [row.after for row in orders_of(fleet, observation, decision, [REF], view())] == [8]
-    assert orders_of(fleet, observation, decision, [REF], shown) == ()
+    assert [row.after for row in orders_of(fleet, decision, Questions.of([ROW]), view())] == [8]
+    assert orders_of(fleet, decision, Questions.of([ROW]), shown) == ()
 
 
 def test_a_held_lane_is_not_ordered() -> None:
@@ -117,7 +117,7 @@ def test_a_held_lane_is_not_ordered() -> None:
     observation = seen([4], readings([70]), hold=readings([0], status=Hold.OWNED).status)
     _, decision = decide(fleet, EngineState.fresh(fleet), observation)
 
-    assert orders_of(fleet, observation, decision, [REF], view()) == ()
+    assert orders_of(fleet, decision, Questions.of([ROW]), view()) == ()
 
 
 async def test_an_order_is_carried_out() -> None:

@@ -11,19 +11,15 @@ import pytest
 from policies.arrays import booleans, integers, small
 from policies.engine import decide
 from policies.fleet import fleet_of
-from policies.model import Applied, Hold, Limits, Pods
+from policies.model import Applied, Hold, Limits
 from policies.places import Places, Zones
 from policies.snapshot import snapshot_of, state_from
-from policies.split import SPLIT_RULES
 from policies.state import EngineState
 from tests.builders import FREE, NOW_S, TICK_S, policy, readings, ready_pods, seen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from policies.model import Decision, Fleet, Observation
 
-    from policies.model import Decision, Fleet, Observation, Readings
-
-START_S = 300.0
 CAPACITY = 7.0  # what Kubernetes' rule has a replica of capacity 10 serve
 
 
@@ -32,13 +28,13 @@ def placement(price: float = 0.35, short: object = "1%", low: int = 1) -> dict[s
     return {"spot": {"target": surge, "price": price, "short": short}, "onDemand": {"min": low}}
 
 
-def placed(limits: Limits = FREE, low: int = 1, **spec: object) -> Fleet:
-    return fleet_of([policy("web", placement=placement(low=low), forecast={"enabled": False}, **spec)], limits)
+def placed(limits: Limits = FREE, low: int = 1) -> Fleet:
+    return fleet_of([policy("web", placement=placement(low=low), forecast={"enabled": False})], limits)
 
 
 @dataclass
 class World:
-    """One lane with base and surge; what is ordered is carried out at once and ready after `START_S`."""
+    """One lane with base and surge; what is ordered is carried out at once."""
 
     fleet: Fleet
     base: int = 5
@@ -80,9 +76,7 @@ class World:
 
     def tick(self, load: float, *, acts: bool = True) -> Decision:
         self.now_s += TICK_S
-        self.state, decision = decide(
-            self.fleet, self.state or EngineState.fresh(self.fleet), self.observation(load)
-        )
+        self.state, decision = decide(self.fleet, self.state or EngineState.fresh(self.fleet), self.observation(load))
         self.applied = []
         if acts:
             self.carry_out(decision)
@@ -99,14 +93,9 @@ def split_of(decision: Decision) -> tuple[int, int]:
     return int(decision.split.on_demand[0]), int(decision.split.spot[0])
 
 
-def rules_of(decision: Decision) -> list[str]:
-    return [step.rule for step in decision.split.steps]
-
-
-def on_spot(count: int, low: int = 1, **more: object) -> World:
-    """`low` replicas on demand and the rest of six on spot in zone a, ready, as they were decided."""
-    world = World(placed(low=low), base=low, surge=6 - low, zones={"a": [6 - low, 0, 0, 0, 0]}, **more)  # type: ignore[arg-type]
-    assert count == 6
+def on_spot() -> World:
+    """Of six replicas one on demand, and five on spot in zone a, ready, as they were decided."""
+    world = World(placed(), base=1, surge=5, zones={"a": [5, 0, 0, 0, 0]})
     world.tick(6 * CAPACITY)
     return world
 
@@ -130,7 +119,7 @@ def test_nothing_goes_on_demand_before_spot_is_ready() -> None:
 
 
 def test_the_total_is_what_was_decided_whatever_stands_in_for_spot() -> None:
-    world = on_spot(6)
+    world = on_spot()
     world.zones = {"a": [5, 0, 0, 5, 0]}
     decision = world.tick(6 * CAPACITY)
     assert world.base + world.surge > 6, "replicas stand in for those that go"
@@ -140,7 +129,7 @@ def test_the_total_is_what_was_decided_whatever_stands_in_for_spot() -> None:
 
 
 def test_a_notice_raises_on_demand_while_spot_still_serves() -> None:
-    world = on_spot(6)
+    world = on_spot()
     world.zones = {"a": [5, 0, 0, 2, 0]}
     decision = world.tick(6 * CAPACITY)
     # 6 are needed, and of 5 on spot 3 stay.
@@ -149,7 +138,7 @@ def test_a_notice_raises_on_demand_while_spot_still_serves() -> None:
 
 
 def test_what_was_taken_back_is_covered_until_it_is_replaced() -> None:
-    world = on_spot(6)
+    world = on_spot()
     world.zones = {"a": [3, 2, 0, 0, 2]}
     assert world.tick(6 * CAPACITY).split.missing.tolist() == [2]
     assert world.base >= 3
@@ -163,7 +152,7 @@ def test_what_was_taken_back_is_covered_until_it_is_replaced() -> None:
 
 
 def test_a_rise_or_fall_of_the_total_is_no_move() -> None:
-    world = on_spot(6, fleet_down="none") if False else on_spot(6)
+    world = on_spot()
     world.zones = {"a": [5, 0, 0, 5, 0]}
     world.tick(6 * CAPACITY)
     assert world.applied, "replicas stand in for those that go"
@@ -197,7 +186,7 @@ def test_the_fleet_breaker_counts_what_moves() -> None:
 
 
 def test_the_state_is_remembered_bit_for_bit() -> None:
-    world = on_spot(6)
+    world = on_spot()
     world.zones = {"a": [3, 2, 0, 1, 2], "b": [1, 0, 0, 0, 0]}
     world.tick(6 * CAPACITY)
     assert world.state is not None
