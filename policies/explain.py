@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from policies.explain_split import split_sentences
 from policies.lateness import base_value
 from policies.model import UNKNOWN, Action, Hold, Kind, Status, Why, signal_name
 from policies.standing import EVIDENCE_S, HEARD_S, awaited_tracks, candidate_name, family_name, margin_of
@@ -97,6 +98,7 @@ def sentences(fleet: Fleet, seen: Observation, decision: Decision, lane: int) ->
         *_announced(decision, lane),
         *_steps(decision, lane),
         _outcome(decision, lane),
+        *split_sentences(fleet, seen, decision, lane),
     )
 
 

@@ -34,7 +34,7 @@ class Zones:
     name: tuple[str, ...]
     ready: IntArray
     starting: IntArray
-    waiting: IntArray  # no node has room for them
+    waiting: IntArray  # refused a node so far
     noticed: IntArray  # of those that are ready or starting: their node is announced to go
     lost: IntArray  # taken back since the last tick
 
@@ -53,11 +53,11 @@ class Places:
     known: BoolArray  # the surge is there, and where its replicas stand is known
     base_ready: IntArray
     base_starting: IntArray
-    base_waiting: IntArray  # no node has room for them
+    base_waiting: IntArray  # refused a node so far
     zones: Zones = field(default_factory=Zones.none)
 
     @classmethod
     def none(cls, lanes: int) -> Places:
         """No lane is placed."""
-        nothing = integers(lanes)
-        return cls(nothing, small(lanes), booleans(lanes), nothing, nothing, nothing)
+        first, second, third = integers(lanes), integers(lanes), integers(lanes)
+        return cls(integers(lanes), small(lanes), booleans(lanes), first, second, third)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from controller.records import ClusterView, NodeView, PodView, TargetRef, TargetView
     from policies.arrays import IntArray, SmallArray
 
+REFUSED_S = 300.0  # a pod for which no node has come within this was refused one, for now
 _ALIVE = frozenset({"Pending", "Running", "Unknown"})
 
 
@@ -30,7 +31,7 @@ class _Stood(NamedTuple):
 
 
 class _Counts(NamedTuple):
-    """Pods of one kind: ready, on their way, and without a node that has room."""
+    """Pods of one kind: ready, on their way, and refused a node."""
 
     ready: int
     starting: int
@@ -62,7 +63,8 @@ class Standing:
         for lane, ref in placed:
             target, pods = view.targets.get(ref), view.pods.get(ref, ())
             names = {pod.name for pod in pods}
-            base = _counts(pod for pod in view.pods.get(bases[lane], ()) if pod.name not in names)
+            own = (pod for pod in view.pods.get(bases[lane], ()) if pod.name not in names)
+            base = _counts(own, view.seen_at_s)
             found.base_ready[lane], found.base_starting[lane], found.base_waiting[lane] = base
             found.surge[lane] = 0 if target is None else target.spec_replicas
             found.hold[lane] = _hold(target, acts=mode[lane] == Mode.ACTIVE)
@@ -70,7 +72,7 @@ class Standing:
             if view.nodes is None:
                 self._stood.pop(ref, None)
             else:
-                rows += [(lane, zone, counts) for zone, counts in self._zones(ref, pods, view.nodes)]
+                rows += [(lane, zone, counts) for zone, counts in self._zones(ref, view.nodes, view)]
         return Places(
             found.surge,
             found.hold,
@@ -82,17 +84,17 @@ class Standing:
         )
 
     def _zones(
-        self, ref: TargetRef, pods: Sequence[PodView], nodes: Mapping[str, NodeView]
+        self, ref: TargetRef, nodes: Mapping[str, NodeView], view: ClusterView
     ) -> Iterator[tuple[str, IntArray]]:
         """The rows of one surge, by zone: ready, starting, waiting, noticed, lost."""
         of_zone: defaultdict[str, IntArray] = defaultdict(lambda: integers(5))
         stood: dict[str, _Stood] = {}
-        for pod in pods:
+        for pod in view.pods.get(ref, ()):
             node = nodes.get(pod.node)
             if pod.deleted or pod.phase not in _ALIVE or (pod.node and node is None):
                 continue  # one whose node is gone is gone too, whatever is still shown of it
             zone = "" if node is None else node.zone
-            of_zone[zone][:3] += _counts([pod])
+            of_zone[zone][:3] += _counts([pod], view.seen_at_s)
             if node is not None:
                 of_zone[zone][3] += node.notice is not None
                 stood[pod.name] = _Stood(pod.node, zone, node.notice is not None and node.notice.reclaimed)
@@ -105,10 +107,10 @@ class Standing:
         yield from sorted(of_zone.items())
 
 
-def _counts(pods: Iterable[PodView]) -> _Counts:
+def _counts(pods: Iterable[PodView], now_s: float) -> _Counts:
     alive = [pod for pod in pods if not pod.deleted and pod.phase in _ALIVE]
     ready = sum(pod.ready is True for pod in alive)
-    waiting = sum(pod.unschedulable for pod in alive)
+    waiting = sum(pod.unschedulable and now_s - pod.created_at_s > REFUSED_S for pod in alive)
     return _Counts(ready, len(alive) - ready - waiting, waiting)
 
 
