@@ -10,11 +10,12 @@ import numpy as np
 from policies.arrays import IntArray, indices, integers
 from policies.mix.model import MixState
 from policies.model import UNKNOWN, Hold, Mode
+from policies.places import Zones
 
 if TYPE_CHECKING:
     from policies.model import Fleet, Observation
-    from policies.places import Zones
 
+_STARTING, _WAITING = 1, 2  # rows of counts
 FORGOTTEN_S = 86_400.0  # a zone in which nothing was seen for so long is as one that never was
 
 
@@ -111,13 +112,13 @@ def changed_totals(state: SplitState, fleet: Fleet, seen: Observation, present: 
 def with_zones(state: SplitState, seen: Zones, now_s: float) -> SplitState:
     """This state with a row for every zone that is seen, and none for those that were not for a day.
 
-    `seen.lane` counts the placed lanes. Each of them has a row without a name, for what is not on a node yet.
+    `seen.lane` counts the placed lanes. One of which no zone is known has a row without a name, for what is to come.
     """
     before = list(zip(state.zone_lane.tolist(), state.zone_name, strict=True))
     young = (state.mix.pools.seen_s > now_s - FORGOTTEN_S).tolist()
-    keys = {(lane, "") for lane in range(len(state.uid))}
-    keys |= {key for key, kept in zip(before, young, strict=True) if kept}
-    keys |= set(zip(seen.lane.tolist(), seen.name, strict=True))
+    keys = {key for key, kept in zip(before, young, strict=True) if kept and key[1]}
+    keys |= {key for key in zip(seen.lane.tolist(), seen.name, strict=True) if key[1]}
+    keys |= {(lane, "") for lane in set(range(len(state.uid))) - {lane for lane, _ in keys}}
     rows = sorted(keys)
     if rows == before:
         return state
@@ -129,6 +130,30 @@ def with_zones(state: SplitState, seen: Zones, now_s: float) -> SplitState:
         zone_name=tuple(name for _, name in rows),
         mix=state.mix.aligned(np.arange(len(state.uid), dtype=np.int64), source),
     )
+
+
+def in_zones(state: SplitState, seen: Zones) -> Zones:
+    """What is seen, in the rows of `state.zone_lane`; zeros for zones in which nothing is.
+
+    What is not on a node yet counts where more is wanted than stands there: the scheduler has not said where.
+    """
+    place = {key: row for row, key in enumerate(zip(state.zone_lane.tolist(), state.zone_name, strict=True))}
+    keys = list(zip(seen.lane.tolist(), seen.name, strict=True))
+    counts = np.zeros((5, len(place)), np.int64)
+    told = np.stack([seen.ready, seen.starting, seen.waiting, seen.noticed, seen.lost])
+    for row, key in enumerate(keys):
+        if key in place:
+            counts[:, place[key]] += told[:, row]
+    for row, key in enumerate(keys):
+        if key not in place:
+            first, end = np.searchsorted(state.zone_lane, [key[0], key[0] + 1])
+            lacking = state.mix.pools.wanted[first:end] - counts[:3, first:end].sum(axis=0)
+            for kind in (_STARTING, _WAITING):
+                for _ in range(int(told[kind, row])):
+                    most = int(np.argmax(lacking))
+                    counts[kind, first + most] += 1
+                    lacking[most] -= 1
+    return Zones(state.zone_lane, state.zone_name, *counts)
 
 
 def _taken(values: IntArray, source: IntArray, empty: int) -> IntArray:

@@ -16,7 +16,7 @@ from policies.guardrails import granted
 from policies.mix.hedge import hedged
 from policies.mix.model import NO_LIMIT, Lanes, Pools
 from policies.model import UNKNOWN, Hold, Mode
-from policies.placed import with_zones
+from policies.placed import in_zones, with_zones
 from policies.places import Zones
 from policies.proposal import Proposal, Step
 
@@ -39,7 +39,7 @@ SPLIT_RULES = (
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What was decided for the placed lanes, `[placed]`, and from what; `hedge` has a row for each of `zones`."""
+    """What was decided for the placed lanes, `[placed]`, and from what."""
 
     lane: IntArray
     on_demand: IntArray
@@ -49,15 +49,14 @@ class Split:
     reason: SmallArray  # the row of SPLIT_RULES that had the last word on the base; UNKNOWN for none
     short_ratio: FloatArray  # share of what was due that was missing of late
     missing: IntArray  # spot replicas taken back and not made good
-    zones: Zones  # as seen, and those remembered; `lane` counts the placed lanes
-    hedge: MixPlan | None  # None where no lane is placed
+    zones: Zones  # as seen; `lane` counts the placed lanes
     steps: tuple[Step, ...]  # by lane of the fleet; counts are replicas on demand
 
     @classmethod
     def none(cls) -> Split:
         """No lane is placed."""
         nothing, few = integers(0), np.zeros(0, np.int8)
-        return cls(*(nothing,) * 5, few, floats(0), nothing, Zones.none(), None, ())
+        return cls(*(nothing,) * 5, few, floats(0), nothing, Zones.none(), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def split(fleet: Fleet, state: SplitState, seen: Observation, need: Need) -> tup
     zones = replace(places.zones, lane=np.searchsorted(lane, places.zones.lane).astype(np.int64))
     state = with_zones(state, zones, seen.now_s)
     scales = seen.spec_replicas[lane] - places.surge[lane], places.surge[lane]
-    ground = Ground.of(state, _counted(zones, state), places, need, scales)
+    ground = Ground.of(state, in_zones(state, zones), places, need, scales)
     mix, plan = hedged(ground.lanes(fleet, need), ground.pools(fleet), state.mix, now_s=seen.now_s)
     on_demand, spot = guarded(fleet, ground, plan, need)
     unseen = places.hold[lane] == Hold.NO_TARGET
@@ -104,24 +103,9 @@ def split(fleet: Fleet, state: SplitState, seen: Observation, need: Need) -> tup
         reason=_last_words(on_demand),
         short_ratio=np.where(due > 0, mix.lanes.short / np.maximum(due, 1e-9), 0.0),
         missing=ground.missing,
-        zones=ground.zones,
-        hedge=plan,
+        zones=zones,
         steps=tuple(replace(step, lane=lane[step.lane]) for step in on_demand.steps),
     )
-
-
-def _counted(seen: Zones, state: SplitState) -> Zones:
-    """The counts of the zones that are seen, in the rows of the state's zones; zeros for the others."""
-    place = {key: row for row, key in enumerate(zip(state.zone_lane.tolist(), state.zone_name, strict=True))}
-    rows = [place[key] for key in zip(seen.lane.tolist(), seen.name, strict=True)]
-
-    def column(counts: IntArray) -> IntArray:
-        found = integers(state.zone_lane.size)
-        found[rows] = counts
-        return found
-
-    counts = (seen.ready, seen.starting, seen.waiting, seen.noticed, seen.lost)
-    return Zones(state.zone_lane, state.zone_name, *map(column, counts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,42 +174,52 @@ class Ground:
     def pools(self, fleet: Fleet) -> Pools:
         """What the hedger is told of each zone.
 
-        The scheduler chooses zones, so that none may be counted on for more than what stands there and its part of
-        what is still to come. Spot that nobody can see, or that is not ours to change, takes no replica.
+        The scheduler chooses zones. So none may be counted on for more than what stands there and its part of what is
+        still to come, nor tried while something stands elsewhere. Replicas that are announced to go count as gone,
+        but those of a zone that goes as a whole. Spot that nobody can see, or that is not ours to change, takes none.
         """
-        zones, row = self.zones, self.zones.lane
+        zones, row, count = self.zones, self.zones.lane, self.lane.size
         there = zones.ready + zones.starting
-        named = np.array([bool(name) for name in zones.name], np.bool_)
-        open_zones = sum_by(row, (named & (there > 0)).astype(np.int64), self.lane.size)
-        coming = np.maximum(self.need - sum_by(row, there, self.lane.size), 0)
+        whole = zones.noticed >= there
+        leaving = np.where(whole, 0, zones.noticed)
+        open_zones = sum_by(row, (there > 0).astype(np.int64), count)
+        coming = np.maximum(self.need - sum_by(row, there, count), 0)
         part = -(-coming // np.maximum(open_zones, 1))
-        limit = np.where(named, there + part[row], NO_LIMIT)
-        usable = self.known & self.free
+        tried = (there > 0) | (open_zones == 0)[row]
+        usable = (self.known & self.free)[row] & tried
         return Pools(
             lane=row,
             price=fleet.spot.price_ratio[self.lane][row],
-            limit=np.where(usable[row], limit, 0),
-            ready=zones.ready,
-            starting=zones.starting,
-            noticed=zones.noticed,
+            limit=np.where(usable, there + part[row], 0),
+            ready=np.maximum(zones.ready - leaving, 0),
+            starting=np.maximum(zones.starting - np.maximum(leaving - zones.ready, 0), 0),
+            noticed=np.where(whole, zones.noticed, 0),
             lost=zones.lost,
             refused=zones.waiting > 0,
         )
+
+    @property
+    def leaving(self) -> IntArray:
+        """Replicas announced to go that the hedger does not see, `[placed]`."""
+        zones = self.zones
+        partly = zones.noticed < zones.ready + zones.starting
+        return sum_by(zones.lane, np.where(partly, zones.noticed, 0), self.lane.size)
 
 
 def guarded(fleet: Fleet, now: Ground, plan: MixPlan, need: Need) -> tuple[Proposal, IntArray]:
     """The hedger's plan within the rules: the base as a proposal that begins with all on demand, and the surge.
 
-    A surge that nobody can see or that is not ours to change stays as it is.
+    A surge that nobody can see or that is not ours to change stays as it is. Where spot goes or is missing, what is
+    started on spot in its place does not count before it is ready.
     """
     count, least = now.lane.size, np.minimum(fleet.spot.min_on_demand[now.lane], now.need)
     usable = now.known & now.free
-    spot = np.where(usable, sum_by(now.zones.lane, plan.wanted, count), now.surge)
+    spot = np.where(usable, sum_by(now.zones.lane, plan.wanted, count) + now.leaving, now.surge)
     spot = np.where(now.need > 0, spot, np.where(now.free, 0, now.surge))
     base = Proposal(now.need).where(usable, np.minimum(plan.on_demand + least, now.need), rule="spot_hedge")
     there = np.minimum(now.ready, spot)
     base = base.where(now.known & ~now.free, np.maximum(now.need - there, least), rule="spot_hedge")
-    counted = np.where(now.known, np.maximum(spot - now.noticed, 0), 0)
+    counted = np.where(now.known, np.maximum(np.minimum(spot, now.surge) - now.noticed, 0), 0)
     base = _at_least(base, np.where(now.noticed > 0, now.need - counted, 0), rule="notice")
     counted = np.maximum(counted - now.missing, 0)
     base = _at_least(base, np.where(now.missing > 0, now.need - counted, 0), rule="on_demand_backfill")
