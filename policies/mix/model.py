@@ -8,20 +8,20 @@ sorted `lane` column; what has one entry a lane is indexed `[lane]`, what has on
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from policies.arrays import booleans, floats, integers, small
+from policies.arrays import booleans, floats, integers
 from policies.codes import Code
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray
 
 NO_LIMIT = 2**31 - 1  # of replicas
 NEVER_S = -1e18  # the time of what never happened
+MULTIPLIERS = 2.0 ** np.arange(1, 12)  # at which plans are made in shadow: 2 to 2048 on-demand hours
+_TIMES = ("since_s", "seen_s", "try_s", "probe_s", "at_s", "planned_s")
 
 
 class Known(Code):
@@ -102,53 +102,62 @@ class Pools:
 class PoolMemory:
     """What is remembered of each pool, `[pool]`. Times are wall times in seconds."""
 
-    known: SmallArray  # Known
+    known: FloatArray  # Known
     since_s: FloatArray  # start of the present spell, as far back as is known
     seen_s: FloatArray  # when it was last seen to be so
     try_s: FloatArray  # no launch before
-    backoff_s: FloatArray  # what the next refusal waits
-    expected_losses: FloatArray  # by the hazard of all pools, decayed: what `losses` is compared with
-    losses: FloatArray  # decayed
+    backoff_s: FloatArray  # what the last refusal waited; 0 after a launch
+    expected_losses: FloatArray  # by the hazard common to all pools: what `losses` is compared with
+    losses: FloatArray
     probe_s: FloatArray  # start of the probe under way, else NEVER_S
-    wanted: IntArray  # the plan
+    planned: FloatArray  # replicas by the last plan
+    wanted: FloatArray  # replicas with those kept until others are ready, and probes
 
     @classmethod
     def unknown(cls, count: int) -> PoolMemory:
         """Pools that nobody has looked at."""
-        never, nothing = floats(count, NEVER_S), floats(count)
-        return cls(small(count), never, never, never, nothing, nothing, nothing, never.copy(), integers(count))
+        columns = {name: floats(count, NEVER_S if name in _TIMES else 0.0) for name in _names(cls)}
+        return cls(**columns)
 
 
 @dataclass(frozen=True, slots=True)
 class LaneMemory:
-    """What is remembered of each lane, `[lane]`."""
+    """What is remembered of each lane, `[lane]`. Sums are decayed; times are wall times in seconds."""
 
     at_s: FloatArray  # of the last call
     planned_s: FloatArray  # of the last plan
-    log_multiplier: FloatArray  # of the budget: ln of what one replica-hour short is worth, in on-demand hours
-    short: FloatArray  # replica-seconds that were short, decayed
-    expected_short: FloatArray  # what the plans expected to be short of that, decayed
-    due: FloatArray  # replica-seconds that were due, decayed
+    log_multiplier: FloatArray  # ln of what one replica-hour short is worth, in on-demand hours
+    short: FloatArray  # replica-seconds that were short
+    expected_short: FloatArray  # what was expected of them
+    due: FloatArray  # replica-seconds that were due
+    short_ahead: FloatArray  # replicas expected to be short over the next start-up
+    need_before: FloatArray  # replicas at the last call
     try_s: FloatArray  # no on-demand launch before
-    backoff_s: FloatArray  # what the next refusal of on-demand waits
-    refused_share: FloatArray  # decayed share of attempts on on-demand that were refused
-    wanted: IntArray  # the plan on on-demand
+    backoff_s: FloatArray  # what the last refusal of on-demand waits; 0 while it is not refused
+    refused_s: FloatArray  # seconds in which on-demand was refused
+    refusals: FloatArray  # spells of refusal
+    planned: FloatArray  # on-demand replicas by the last plan
+    wanted: FloatArray  # with those kept until others are ready
 
     @classmethod
     def new(cls, count: int) -> LaneMemory:
         """Lanes of which nothing was seen yet."""
-        return cls(
-            at_s=floats(count, NEVER_S),
-            planned_s=floats(count, NEVER_S),
-            log_multiplier=floats(count, np.nan),
-            short=floats(count),
-            expected_short=floats(count),
-            due=floats(count),
-            try_s=floats(count, NEVER_S),
-            backoff_s=floats(count),
-            refused_share=floats(count),
-            wanted=integers(count),
-        )
+        columns = {name: floats(count, NEVER_S if name in _TIMES else 0.0) for name in _names(cls)}
+        return cls(**columns)
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowMemory:
+    """What plans at fixed multipliers would have cost and risked on what was seen; decayed."""
+
+    weight_s: FloatArray  # replica-seconds of need, [lane]
+    short: FloatArray  # expected replica-seconds short, [lane, multiplier]
+    cost: FloatArray  # on-demand replica-seconds, [lane, multiplier]
+
+    @classmethod
+    def new(cls, count: int) -> ShadowMemory:
+        """Nothing replayed yet."""
+        return cls(floats(count), np.zeros((count, MULTIPLIERS.size)), np.zeros((count, MULTIPLIERS.size)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,16 +166,19 @@ class MixState:
 
     lanes: LaneMemory
     pools: PoolMemory
+    shadow: ShadowMemory
 
     @classmethod
     def start(cls, lanes: int, pools: int) -> MixState:
         """Nothing was seen yet."""
-        return cls(LaneMemory.new(lanes), PoolMemory.unknown(pools))
+        return cls(LaneMemory.new(lanes), PoolMemory.unknown(pools), ShadowMemory.new(lanes))
 
     def aligned(self, lane_from: IntArray, pool_from: IntArray) -> MixState:
         """The state for other lanes and pools: the row each one has here, `[new lane]` and `[new pool]`, -1 for new."""
         return MixState(
-            _taken(self.lanes, LaneMemory.new(1), lane_from), _taken(self.pools, PoolMemory.unknown(1), pool_from)
+            _taken(self.lanes, LaneMemory.new(1), lane_from),
+            _taken(self.pools, PoolMemory.unknown(1), pool_from),
+            _taken(self.shadow, ShadowMemory.new(1), lane_from),
         )
 
 
@@ -181,6 +193,10 @@ class MixPlan:
     hazard_per_hour: FloatArray  # of losing all that a pool holds, [pool]
     expected_short: FloatArray  # replicas, mean over one start-up from now, [lane]
     multiplier: FloatArray  # what one replica-hour short is worth, in on-demand hours, [lane]
+
+
+def _names(cls: type[Any]) -> list[str]:
+    return [each.name for each in fields(cls)]
 
 
 def _taken(table: Any, fresh: Any, rows: IntArray) -> Any:  # noqa: ANN401 - one of the two memories

@@ -1,0 +1,93 @@
+"""What a replica-hour that is short is worth, so that a lane keeps its budget of shortness, without hindsight.
+
+A tournament of multipliers in shadow: at every plan the cheapest mix is found for each of a row of multipliers, on what
+is known at that moment, and what it would cost and is expected to be short is added to decayed sums. The multiplier in
+force is the one whose mean shortness equals the budget: risk is taken where it is cheap, and a lane that nothing ever
+happens to learns it within hours. Two corrections come from what really happened: the ratio of realised to expected
+shortness, and a budget that grows while less than it was used and shrinks while more was.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from policies.compiled import compiled_with
+from policies.mix import choice, model
+from policies.mix import columns as at
+from policies.mix.choice import cheapest, expected_short
+from policies.mix.columns import DUE, DUE_SUM, EXPECTED_SHORT, OBJECTIVE, SHORT, SHORT_AHEAD
+from policies.mix.model import MULTIPLIERS
+
+if TYPE_CHECKING:
+    from policies.arrays import FloatArray, IntArray
+
+DAY_S = 86400.0
+REALISED_DAYS = 14.0  # half-life of what was really short
+SHADOW_DAYS = 7.0  # half-life of what plans would have cost and risked
+EXPECTED_DAYS = 4.0  # days at the budget by which realised and expected shortness are each raised before their ratio
+BANKED_DAYS = 0.5  # days at the budget that count as realised from the start
+FEEDBACK = 1.0  # share by which the budget grows when nothing of it was used
+LEAST_SHARE, MOST_SHARE = 0.25, 2.0  # of the budget that may be aimed at
+
+
+@compiled_with(choice, model, at)
+def account(dt_s: float, short: float, lane: int, lanes: FloatArray, memory: FloatArray) -> None:
+    """Add what was `short`, replicas, over the last `dt_s` seconds to the lane's sums."""
+    kept = 0.5 ** (dt_s / (REALISED_DAYS * DAY_S))
+    memory[SHORT, lane] = memory[SHORT, lane] * kept + short * dt_s
+    memory[EXPECTED_SHORT, lane] = memory[EXPECTED_SHORT, lane] * kept + memory[SHORT_AHEAD, lane] * dt_s
+    memory[DUE_SUM, lane] = memory[DUE_SUM, lane] * kept + lanes[DUE, lane] * dt_s
+
+
+@compiled_with(choice, model, at)
+def replayed(
+    passed_s: float, need: int, limit: IntArray, price: FloatArray, lost: FloatArray, exposed: float, lane: int,
+    weight_s: FloatArray, short: FloatArray, cost: FloatArray,
+) -> None:  # fmt: skip
+    """Add what the plan at each multiplier costs and risks to the sums of ShadowMemory.
+
+    `exposed` is the share of a start-up in which a loss is felt.
+    """
+    kept = 0.5 ** (passed_s / (SHADOW_DAYS * DAY_S))
+    weight_s[lane] = weight_s[lane] * kept + passed_s * need
+    spot, nothing, up = np.zeros(limit.size, np.int64), np.zeros(limit.size, np.int64), np.zeros(need + 2)
+    for each in range(MULTIPLIERS.size):
+        terms = np.array([0.0, MULTIPLIERS[each] * exposed, 0.0])
+        part = cheapest(need, need, limit, price, lost, nothing, terms, spot)
+        risk = exposed * expected_short(need - part, spot, lost, up)
+        short[lane, each] = short[lane, each] * kept + risk * passed_s
+        cost[lane, each] = cost[lane, each] * kept + (part + (price * spot).sum()) * passed_s
+
+
+@compiled_with(choice, model, at)
+def multiplier(
+    need: int, lane: int, lanes: FloatArray, memory: FloatArray, weight_s: FloatArray, short: FloatArray
+) -> float:
+    """The multiplier whose mean shortness on what was seen is what may be aimed at, between those replayed."""
+    aimed = _aimed(need, lane, lanes, memory)
+    before = 0.0
+    for each in range(MULTIPLIERS.size):
+        mean = short[lane, each] / weight_s[lane]
+        if mean <= aimed:
+            if each == 0:
+                return float(MULTIPLIERS[0])
+            fall = math.log(before) - math.log(max(mean, 1e-12))
+            passed = min(max((math.log(before) - math.log(aimed)) / max(fall, 1e-9), 0.0), 1.0)
+            return float(MULTIPLIERS[each - 1] * (MULTIPLIERS[each] / MULTIPLIERS[each - 1]) ** passed)
+        before = mean
+    return float(MULTIPLIERS[-1])
+
+
+@compiled_with(choice, model, at)
+def _aimed(need: int, lane: int, lanes: FloatArray, memory: FloatArray) -> float:
+    """The expected shortness to aim at: a share."""
+    budget = lanes[OBJECTIVE, lane]
+    known = EXPECTED_DAYS * DAY_S * budget * need
+    ratio = (memory[SHORT, lane] + known) / (memory[EXPECTED_SHORT, lane] + known)
+    banked = BANKED_DAYS * DAY_S * need
+    realised = (memory[SHORT, lane] + banked * budget) / (memory[DUE_SUM, lane] + banked)
+    share = min(max(1.0 + FEEDBACK * (1.0 - realised / budget), LEAST_SHARE), MOST_SHARE)
+    return float(budget * share / ratio)
