@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from controller.collect.places import REFUSED_S, Standing
 from controller.records import ClusterView, NodeView, Notice, PodView, TargetRef, TargetView
 from policies.model import Hold, Mode
-from policies.places import Places
+
+if TYPE_CHECKING:
+    from policies.places import Places
 
 NOW_S = 1_700_000_000.0
 BASE = TargetRef("apps/v1", "Deployment", "shop", "web")
