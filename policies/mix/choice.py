@@ -2,9 +2,9 @@
 
 Pools are lost independently, each with all it holds. The expectation over all patterns of pools that are up is exact
 for any number of pools: the capacity that is up has a distribution, made pool by pool, in pools x replicas steps
-instead of 2 to the power of pools. The search is not exact: spreads over the best pools that survive the loss of up to three
-of them, for each on-demand part, then moves of one replica while they pay. More than `BLOCKS` replicas are planned in
-blocks of equal size.
+instead of 2 to the power of pools. The search is not exact: spreads over the best pools that survive the loss of
+up to three of them, for each on-demand part, then moves of one replica while they pay. More than `BLOCKS` replicas are
+planned in blocks of equal size.
 """
 
 from __future__ import annotations

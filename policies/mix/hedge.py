@@ -5,8 +5,8 @@ For each lane it minimises, over replicas x per pool and m on demand,
     sum of price * x + m + multiplier * E[replicas short over one start-up]
 
 with pools lost by the hazard of `policies.mix.survival`, all that a pool holds together, and the multiplier of
-`policies.mix.budget`. On-demand replicas while spot is young, spare spot replicas, and the return to spot when a pool has
-aged all come out of the formula. A lane decides the same alone or in a fleet.
+`policies.mix.budget`. On-demand replicas while spot is young, spare spot replicas, and the return to spot when a pool
+has aged all come out of the formula. A lane decides the same alone or in a fleet.
 """
 
 from __future__ import annotations
