@@ -228,6 +228,30 @@ async def test_an_order_that_is_cancelled_cancels() -> None:
     assert target.tried == ["1"]
 
 
+async def test_no_object_falls_where_the_other_could_not_rise() -> None:
+    clock = VirtualClock(NOW_S)
+    cluster, other = await cluster_of(clock), replace(REF, name="web-spot")
+    cluster.add(Workload(other, 4))
+    cluster.add(Workload(lone := replace(REF, name="lone"), 4))
+    await cluster.follow([REF, other, lone])
+    view, versions = cluster.view(), {ref: each.resource_version for ref, each in cluster.view().targets.items()}
+    before = view.targets[REF].spec_replicas
+    rise = replace(order(before=before, after=before + 2), resource_version="an older one")
+    fall = ScaleOrder("shop/web", other, 4, 1, versions[other], "spot_hedge")
+    alone = ScaleOrder("shop/lone", lone, 4, 1, versions[lone], "signals")
+    outcomes = await Hands(cluster, cluster, clock).carry_out([fall, rise, alone])
+
+    assert [each.result for each in outcomes] == ["applied", "applied", "applied"], "read again, it rose"
+    cluster.inject(Faults(forbidden=frozenset({REF})))
+    versions = {ref: each.resource_version for ref, each in cluster.view().targets.items()}
+    rise = replace(rise, before=before + 2, after=before + 4, resource_version=versions[REF])
+    fall = replace(fall, before=1, after=0, resource_version=versions[other])
+    outcomes = await Hands(cluster, cluster, clock).carry_out([fall, rise])
+    assert [each.result for each in outcomes] == ["conflict", "rejected"]
+    assert outcomes[0].message == "not written: its other object did not rise"
+    assert cluster.view().targets[other].spec_replicas == 1
+
+
 def forbid(cluster: SimulatedCluster) -> None:
     cluster.inject(Faults(forbidden=frozenset({REF})))
 

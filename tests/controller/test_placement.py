@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from controller.journal import Journal
 from controller.loop.again import Again
 from controller.records import NodeView, Notice
+from controller.telemetry.placement import interruptions
+from controller.telemetry.workloads import workload_text
+from controller.web.documents import workload
 from simulations.cluster import Faults, Workload
 from tests.rig import ListedPolicies, Rig, policy
 
@@ -194,8 +197,42 @@ async def test_the_journal_is_decided_again_as_it_was(tmp_path: Path) -> None:
     ticks = [tick async for page in journal.pages(-1.0) for tick in again.take(page)]
     assert len(ticks) == 120
     for tick, report in zip(ticks, world.reports, strict=True):
-        for mine, theirs in ((tick.decision.split, report.decision.split),):
-            assert mine.on_demand.tolist() == theirs.on_demand.tolist()
-            assert mine.spot.tolist() == theirs.spot.tolist()
+        mine, theirs = tick.decision.split, report.decision.split
+        assert (mine.on_demand.tolist(), mine.spot.tolist()) == (theirs.on_demand.tolist(), theirs.spot.tolist())
     assert {tick.remembered for tick in ticks} == {None, True}
     await journal.close()
+
+
+async def test_it_is_shown_by_the_api_and_as_metrics() -> None:
+    world = placed()
+    await world.ticks(80)
+    base, surge = world.scales
+    standing = [pod.node for pod in world.cluster.view().pods[SURGE]]
+    world.announce("s1")
+    await world.ticks()
+    report, going = world.last(), standing.count("s1")
+    shown = workload(report, 0)["placement"]
+    assert shown["surge"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web-spot"}
+    assert (shown["onDemand"]["desired"], shown["onDemand"]["ready"]) == (base, base)
+    assert (shown["spot"]["desired"], shown["spot"]["ready"], shown["spot"]["noticed"]) == (surge, surge, going)
+    assert (shown["onDemand"]["recommended"], shown["spot"]["recommended"]) == world.scales
+    assert {zone["name"]: zone["ready"] for zone in shown["zones"]} == {
+        NODES[node]: standing.count(node) for node in set(standing)
+    }
+    assert (shown["spotKnown"], shown["surgeHold"], shown["shortBudgetRatio"]) == (True, None, 0.05)
+    lines = workload_text(report).splitlines()
+    whose = 'namespace="shop",workload="web"'
+    assert f'foresail_capacity_desired_replicas{{{whose},capacity_type="on_demand"}} {base}' in lines
+    assert f'foresail_capacity_ready_replicas{{{whose},capacity_type="spot"}} {surge}' in lines
+    assert f"foresail_spot_noticed_replicas{{{whose}}} {going}" in lines
+    world.cluster.lose("s1")
+    await world.ticks()
+    assert interruptions(world.last()) == {"a": going}
+
+
+async def test_without_placement_nothing_of_it_is_shown() -> None:
+    world = Rig(ListedPolicies([policy()]))
+    world.source.load = {"web": LOAD}
+    await world.ticks()
+    assert workload(world.last(), 0)["placement"] is None
+    assert "foresail_capacity_desired_replicas{" not in workload_text(world.last())

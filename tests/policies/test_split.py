@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -10,10 +12,13 @@ import pytest
 
 from policies.arrays import booleans, integers, small
 from policies.engine import decide
+from policies.explain import sentences
+from policies.explain_split import SPLIT_SENTENCES
 from policies.fleet import fleet_of
 from policies.model import Applied, Hold, Limits
 from policies.places import Places, Zones
-from policies.snapshot import snapshot_of, state_from
+from policies.snapshot import core_again, core_of, snapshot_of, state_from
+from policies.split import SPLIT_RULES
 from policies.state import EngineState
 from tests.builders import FREE, NOW_S, TICK_S, policy, readings, ready_pods, seen
 
@@ -195,3 +200,42 @@ def test_the_state_is_remembered_bit_for_bit() -> None:
     assert snapshot_of(restored) == (core, hours)
     twin = replace(world, state=restored, zones=dict(world.zones), applied=list(world.applied))
     assert split_of(twin.tick(8 * CAPACITY)) == split_of(world.tick(8 * CAPACITY))
+
+
+def test_it_is_told_in_sentences() -> None:
+    world = on_spot()
+    world.zones = {"a": [3, 2, 0, 2, 0], "b": [0, 0, 1, 0, 1]}
+    seen_now = world.observation(6 * CAPACITY)
+    decision = world.tick(6 * CAPACITY, acts=False)
+    told = sentences(world.fleet, seen_now, decision, 0)
+    assert "On spot: a 3 ready, 2 starting, 2 announced to go; b 1 refused a node, 1 taken back just now." in told
+    base, spot = split_of(decision)
+    assert told[-1] == f"Placement: {base} on demand (now 1) and {spot} on spot (now 5)."
+    assert set(SPLIT_SENTENCES) == set(SPLIT_RULES)
+
+
+def test_what_is_not_known_is_told() -> None:
+    world = World(placed(), base=2, surge=4, known=False)
+    seen_now = world.observation(6 * CAPACITY)
+    told = sentences(world.fleet, seen_now, world.tick(6 * CAPACITY, acts=False), 0)
+    assert "Where its spot replicas stand is not known, as nodes cannot be read, so all is on demand." in told
+
+
+def test_a_state_from_before_placement_is_read() -> None:
+    fleet = fleet_of([policy("web")])
+    core, hours = snapshot_of(EngineState.fresh(fleet))
+    older = _without(core, "split")
+    assert len(older) < len(core)
+    assert core_of(state_from(older, hours)) == core_again(older) == core
+
+
+def _without(core: bytes, field: str) -> bytes:
+    """A packed state as an older program packed it: without one field, which has no blocks."""
+    body = zlib.decompress(core[4:])
+    size = int.from_bytes(body[:4], "little")
+    header = json.loads(body[4 : 4 + size])
+    del header["value"][field]
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    packed = zlib.compressobj(1)
+    rest = len(text).to_bytes(4, "little") + text + body[4 + size :]
+    return core[:4] + packed.compress(rest) + packed.flush()
