@@ -141,14 +141,6 @@ class Action(Code):
     HOLD = 3
 
 
-class Select(Code):
-    """`selectPolicy` of autoscaling/v2."""
-
-    MAX = 0
-    MIN = 1
-    DISABLED = 2
-
-
 @dataclass(frozen=True, slots=True)
 class Rates:
     """Rate policies of one direction, a flat table sorted by lane."""
