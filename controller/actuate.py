@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import structlog
 
 from controller.errors import Conflict, Rejected, Unavailable
 from controller.records import Outcome, ScaleOrder
-from policies.model import RULES, Action, Mode
+from policies.model import RULES, UNKNOWN, Action, Hold, Mode
+from policies.split import SPLIT_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from controller.ports import Actuator, Clock, Cluster
     from controller.records import ClusterView, TargetRef, TargetView
-    from policies.model import Decision, Fleet, Observation
+    from policies.model import Decision, Fleet
 
 log = structlog.get_logger("foresail.actuate")
 
@@ -28,29 +29,64 @@ REREAD_S = 1.0  # how long to wait for the watch to bring the newer version of t
 POLL_S = 0.05
 
 
-def orders_of(
-    fleet: Fleet, seen: Observation, decision: Decision, targets: Sequence[TargetRef], view: ClusterView
-) -> tuple[ScaleOrder, ...]:
-    """The changes to carry out: active lanes whose target differs from what the cluster shows, rises first."""
+def orders_of(fleet: Fleet, decision: Decision, objects: Objects, view: ClusterView) -> tuple[ScaleOrder, ...]:
+    """The changes to carry out: objects of active lanes that should have another count than they ask for, rises first.
+
+    `objects` are those of the lanes of `fleet`.
+    """
+    orders = []
+    for change in (*_plain(fleet, decision, objects), *_split(fleet, decision, objects)):
+        target = _free(view, change.ref, change.before)
+        if target is not None:
+            uid, version = fleet.uid[change.lane], target.resource_version
+            orders.append(ScaleOrder(uid, change.ref, change.before, change.after, version, change.reason))
+    return tuple(sorted(orders, key=lambda order: order.after < order.before))
+
+
+class Objects(Protocol):
+    """Which objects lanes have, `[lane]`."""
+
+    @property
+    def targets(self) -> Sequence[TargetRef]:
+        """The object of each lane; with placement, its base."""
+
+    @property
+    def surges(self) -> Sequence[TargetRef | None]:
+        """The second object of those that have one."""
+
+
+class _Change(NamedTuple):
+    """What one object should have instead of what was seen."""
+
+    lane: int
+    ref: TargetRef
+    before: int
+    after: int
+    reason: str
+
+
+def _plain(fleet: Fleet, decision: Decision, objects: Objects) -> Iterator[_Change]:
+    """The changes of lanes with one object."""
     plan = decision.replicas
     moving = (plan.action == Action.RAISE) | (plan.action == Action.LOWER)
-    lanes = np.flatnonzero(moving & (fleet.mode == Mode.ACTIVE))
-    rises_first = lanes[np.argsort(plan.action[lanes] == Action.LOWER, kind="stable")]
-    orders = []
-    for lane in rises_first:
-        target = _free(view, targets[lane], int(seen.spec_replicas[lane]))
-        if target is not None:
-            orders.append(
-                ScaleOrder(
-                    uid=fleet.uid[lane],
-                    ref=targets[lane],
-                    before=target.spec_replicas,
-                    after=int(plan.target[lane]),
-                    resource_version=target.resource_version,
-                    reason=RULES[plan.reason[lane]],
-                )
-            )
-    return tuple(orders)
+    for lane in np.flatnonzero(moving & (fleet.mode == Mode.ACTIVE) & ~fleet.spot.placed).tolist():
+        before, after = int(decision.current[lane]), int(plan.target[lane])
+        yield _Change(lane, objects.targets[lane], before, after, RULES[plan.reason[lane]])
+
+
+def _split(fleet: Fleet, decision: Decision, objects: Objects) -> Iterator[_Change]:
+    """The changes of lanes with a base and a surge."""
+    parts, plan = decision.split, decision.replicas
+    for row, lane in enumerate(parts.lane.tolist()):
+        surge = objects.surges[lane]
+        if fleet.mode[lane] != Mode.ACTIVE or decision.hold[lane] != Hold.NONE or surge is None:
+            continue
+        moved = plan.target[lane] == decision.current[lane] and parts.reason[row] != UNKNOWN
+        reason = SPLIT_RULES[parts.reason[row]] if moved else RULES[plan.reason[lane]]
+        pairs = (objects.targets[lane], parts.base, parts.on_demand), (surge, parts.surge, parts.spot)
+        for ref, before, after in pairs:
+            if before[row] != after[row]:
+                yield _Change(lane, ref, int(before[row]), int(after[row]), reason)
 
 
 def _free(view: ClusterView, ref: TargetRef, replicas: int) -> TargetView | None:
@@ -76,6 +112,8 @@ def _objection(view: ClusterView, ref: TargetRef, replicas: int) -> str | None:
 class Hands:
     """Carries out orders through an actuator; a conflict is read again and retried while the count still stands.
 
+    Of the two objects of one workload the one that rises goes first, and none falls where the other could not rise.
+
     What the cluster shows is asked once more before each write, for orders may have waited. `on_fault` hears of
     every order that broke in a way nobody expects.
     """
@@ -90,6 +128,19 @@ class Hands:
 
         All have ended when this returns. Raises only CancelledError.
         """
+        rises = [place for place, order in enumerate(orders) if order.after > order.before]
+        ended = dict(zip(rises, await self._together([orders[place] for place in rises]), strict=True))
+        stuck = {end.order.uid for end in ended.values() if end.result != "applied"}
+        rest = [place for place in range(len(orders)) if place not in ended]
+        for place in rest:
+            if orders[place].uid in stuck:
+                ended[place] = self._ended(orders[place], "conflict", "not written: its other object did not rise")
+        falls = [place for place in rest if place not in ended]
+        ended |= zip(falls, await self._together([orders[place] for place in falls]), strict=True)
+        return tuple(ended[place] for place in range(len(orders)))
+
+    async def _together(self, orders: Sequence[ScaleOrder]) -> tuple[Outcome, ...]:
+        """How each of some orders ended, carried out side by side."""
         gate = asyncio.Semaphore(CONCURRENCY)
 
         async def one(order: ScaleOrder) -> Outcome:

@@ -255,3 +255,4 @@ class TickReport:
     problems: tuple[str, ...]
     killed: str | None = None
     plans: Plans | None = None  # of the fleet's lanes
+    surges: Mapping[str, TargetRef] = field(default_factory=dict)  # by uid: the second object of those that have one

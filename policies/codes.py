@@ -26,3 +26,11 @@ class _Direct(EnumType):
 
 class Code(IntEnum, metaclass=_Direct):
     """Base of the codes that stand in arrays."""
+
+
+class Select(Code):
+    """`selectPolicy` of autoscaling/v2."""
+
+    MAX = 0
+    MIN = 1
+    DISABLED = 2

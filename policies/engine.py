@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.announced import announced, with_announced
-from policies.arrays import any_by, booleans, floats, small, sum_by
+from policies.arrays import any_by, booleans, floats, indices, small, sum_by
 from policies.candidates import capacity_per_replica, kubernetes_rule, order_rule, pressure_rule
 from policies.censoring import with_censored
 from policies.guardrails import HOLD_RULES, fleet_breaker, held, holds_of, removal_budget
 from policies.hpa.behavior import Bounds, longest_period
 from policies.lead_time import Orders, advanced, forecast_of
 from policies.model import RULES, Action, Decision, Forecast, Hold, Kind, ReplicaPlan, Status
+from policies.placed import changed_totals, present_totals
 from policies.rows import demand_tracks
 from policies.schedules import bounds_at
+from policies.split import Need, split
 from policies.standing import Standing, standing_of
 from policies.state import Removals
 
@@ -35,12 +37,15 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     """What to do for every lane, given all that was seen.
 
     Where the tournament has evidence its champion decides, above what pressure asks for; else the larger of the
-    Kubernetes rule and the champion's order stands. Declared events raise it, guardrails narrow it. `seen` must
+    Kubernetes rule and the champion's order stands. Declared events raise it, guardrails narrow it; what placed lanes
+    come to is split over their two objects. `seen` must
     be built for `fleet`; `state` may come from another fleet and is aligned first. The returned state takes note of
     what was recommended; what was carried out comes back with the next observation's `applied`.
     """
     seen = with_censored(fleet, seen)
-    state = remembered(state.aligned_to(fleet).until(seen.now_s), fleet, seen)
+    state = state.aligned_to(fleet).until(seen.now_s)
+    scales, seen = seen, replace(seen, spec_replicas=present_totals(state.split, fleet, seen))
+    state = remembered(state, fleet, seen)
     low, high = bounds_at(fleet.schedules, fleet.min_replicas, fleet.max_replicas, now_s=seen.now_s)
     bounds, current = Bounds(low, high), seen.spec_replicas
     kubernetes = kubernetes_rule(fleet, state, seen, bounds)
@@ -55,8 +60,11 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     budget = removal_budget(fleet, state.removals, seen.now_s, current)
     proposal = fleet_breaker(held(proposal, hold, current), fleet, budget, current)
     demand, demand_known = demand_replicas(fleet, seen)
+    need = Need(indices(fleet.spot.placed), proposal.target, current, hold, state.starts.quantile_s, budget)
+    placed, parts = split(fleet, state.split, scales, need)
     state = replace(
         state,
+        split=placed,
         seen=state.seen | (seen.hold != Hold.NO_TARGET),
         zeroed=(state.zeroed & (current == 0)) | ((proposal.target == 0) & (current > 0)),
         advice=kubernetes.log,
@@ -67,6 +75,8 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     return state, Decision(
         at_s=seen.now_s,
         replicas=_plan(proposal, current, hold),
+        current=current,
+        split=parts,
         steps=proposal.steps,
         readings=seen.readings,
         forecast=forecast,
@@ -117,7 +127,7 @@ def remembered(state: EngineState, fleet: Fleet, seen: Observation) -> EngineSta
     """`state` with what this observation tells: changes carried out, start-ups, history, what was learned."""
     rises, falls, removals = state.rises, state.falls, state.removals
     if seen.applied.lane.size:
-        change = seen.applied.after - seen.applied.before
+        change = changed_totals(state.split, fleet, seen, seen.spec_replicas)
         rises = _noted(rises, fleet, seen, change, longest_period(fleet.behavior.up))
         falls = _noted(falls, fleet, seen, -change, longest_period(fleet.behavior.down))
         removals = _with_removals(removals, fleet, seen)

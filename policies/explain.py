@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from policies.explain_split import split_sentences
 from policies.lateness import base_value
 from policies.model import UNKNOWN, Action, Hold, Kind, Status, Why, signal_name
 from policies.standing import EVIDENCE_S, HEARD_S, awaited_tracks, candidate_name, family_name, margin_of
@@ -96,7 +97,8 @@ def sentences(fleet: Fleet, seen: Observation, decision: Decision, lane: int) ->
         *_startup(decision, lane),
         *_announced(decision, lane),
         *_steps(decision, lane),
-        _outcome(seen, decision, lane),
+        _outcome(decision, lane),
+        *split_sentences(fleet, seen, decision, lane),
     )
 
 
@@ -276,8 +278,8 @@ def _steps(decision: Decision, lane: int) -> tuple[str, ...]:
     ) or ("No rule asks for a change.",)
 
 
-def _outcome(seen: Observation, decision: Decision, lane: int) -> str:
-    target, current = int(decision.replicas.target[lane]), int(seen.spec_replicas[lane])
+def _outcome(decision: Decision, lane: int) -> str:
+    target, current = int(decision.replicas.target[lane]), int(decision.current[lane])
     match Action(int(decision.replicas.action[lane])):
         case Action.RAISE:
             return f"Decision: raise from {current} to {target}."

@@ -21,6 +21,7 @@ from policies.model import (
     TargetKind,
     Tracks,
 )
+from policies.places import SpotTerms
 from policies.schedules import schedule_table
 from policies.spec import DemandSignal, Incumbent, LateSignal, PressureSignal
 
@@ -52,6 +53,22 @@ def fleet_of(policies: Sequence[WorkloadPolicy], limits: Limits = Limits()) -> F
         limits=limits,
         aims=_aims(specs),
         events=event_table([spec.forecast.events for spec in specs]),
+        spot=_spot(specs),
+    )
+
+
+def _spot(specs: Sequence[Spec]) -> SpotTerms:
+    given = [spec.placement for spec in specs]
+    spots = [None if placement is None else placement.spot for placement in given]
+    late = [spec.objective.late_share for spec in specs]
+    short = [
+        share if spot is None or spot.short is None else spot.short for share, spot in zip(late, spots, strict=True)
+    ]
+    return SpotTerms(
+        placed=np.array([placement is not None for placement in given], np.bool_),
+        price_ratio=np.array([1.0 if spot is None else spot.price for spot in spots], np.float64),
+        short_ratio=np.array(short, np.float64),
+        min_on_demand=np.array([0 if placement is None else placement.on_demand.min for placement in given], np.int64),
     )
 
 

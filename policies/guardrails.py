@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from policies.arrays import integers
 from policies.model import Hold, Mode
 
 if TYPE_CHECKING:
@@ -50,11 +51,16 @@ def removal_budget(fleet: Fleet, removals: Removals, now_s: float, current: IntA
 
 def fleet_breaker(proposal: Proposal, fleet: Fleet, budget: int, current: IntArray) -> Proposal:
     """Falls of active lanes within `budget` replicas in all; the smallest falls go first, the last one in part."""
-    fall = np.where(fleet.mode == Mode.ACTIVE, np.maximum(current - proposal.target, 0), 0)
+    fall: IntArray = np.where(fleet.mode == Mode.ACTIVE, np.maximum(current - proposal.target, 0), 0)
     if fleet.limits.removal_ratio >= 1.0 or int(fall.sum()) <= budget:
         return proposal
+    return proposal.limited_to(proposal.target + (fall - granted(fall, budget)), rule="fleet_breaker")
+
+
+def granted(fall: IntArray, budget: int) -> IntArray:
+    """What `budget` lets go of each fall: the smallest first, the last one in part."""
     order = np.argsort(fall, kind="stable")
     before = np.cumsum(fall[order]) - fall[order]
-    granted = np.zeros_like(fall)
-    granted[order] = np.clip(budget - before, 0, fall[order])
-    return proposal.limited_to(proposal.target + (fall - granted), rule="fleet_breaker")
+    found = integers(fall.size)
+    found[order] = np.clip(budget - before, 0, fall[order])
+    return found

@@ -14,6 +14,7 @@ from policies.aims import Aims
 from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray, booleans, floats, integers, small
 from policies.codes import Code
 from policies.events import EventTable
+from policies.places import Places, SpotTerms
 
 if TYPE_CHECKING:
     from policies.announced import Announced
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from policies.lead_time import Learned
     from policies.proposal import Step
     from policies.schedules import ScheduleTable
+    from policies.split import Split
     from policies.standing import Standing
     from policies.startup import StartTimes
 
@@ -139,14 +141,6 @@ class Action(Code):
     HOLD = 3
 
 
-class Select(Code):
-    """`selectPolicy` of autoscaling/v2."""
-
-    MAX = 0
-    MIN = 1
-    DISABLED = 2
-
-
 @dataclass(frozen=True, slots=True)
 class Rates:
     """Rate policies of one direction, a flat table sorted by lane."""
@@ -228,9 +222,11 @@ class Fleet:
     limits: Limits = Limits()
     aims: Aims = field(default_factory=Aims.none)  # of all lanes, always
     events: EventTable = field(default_factory=EventTable.none)
+    spot: SpotTerms = field(default_factory=SpotTerms.none)  # of all lanes, always
 
     def __post_init__(self) -> None:  # fills in what was left out
         object.__setattr__(self, "aims", self.aims.for_lanes(self.serving_limit_ratio))
+        object.__setattr__(self, "spot", self.spot.for_lanes(self.lanes))
 
     @property
     def lanes(self) -> int:
@@ -336,7 +332,7 @@ class Observation:
     """All that one decision may know. `now_s` is wall time; arrays are `[lane]` unless a table."""
 
     now_s: float
-    spec_replicas: IntArray
+    spec_replicas: IntArray  # of a placed lane, those of both its objects
     status_replicas: IntArray
     pods_per_replica: IntArray
     hold: SmallArray
@@ -347,6 +343,7 @@ class Observation:
     applied: Applied
     learned: Learned | None = None  # what was learned of the past since the last tick
     backfill: Backfill | None = None  # history read from the source since the last tick
+    places: Places | None = None  # where replicas stand; None where no lane is placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +378,8 @@ class Decision:
 
     at_s: float
     replicas: ReplicaPlan
+    current: IntArray  # replicas that it began from, in total [lane]
+    split: Split  # of lanes with placement
     steps: tuple[Step, ...]
     readings: Readings  # as the decision took them, censored ones marked [track]
     forecast: Forecast

@@ -149,6 +149,36 @@ SOURCE_LAST_SAMPLE = Gauge(
 DESIRED_REPLICAS = Gauge("foresail_desired_replicas", "Replicas that the target's scale asks for now.", _WORKLOAD)
 CURRENT_REPLICAS = Gauge("foresail_current_replicas", "Replicas that the target reports to have.", _WORKLOAD)
 READY_REPLICAS = Gauge("foresail_ready_replicas", "Replicas whose pods are ready.", _WORKLOAD)
+CAPACITY_DESIRED = Gauge(
+    "foresail_capacity_desired_replicas",
+    "Replicas that each object of a workload with placement asks for now: on_demand, spot.",
+    (*_WORKLOAD, "capacity_type"),
+)
+CAPACITY_READY = Gauge(
+    "foresail_capacity_ready_replicas",
+    "Replicas of a workload with placement that are ready, by the object that they belong to: on_demand, spot.",
+    (*_WORKLOAD, "capacity_type"),
+)
+CAPACITY_RECOMMENDED = Gauge(
+    "foresail_capacity_recommended_replicas",
+    "Replicas that Foresail decided on for each object of a workload with placement: on_demand, spot.",
+    (*_WORKLOAD, "capacity_type"),
+)
+SPOT_NOTICED = Gauge(
+    "foresail_spot_noticed_replicas", "Spot replicas whose nodes are announced to be taken back or removed.", _WORKLOAD
+)
+SPOT_MISSING = Gauge(
+    "foresail_spot_missing_replicas", "Spot replicas that were taken back and are not replaced yet.", _WORKLOAD
+)
+SPOT_SHORT = Gauge(
+    "foresail_spot_short_ratio",
+    "Share of the replicas due that was missing of late because spot was taken back; the policy's spot.short may be.",
+    _WORKLOAD,
+    "ratio",
+)
+SPOT_INTERRUPTIONS = Counter(
+    "foresail_spot_interruptions_total", "Spot replicas that were seen to be taken back, by zone.", ("zone",)
+)
 MIN_REPLICAS = Gauge("foresail_min_replicas", "Lower bound in force, schedules included.", _WORKLOAD)
 MAX_REPLICAS = Gauge("foresail_max_replicas", "Upper bound in force, schedules included.", _WORKLOAD)
 RECOMMENDED_REPLICAS = Gauge(
@@ -304,6 +334,12 @@ BY_WORKLOAD: tuple[Gauge, ...] = (
     DESIRED_REPLICAS,
     CURRENT_REPLICAS,
     READY_REPLICAS,
+    CAPACITY_DESIRED,
+    CAPACITY_READY,
+    CAPACITY_RECOMMENDED,
+    SPOT_NOTICED,
+    SPOT_MISSING,
+    SPOT_SHORT,
     MIN_REPLICAS,
     MAX_REPLICAS,
     RECOMMENDED_REPLICAS,
@@ -343,6 +379,7 @@ EXPORTED: tuple[Metric, ...] = (
     OUTLOOK_COVERAGE,
     OUTLOOK_ERROR,
     DECISIONS,
+    SPOT_INTERRUPTIONS,
     ACTUATIONS,
     CONFLICTS,
     REMOVAL_BUDGET,

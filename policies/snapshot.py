@@ -14,8 +14,11 @@ from policies.history import Backfill, Block, History
 from policies.incumbent import Incumbent
 from policies.lead_time import LeadTime, Learned
 from policies.log import Log
+from policies.mix.model import LaneMemory, MixState, PoolMemory
 from policies.model import Fleet, Observation
 from policies.packing import pack, unpack
+from policies.placed import SplitState
+from policies.places import Places, SpotTerms, Zones
 from policies.schedules import ScheduleTable, Window
 from policies.startup import StartTimes
 from policies.state import VERSION, EngineState, Removals
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 _TYPES = (
     *(Backfill, Block, EventTable, History, Log, Removals, ScheduleTable, StartTimes, Window),
     *(Incumbent, Learned, LeadTime, Models, Near, Scores),
+    *(LaneMemory, MixState, Places, PoolMemory, SplitState, SpotTerms, Zones),
 )
 OPEN_HOURS = 2  # the newest hours still take readings, so they travel with the core
 
@@ -63,6 +67,14 @@ def state_from(core: bytes, hours: Mapping[int, bytes]) -> EngineState:
         if start_s not in blocks:
             blocks[start_s] = _aligned(unpack(Hour, packed, types=_TYPES), state.rows)
     return replace(state, history=History.of_blocks(len(state.rows), blocks))
+
+
+def core_again(core: bytes) -> bytes:
+    """A core as this program would pack it: what an older one did not know is at its default.
+
+    Raises ValueError when the bytes are damaged.
+    """
+    return pack(unpack(EngineState, core, types=_TYPES))
 
 
 def observation_from(data: bytes) -> Observation:

@@ -12,8 +12,6 @@ from policies.behavior import Behavior, ScaleDown, ScaleUp, ScalingPolicy
 from policies.checks import (
     Count,
     Cron,
-    GroupVersion,
-    KindName,
     Label,
     MatchValue,
     MetricLabel,
@@ -32,6 +30,7 @@ from policies.checks import (
 )
 from policies.foreseen import Event, Forecast
 from policies.objective import Incumbent, Objective, Prices, Slo
+from policies.placement import OnDemand, Placement, Spot, Target, placement_fits
 from policies.problems import Part, PolicyError, Problem, Rule, problems_of
 from policies.quantities import DurationS, PositiveQuantity, milli
 
@@ -48,6 +47,8 @@ __all__ = [
     "LateSignal",
     "Metadata",
     "Objective",
+    "OnDemand",
+    "Placement",
     "PolicyError",
     "PressureSignal",
     "PressureTarget",
@@ -61,6 +62,7 @@ __all__ = [
     "Signal",
     "Slo",
     "Spec",
+    "Spot",
     "Target",
     "WorkloadPolicy",
     "duplicates",
@@ -112,14 +114,6 @@ class Metadata(Part):
     namespace: Label = Field("default", description="Namespace of the policy and of its target.")
     labels: Mapping[StrictStr, StrictStr] = Field({}, description="Labels, for the reader and for other tools.")
     annotations: Mapping[StrictStr, StrictStr] = Field({}, description="Annotations, for the reader and other tools.")
-
-
-class Target(Part):
-    """The object to scale."""
-
-    api_version: GroupVersion = Field(description="API group and version of the object, such as `apps/v1`.")
-    kind: KindName = Field(description="Kind of the object; anything with a scale subresource.")
-    name: Subdomain = Field(description="Name of the object, in the policy's namespace.")
 
 
 class Schedule(Part):
@@ -242,6 +236,7 @@ class Spec(Part):
         something_decides,
         prices_have_requests,
         events_speak_of_signals,
+        placement_fits,
     )
 
     target: Target = Field(description="The object to scale, in the policy's namespace.")
@@ -250,7 +245,10 @@ class Spec(Part):
         description="`shadow` decides and records, `floor` publishes the recommendation as a metric,"
         " `active` writes the scale, `paused` watches.",
     )
-    replicas: Replicas = Field(description="Bounds on replicas.")
+    replicas: Replicas = Field(description="Bounds on replicas; with `placement`, on those of both objects together.")
+    placement: Placement | None = Field(
+        None, description="A second object on spot nodes; `target` is then the on-demand base. Not with `floor`."
+    )
     signals: Annotated[tuple[Signal, ...], Field(min_length=1)] = Field(
         description="What is measured; the largest proposal wins."
     )
@@ -310,6 +308,12 @@ class WorkloadPolicy(Part):
             for signal in self.spec.signals
         )
 
+    def targets(self) -> dict[str, Target]:
+        """The objects that it scales, by their paths in the document: one, or two with `placement`."""
+        placement = self.spec.placement
+        surge = {} if placement is None else {"spec.placement.spot.target": placement.spot.target}
+        return {"spec.target": self.spec.target, **surge}
+
     def document(self) -> dict[str, object]:
         """Return plain YAML or JSON values that parse to an equal policy; fields at their default are left out."""
         written = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
@@ -360,16 +364,16 @@ def duplicates(policies: Sequence[WorkloadPolicy], *, sources: Sequence[str]) ->
     first_named: dict[str, str] = {}
     first_scaling: dict[tuple[str, str, str, str], str] = {}
     for policy, source in zip(policies, sources, strict=True):
-        target = policy.spec.target
-        scaled = (policy.metadata.namespace, target.api_version.rpartition("/")[0], target.kind, target.name)
         if policy.uid in first_named:
             message = f"{policy.uid} is already in {first_named[policy.uid]}; rename or remove one"
             problems.append(Problem(source, "metadata.name", message))
-        elif scaled in first_scaling:
-            message = f"{target.kind} {target.name} is already scaled by {first_scaling[scaled]}; remove one"
-            problems.append(Problem(source, "spec.target", message))
+        for path, target in policy.targets().items():
+            scaled = (policy.metadata.namespace, target.api_version.rpartition("/")[0], target.kind, target.name)
+            if scaled in first_scaling and policy.uid not in first_named:
+                message = f"{target.kind} {target.name} is already scaled by {first_scaling[scaled]}; remove one"
+                problems.append(Problem(source, path, message))
+            first_scaling.setdefault(scaled, f"{policy.uid} in {source}")
         first_named.setdefault(policy.uid, source)
-        first_scaling.setdefault(scaled, f"{policy.uid} in {source}")
     return tuple(problems)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ from policies.arrays import BoolArray, FloatArray, IntArray, booleans
 from policies.history import History
 from policies.lead_time import LeadTime
 from policies.log import Log
+from policies.placed import SplitState, placed_uids
 from policies.rows import demand_rows
 from policies.startup import StartTimes
 
@@ -59,6 +60,7 @@ class EngineState:
     removals: Removals
     history: History
     lead: LeadTime
+    split: SplitState = field(default_factory=SplitState.none)
 
     @classmethod
     def fresh(cls, fleet: Fleet) -> EngineState:
@@ -99,13 +101,13 @@ class EngineState:
 
     def aligned_to(self, fleet: Fleet) -> EngineState:
         """This state in the order of `fleet`: lanes that went are forgotten, new ones start fresh."""
-        rows = demand_rows(fleet)
+        rows, split = demand_rows(fleet), self.split.aligned_to(placed_uids(fleet))
         lead_lanes = fleet.lanes if fleet.forecast.any() else 0  # it rests where no lane is to be forecast
-        if self.uid is fleet.uid and self.rows is rows and self.lead.lanes == lead_lanes:
+        if self.uid is fleet.uid and self.rows is rows and self.lead.lanes == lead_lanes and split is self.split:
             return self
         if self.uid == fleet.uid and self.rows == rows:
             lead = self.lead if self.lead.lanes == lead_lanes else LeadTime.empty(lead_lanes)
-            return replace(self, uid=fleet.uid, rows=rows, lead=lead)
+            return replace(self, uid=fleet.uid, rows=rows, lead=lead, split=split)
         lane, row = _source(self.uid, fleet.uid), _source(self.rows, rows)
         return replace(
             self,
@@ -121,6 +123,7 @@ class EngineState:
             starts=self.starts.aligned(lane),
             history=self.history.aligned(row),
             lead=self.lead.aligned(lane) if lead_lanes and self.lead.lanes else LeadTime.empty(lead_lanes),
+            split=split,
         )
 
 

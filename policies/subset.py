@@ -31,6 +31,7 @@ def fleet_for(fleet: Fleet, keep: BoolArray) -> Fleet:
         limits=fleet.limits,
         aims=_rows(fleet.aims, keep),
         events=_of_lanes(fleet.events, keep, windows=fleet.events.windows),
+        spot=_rows(fleet.spot, keep),
     )
 
 
@@ -47,6 +48,7 @@ def observation_for(fleet: Fleet, seen: Observation, keep: BoolArray) -> Observa
         applied=_of_lanes(seen.applied, keep),
         learned=seen.learned,  # by uid
         backfill=_backfill(seen, fleet, keep),
+        places=None if seen.places is None else _rows(seen.places, keep, zones=_of_lanes(seen.places.zones, keep)),
     )
 
 

@@ -36,6 +36,7 @@ class Faults:
     unavailable: bool = False  # writes fail and the view grows old
     forbidden: frozenset[TargetRef] = frozenset()  # may be read and not written
     room: int | None = None  # pods that fit, terminating ones included; the rest stay pending
+    nodes_hidden: bool = False  # nodes may not be read
     killed: str | None = None  # where the kill switch was set
 
 
@@ -222,7 +223,7 @@ class SimulatedCluster:
             pods={ref: tuple(pod.view(target.workload, now_s) for pod in target.pods) for ref, target in found.items()},
             seen_at_s=now_s,
             killed=self._faults.killed,
-            nodes=dict(self._nodes) if self._with_nodes else None,
+            nodes=dict(self._nodes) if self._with_nodes and not self._faults.nodes_hidden else None,
         )
 
 

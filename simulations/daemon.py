@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from policies.arrays import floats, integers
+from policies.mix.hedge import hedged
+from policies.mix.model import Lanes, MixState, Pools
 from simulations.replay import Lane, ReplayPolicy, replay
 from simulations.scenario import Pace
 from simulations.serving import Serving
@@ -31,3 +34,5 @@ def warmed() -> None:
     """Decide two steps of a load: what is compiled at its first call, for half a minute, is compiled after this."""
     policy = ReplayPolicy("predictive", None, forecast=True)
     replay([Lane(np.ones(2), Serving(30.0, 1.0, 0.8, 60.0))], policy, Pace())
+    lane = Lanes.steady(integers(1, 1), startup_s=60.0, objective=0.01)
+    hedged(lane, Pools.idle(integers(1), floats(1, 0.35)), MixState.start(1, 1), now_s=0.0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from controller.collect.coverage import Coverage
+from controller.collect.places import Standing
 from controller.collect.questions import Questions
 from controller.collect.readings import readings_of
 from controller.collect.samples import Samples
@@ -50,6 +51,7 @@ class Collector:
         self.questions = Questions.of(())
         self.workloads = Workloads()
         self.coverage = Coverage()
+        self.standing = Standing()
         self._policies = PolicySet(())
         self._samples = Samples(self.questions)
 
@@ -58,7 +60,8 @@ class Collector:
         self._policies, self.questions = policies, Questions.of(policies.policies)
         self._samples = Samples(self.questions)
         targets, places, queries = self.questions.targets, self.questions.places, self.questions.queries
-        self.workloads.follow(targets)
+        self.workloads.follow(targets, self.questions.surges)
+        self.standing.follow(self.questions.surges)
         self.coverage.follow(
             [
                 (queries[place.query], place.key, targets[lane])
@@ -117,6 +120,7 @@ class Collector:
             applied=_applied(fleet, news.outcomes),
             learned=news.learned,
             backfill=news.backfill,
+            places=self.standing.look(view, self.questions.targets, fleet.mode),
         )
 
     def problems(self, answers: Sequence[Answer]) -> tuple[str, ...]:

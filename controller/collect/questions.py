@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from policies.arrays import IntArray
-    from policies.spec import Signal, WorkloadPolicy
+    from policies.spec import Signal, Target, WorkloadPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class Questions:
     signals: tuple[Signal, ...]
     lanes: tuple[int, ...]  # [track]
     targets: tuple[TargetRef, ...]  # [lane]
+    surges: tuple[TargetRef | None, ...]  # [lane]: the second object of those that have one
     groups: tuple[Group, ...]  # in the order of `queries`
 
     @classmethod
@@ -61,8 +62,9 @@ class Questions:
                 signals.append(signal)
                 lanes.append(lane)
         targets = tuple(target_of(policy) for policy in ordered)
+        surges = tuple(surge_of(policy) for policy in ordered)
         groups = _groups(tuple(index), places)
-        return cls(tuple(index), tuple(places), tuple(signals), tuple(lanes), targets, groups)
+        return cls(tuple(index), tuple(places), tuple(signals), tuple(lanes), targets, surges, groups)
 
 
 def _groups(queries: Sequence[SignalQuery], places: Sequence[Place]) -> tuple[Group, ...]:
@@ -89,6 +91,21 @@ def by_pod(signal: Signal) -> bool:
 
 
 def target_of(policy: WorkloadPolicy) -> TargetRef:
-    """The object that a policy scales."""
-    target = policy.spec.target
+    """The object that a policy scales; with placement, its base."""
+    return _ref(policy, policy.spec.target)
+
+
+def surge_of(policy: WorkloadPolicy) -> TargetRef | None:
+    """The second object that a policy with placement scales."""
+    placement = policy.spec.placement
+    return None if placement is None else _ref(policy, placement.spot.target)
+
+
+def objects_of(policy: WorkloadPolicy) -> tuple[TargetRef, ...]:
+    """All objects that a policy scales."""
+    surge = surge_of(policy)
+    return (target_of(policy),) if surge is None else (target_of(policy), surge)
+
+
+def _ref(policy: WorkloadPolicy, target: Target) -> TargetRef:
     return TargetRef(target.api_version, target.kind, policy.metadata.namespace, target.name)

@@ -31,14 +31,20 @@ class Targets:
         self._paused = booleans(0)
         self._owned = booleans(0)
 
-    def look(self, targets: Sequence[TargetRef], view: ClusterView) -> None:
-        """Take in what the view says of these targets."""
+    def look(self, targets: Sequence[TargetRef], view: ClusterView, surges: Sequence[TargetRef | None] = ()) -> None:
+        """Take in what the view says of these targets; the replicas of a second object count with the first's."""
         seen = [view.targets.get(target) for target in targets]
-        if len(seen) == len(self._seen) and all(map(is_, seen, self._seen)):
+        second = [None if surge is None else view.targets.get(surge) for surge in surges]
+        looked = [*seen, *second]
+        if len(looked) == len(self._seen) and all(map(is_, looked, self._seen)):
             return
-        self._seen = seen
+        self._seen = looked
         self.spec_replicas = np.array([0 if each is None else each.spec_replicas for each in seen], np.int64)
         self.status_replicas = np.array([0 if each is None else each.status_replicas for each in seen], np.int64)
+        for lane, each in enumerate(second):
+            if each is not None:
+                self.spec_replicas[lane] += each.spec_replicas
+                self.status_replicas[lane] += each.status_replicas
         self._gone = np.array([each is None or each.problem is not None for each in seen], np.bool_)
         self._paused = np.array([each is not None and each.paused for each in seen], np.bool_)
         self._owned = np.array([each is not None and each.owner is not None for each in seen], np.bool_)

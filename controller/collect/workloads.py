@@ -12,6 +12,7 @@ from controller.collect.startups import StartUps
 from controller.collect.targets import Targets
 from policies.arrays import booleans, integers
 from policies.model import UNKNOWN, Pods
+from policies.placement import ONE_POD_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from controller.records import ClusterView, PodView, TargetRef
     from policies.arrays import FloatArray, IntArray
     from policies.model import Starts
-
-ONE_POD_KINDS = frozenset({"Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"})  # one a replica
 
 
 class Workloads:
@@ -33,6 +32,8 @@ class Workloads:
         self.first = integers(1)  # row of each lane's first pod in the table, and the end
         self.targets = Targets()
         self._followed: tuple[TargetRef, ...] = ()
+        self._surges: tuple[TargetRef | None, ...] = ()
+        self._both: dict[TargetRef, tuple[Sequence[PodView], Sequence[PodView], Sequence[PodView]]] = {}
         self._grouped = booleans(0)  # [lane]: a replica may be several pods
         self._of_target: dict[TargetRef, tuple[Sequence[PodView], PodColumns]] = {}
         self._columns: list[PodColumns] = []  # [lane]
@@ -41,9 +42,10 @@ class Workloads:
         self._start_ups = StartUps()
         self._pods_per_replica: dict[TargetRef, int] = {}
 
-    def follow(self, targets: tuple[TargetRef, ...]) -> None:
-        """Look at these targets from now on; what is known of others is forgotten."""
+    def follow(self, targets: tuple[TargetRef, ...], surges: tuple[TargetRef | None, ...] = ()) -> None:
+        """Look at these targets from now on, and the second objects of those that have one; others are forgotten."""
         self._followed, kept = targets, set(targets)
+        self._surges, self._both = surges or (None,) * len(targets), {}
         self._grouped = np.array([target.kind not in ONE_POD_KINDS for target in targets], np.bool_)
         self.views, self._columns = [], []
         self._of_target = {target: known for target, known in self._of_target.items() if target in kept}
@@ -52,8 +54,8 @@ class Workloads:
 
     def look(self, view: ClusterView) -> None:
         """Take in what the view shows of the followed targets."""
-        self.targets.look(self._followed, view)
-        views = [view.pods.get(target, ()) for target in self._followed]
+        self.targets.look(self._followed, view, self._surges)
+        views = [self._pods_of(*each, view) for each in zip(self._followed, self._surges, strict=True)]
         if len(views) != len(self.views):
             self.changed = list(range(len(views)))
             self._columns = [self._table] * len(views)
@@ -64,6 +66,19 @@ class Workloads:
             self._columns[lane] = self._columns_of(self._followed[lane], views[lane])
         if self.changed or not views:
             self._join()
+
+    def _pods_of(self, base: TargetRef, surge: TargetRef | None, view: ClusterView) -> Sequence[PodView]:
+        """The pods of both objects, each once; the same sequence as before when neither has changed."""
+        first = view.pods.get(base, ())
+        if surge is None:
+            return first
+        second = view.pods.get(surge, ())
+        kept = self._both.get(base)
+        if kept is None or kept[0] is not first or kept[1] is not second:
+            names = {pod.name for pod in second}
+            both = (*(pod for pod in first if pod.name not in names), *second)
+            kept = self._both[base] = (first, second, both)
+        return kept[2]
 
     def _columns_of(self, target: TargetRef, pods: Sequence[PodView]) -> PodColumns:
         kept = self._of_target.get(target)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from policies.engine import decide
-from policies.snapshot import core_of, fleet_from, observation_from, state_from
+from policies.snapshot import core_again, core_of, fleet_from, observation_from, state_from
 from policies.state import EngineState
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Again:
         self._state, decision = decide(fleet, state, seen)
         changed, self._digest = tick.fleet_digest != self._digest, tick.fleet_digest
         saved = page.cores.get(tick.at_s)
-        remembered = None if saved is None else core_of(self._state) == saved
+        remembered = None if saved is None else _same(core_of(self._state), saved)
         return Decided(fleet, seen, decision, rows, changed, remembered)
 
     def _fleet(self, digest: str, page: Page) -> Fleet:
@@ -83,3 +83,11 @@ class Again:
                 raise ValueError(f"fleet {digest[:12]} is not there: decide from a later time on")
             self._fleets[digest] = fleet_from(page.fleets[digest])
         return self._fleets[digest]
+
+
+def _same(core: bytes, saved: bytes) -> bool:
+    """Whether a state is the one that was saved, be it by an older program that knew less of it."""
+    try:
+        return core == saved or core == core_again(saved)
+    except ValueError:
+        return False

@@ -110,7 +110,7 @@ class Comparison:
         return not self._chosen or uid in self._chosen
 
     def _compare(self, tick: Decided, last: _Standing, now: _Standing) -> None:
-        said, before, decided = self.agreement, tick.seen.spec_replicas, tick.decision.replicas
+        said, before, decided = self.agreement, tick.decision.current, tick.decision.replicas
         counted = np.array([self._counts(uid) for uid in tick.fleet.uid], np.bool_)
         must = np.ones(before.size, np.bool_) if tick.changed else told_of(decided, before, last.plan)
         must &= last.known | tick.changed | (decided.target != before)
@@ -137,7 +137,7 @@ class Comparison:
         """Compare rows with those that would be recorded now, field by field."""
         said = self.agreement
         lanes = np.flatnonzero(recorded)
-        again = rows_of(tick.fleet, tick.decision, tick.seen.spec_replicas, lanes)
+        again = rows_of(tick.fleet, tick.decision, tick.decision.current, lanes)
         said.recorded += lanes.size
         for lane, decided in zip(lanes.tolist(), again, strict=True):
             row = tick.rows[decided.uid]
@@ -151,7 +151,7 @@ class Comparison:
         """Take note of lanes without a row, of which there should be one."""
         places = np.flatnonzero(lanes)
         for lane, decided in zip(
-            places.tolist(), rows_of(tick.fleet, tick.decision, tick.seen.spec_replicas, places), strict=True
+            places.tolist(), rows_of(tick.fleet, tick.decision, tick.decision.current, places), strict=True
         ):
             said = Difference(tick.at_s, decided.uid, (NOT_RECORDED,), last.words(lane), _words(decided))
             self.agreement.differ(said)

@@ -12,7 +12,7 @@ import structlog
 from controller.actuate import Hands, orders_of
 from controller.collect import Collector
 from controller.collect.collector import News
-from controller.collect.questions import target_of
+from controller.collect.questions import objects_of
 from controller.collect.quotas import QuotaRoom
 from controller.journal import Intent
 from controller.loop.learning import Learning
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from controller.journal import Journal
     from controller.ports import Actuator, Clock, Cluster, Events, MetricsSource, PolicySource
     from controller.records import Answer, ClusterView, Outcome, ScaleOrder, TargetRef
-    from policies.arrays import SmallArray
     from policies.model import Decision, Fleet, Observation
 
 log = structlog.get_logger("foresail.loop")
@@ -94,8 +93,9 @@ class Loop:
         self._decision: Decision | None = None
         self._outcomes: tuple[Outcome, ...] = ()
         self._open: tuple[Intent, ...] = ()
-        self._forbidden: dict[str, tuple[float, float]] = {}  # uid -> until wall time, how long
+        self._forbidden: dict[TargetRef, tuple[float, float]] = {}  # until wall time, how long
         self._to_follow: tuple[TargetRef, ...] | None = None  # not watched yet
+        self._with_nodes = False
         self._recall: Recall | None = None  # until the collector has been told
         self._phases_s: dict[str, float] = {}
 
@@ -173,7 +173,7 @@ class Loop:
 
     async def _follow(self) -> None:
         """Have the targets watched, and try again at the next tick when that failed."""
-        work = self.parts.cluster.follow(self._to_follow or ())
+        work = self.parts.cluster.follow(self._to_follow or (), nodes=self._with_nodes)
         if not isinstance(await self.supervisor.guarded("follow the targets", work), Failure):
             self._to_follow = None
 
@@ -186,7 +186,8 @@ class Loop:
         policies = tuple(policy for policy in found.policies if policy.uid not in self.quarantined)
         accepted = replace(found, policies=policies)
         fleet = fleet_of(policies, replace(self.pace.limits, tick_s=self.pace.interval_s))
-        self._to_follow = tuple(target_of(policy) for policy in found.policies)
+        self._to_follow = tuple(ref for policy in found.policies for ref in objects_of(policy))
+        self._with_nodes = any(policy.spec.placement is not None for policy in found.policies)
         await self._follow()
         now_s = self.parts.clock.now_s()
         await self.supervisor.guarded("record the fleet", self.memory.take_fleet(fleet, accepted, now_s))
@@ -212,14 +213,14 @@ class Loop:
         news = News(outcomes, self.learning.next_learned(), self.learning.next_day(demand_rows(fleet)))
         observe = self.collector.observation
         seen = await self._timed("collect", asyncio.to_thread(observe, fleet, answers, view, now_s, news))
-        seen = replace(seen, hold=self._with_forbidden(fleet, seen.hold, now_s))
+        seen = self._with_forbidden(seen, now_s)
         result = await self._timed("decide", self.supervisor.decided(fleet, state, seen))
         if isinstance(result, Failure):
             await self._set_apart(fleet, state, seen)
             return None
         self.state, decision = result
         targets = self.collector.questions.targets
-        orders = orders_of(fleet, seen, decision, targets, view)
+        orders = orders_of(fleet, decision, self.collector.questions, view)
         happened = Happened(fleet, seen, decision, self._decision, orders)
         safe = await self._timed("record", self.supervisor.guarded("record", self.memory.take(happened)))
         if safe is not True:
@@ -230,7 +231,7 @@ class Loop:
         self._open = still_open + unknown  # the server may have done it before it failed to say so
         taken = self.memory.take_outcomes(now_s, self._outcomes)
         await self.supervisor.guarded("record the outcomes", taken)
-        await self.supervisor.guarded("tell", self.told.tell(fleet, seen, targets, self._outcomes))
+        await self.supervisor.guarded("tell", self.told.tell(fleet, seen, self.collector.questions, self._outcomes))
         await self.supervisor.guarded("keep", self.memory.keep(self.state, now_s))
         self.learning.learn_when_due(fleet, self.state, seen)
         self.planning.plan_when_due(fleet, self.state, seen, QuotaRoom(view, targets), reading=self.learning.reading)
@@ -250,23 +251,26 @@ class Loop:
         found = await self.supervisor.guarded("act", self.hands.carry_out(orders))
         outcomes = () if isinstance(found, Failure) else found
         for outcome in outcomes:
-            uid = outcome.order.uid
+            ref = outcome.order.ref
             if outcome.result == "rejected":  # as an API server that has just started does
-                pause_s = min(2 * self._forbidden.get(uid, (0.0, FORBIDDEN_S[0] / 2))[1], FORBIDDEN_S[1])
-                self._forbidden[uid] = (outcome.at_s + pause_s, pause_s)
+                pause_s = min(2 * self._forbidden.get(ref, (0.0, FORBIDDEN_S[0] / 2))[1], FORBIDDEN_S[1])
+                self._forbidden[ref] = (outcome.at_s + pause_s, pause_s)
             elif outcome.result == "applied":
-                self._forbidden.pop(uid, None)
+                self._forbidden.pop(ref, None)
             if outcome.result != "applied":
                 log.warning("not scaled", workload=outcome.order.uid, result=outcome.result, err=outcome.message)
         return outcomes
 
-    def _with_forbidden(self, fleet: Fleet, hold: SmallArray, now_s: float) -> SmallArray:
-        """The holds, with those lanes whose last change the API server rejected."""
-        held = {uid for uid, (until_s, _) in self._forbidden.items() if until_s > now_s}
-        for lane, uid in enumerate(fleet.uid if held else ()):
-            if uid in held and hold[lane] == Hold.NONE:
-                hold[lane] = Hold.FORBIDDEN
-        return hold
+    def _with_forbidden(self, seen: Observation, now_s: float) -> Observation:
+        """What was seen, with a hold on those objects whose last change the API server rejected."""
+        held = {ref for ref, (until_s, _) in self._forbidden.items() if until_s > now_s}
+        objects, places = self.collector.questions, seen.places
+        holds = [(seen.hold, objects.targets), *([(places.hold, objects.surges)] if places is not None else [])]
+        for hold, refs in holds:
+            for lane, ref in enumerate(refs if held else ()):
+                if ref in held and hold[lane] == Hold.NONE:
+                    hold[lane] = Hold.FORBIDDEN
+        return seen
 
     async def _set_apart(self, fleet: Fleet, state: EngineState, seen: Observation) -> None:
         """Put the lanes for which deciding fails into quarantine, and go on without them."""
@@ -294,7 +298,7 @@ class Loop:
             seen=seen,
             decision=decision,
             targets=targets,
-            owners=owners_of(fleet, targets, view),
+            owners=owners_of(fleet, self.collector.questions, view),
             outcomes=self._outcomes,
             sources=(source_health(answers, self._phases_s["observe"]),),
             phases_s={},
@@ -302,6 +306,7 @@ class Loop:
             problems=(*self.policies.problems, *self.collector.problems(answers)),
             killed=view.killed,
             plans=self.planning.plans,
+            surges={uid: ref for uid, ref in zip(fleet.uid, self.collector.questions.surges, strict=True) if ref},
         )
 
     async def _timed(self, phase: str, work: Awaitable[T]) -> T:

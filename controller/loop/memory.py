@@ -85,7 +85,7 @@ class Memory:
         if self.journal is None:
             return True
         at_s = happened.seen.now_s
-        rows = decision_rows(happened.fleet, happened.decision, happened.seen.spec_replicas, happened.last)
+        rows = decision_rows(happened.fleet, happened.decision, happened.decision.current, happened.last)
         observation = await asyncio.to_thread(pack, happened.seen)
         writes = await asyncio.gather(
             self.journal.record_tick(at_s, observation, rows),

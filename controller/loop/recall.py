@@ -73,7 +73,7 @@ def resolved(
         order = intent.order
         if order.ref in waiting:
             continue
-        later = [other.order.before for other in guessed[index + 1 :] if other.order.uid == order.uid]
+        later = [other.order.before for other in guessed[index + 1 :] if other.order.ref == order.ref]
         target = view.targets.get(order.ref)
         shown = None if target is None else target.spec_replicas
         stands = order.after in ([shown] if not later else later[:1])

@@ -14,10 +14,12 @@ from policies.guardrails import HOLD_RULES
 from policies.model import Hold, Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from controller.collect.questions import Questions
     from controller.ports import Events
     from controller.records import Answer, ClusterView, Outcome, TargetRef
+    from policies.arrays import SmallArray
     from policies.model import Fleet, Observation
 
 log = structlog.get_logger("foresail.events")
@@ -36,31 +38,35 @@ class Told:
     """Posts an event for every change of scale, and for every active workload that begins to be held."""
 
     events: Events
-    _held: dict[str, Hold] = field(default_factory=dict)
+    _held: dict[TargetRef, Hold] = field(default_factory=dict)
 
-    async def tell(
-        self, fleet: Fleet, seen: Observation, targets: Sequence[TargetRef], outcomes: Sequence[Outcome]
-    ) -> None:
+    async def tell(self, fleet: Fleet, seen: Observation, objects: Questions, outcomes: Sequence[Outcome]) -> None:
         """Post what is new. An event that cannot be posted is logged, and not tried again."""
-        for event in (*_changes(outcomes), *self._holds(fleet, seen, targets)):
+        for event in (*_changes(outcomes), *self._holds(fleet, seen, objects)):
             try:
                 await self.events.emit(event)
             except ForesailError as error:
                 log.warning("event not posted", reason=event.reason, err=str(error))
 
-    def _holds(self, fleet: Fleet, seen: Observation, targets: Sequence[TargetRef]) -> list[Event]:
+    def _holds(self, fleet: Fleet, seen: Observation, objects: Questions) -> list[Event]:
         found = []
-        held: dict[str, Hold] = {}
-        for lane in np.flatnonzero((seen.hold != Hold.NONE) & (fleet.mode == Mode.ACTIVE)).tolist():
-            hold, uid = Hold(int(seen.hold[lane])), fleet.uid[lane]
-            held[uid] = hold
-            if self._held.get(uid) != hold and hold in HELD_WORDS and hold != Hold.NO_TARGET:
+        held = dict(_held(fleet, seen.hold, objects.targets))
+        if seen.places is not None:
+            held |= _held(fleet, seen.places.hold, objects.surges)
+        for ref, hold in held.items():
+            if self._held.get(ref) != hold and hold in HELD_WORDS and hold != Hold.NO_TARGET:
                 words = f"{HOLD_RULES[hold]}: {HELD_WORDS[hold]}"
-                found.append(
-                    Event(targets[lane], "ScalingHeld", f"Foresail holds this workload: {words}", warning=True)
-                )
+                found.append(Event(ref, "ScalingHeld", f"Foresail holds this workload: {words}", warning=True))
         self._held = held
         return found
+
+
+def _held(fleet: Fleet, hold: SmallArray, objects: Sequence[TargetRef | None]) -> Iterator[tuple[TargetRef, Hold]]:
+    """The objects of active lanes that are held, and why."""
+    for lane in np.flatnonzero((hold != Hold.NONE) & (fleet.mode == Mode.ACTIVE)).tolist():
+        ref = objects[lane]
+        if ref is not None:
+            yield ref, Hold(int(hold[lane]))
 
 
 def _changes(outcomes: Sequence[Outcome]) -> list[Event]:
@@ -76,16 +82,19 @@ def _changes(outcomes: Sequence[Outcome]) -> list[Event]:
     return found
 
 
-def owners_of(fleet: Fleet, targets: Sequence[TargetRef], view: ClusterView) -> dict[str, str]:
-    """By uid: who else scales the target, or why it cannot be read."""
+def owners_of(fleet: Fleet, objects: Questions, view: ClusterView) -> dict[str, str]:
+    """By uid: who else scales its target, or its surge, or why they cannot be read."""
     found = {}
-    for uid, ref in zip(fleet.uid, targets, strict=True):
-        target = view.targets.get(ref)
-        if target is None:
-            found[uid] = f"{ref.kind} {ref.namespace}/{ref.name} is not there"
-        elif target.problem or target.owner:
-            found[uid] = target.problem or target.owner or ""
+    for uid, target, surge in zip(fleet.uid, objects.targets, objects.surges, strict=True):
+        refs = (target,) if surge is None else (target, surge)
+        if words := [said for ref in refs if (said := _owner(ref, view))]:
+            found[uid] = "; ".join(words)
     return found
+
+
+def _owner(ref: TargetRef, view: ClusterView) -> str | None:
+    target = view.targets.get(ref)
+    return f"{ref.kind} {ref.namespace}/{ref.name} is not there" if target is None else target.problem or target.owner
 
 
 def source_health(answers: Sequence[Answer], elapsed_s: float) -> SourceHealth:

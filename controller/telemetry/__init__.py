@@ -10,7 +10,7 @@ import numpy as np
 import prometheus_client
 from prometheus_client.exposition import choose_encoder
 
-from controller.telemetry import outlook
+from controller.telemetry import outlook, placement
 from controller.telemetry.workloads import ready_replicas, workload_text
 from policies import signals
 from policies.model import RULES, Action, Hold, Kind, Status
@@ -78,6 +78,8 @@ class Telemetry:
         """Show what a tick did, from now on and until the next."""
         self._shown = report
         self._count_decisions(report)
+        for zone, lost in placement.interruptions(report).items():
+            self._counter(signals.SPOT_INTERRUPTIONS, zone).inc(lost)
         self._show_policies(report)
         self._show_sources(report)
         for phase, seconds in report.phases_s.items():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from controller.telemetry import outlook
+from controller.telemetry import outlook, placement
 from policies import signals
 from policies.arrays import count_by
 from policies.candidates import capacity_per_replica
@@ -45,7 +45,7 @@ def workload_text(report: TickReport) -> str:
         _add(lines, gauge, [f"{labels[lane]}}}" for lane in np.flatnonzero(known).tolist()], values[known])
     for table in (_forecast, _saturation, _startups, _reasons, _info, _candidate_replicas, _candidate_late):
         _add(lines, *table(report, labels))
-    for told in outlook.by_workload(report, labels):
+    for told in (*placement.by_workload(report, labels), *outlook.by_workload(report, labels)):
         _add(lines, *told)
     return "\n".join(lines) + "\n"
 

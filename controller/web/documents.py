@@ -9,6 +9,7 @@ import numpy as np
 
 from controller.telemetry import ready_replicas
 from controller.web.outlook import outlook
+from controller.web.placement import placement
 from policies.explain import sentences, steps_of
 from policies.forecast.words import outlook_sentences
 from policies.lateness import base_value
@@ -89,6 +90,7 @@ def _summary(report: TickReport, lane: int, ready: int, awaited: BoolArray) -> D
         "forecast": _forecast(report, lane),
         "standing": _standing(report, lane),
         "evidenceAwaits": _names(report, awaited, lane),
+        "placement": placement(report, lane),
     }
 
 

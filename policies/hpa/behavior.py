@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.codes import Code
-from policies.model import Select
+from policies.codes import Code, Select
 
 if TYPE_CHECKING:
     from policies.arrays import FloatArray, IntArray, SmallArray

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray, integers
+from policies.codes import Select
 from policies.compiled import compiled
-from policies.model import Select
 
 if TYPE_CHECKING:
     from policies.hpa.behavior import Bounds

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from policies.arrays import booleans, floats, integers, small
+from policies.codes import Select
 from policies.log import Log
 from policies.model import (
     UNKNOWN,
@@ -27,7 +28,6 @@ from policies.model import (
     PodSamples,
     Rates,
     Readings,
-    Select,
     Source,
     Starts,
     Status,

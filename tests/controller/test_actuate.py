@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from controller.actuate import CONCURRENCY, TRIES, Hands, orders_of
-from controller.collect.questions import target_of
+from controller.collect.questions import Questions, target_of
 from controller.errors import Conflict
 from controller.records import ClusterView, ScaleOrder, TargetView
 from policies.engine import decide
@@ -83,7 +83,7 @@ def test_rises_go_first_and_only_active_lanes_are_ordered() -> None:
         state, _ = decide(fleet, state, replace(observation, now_s=NOW_S - ago_s))
     _, decision = decide(fleet, state, observation)
     shown = {ref: TargetView(ref, n, n, "9") for ref, n in zip(targets, [10, 2, 2, 5, 2], strict=True)}
-    orders = orders_of(fleet, observation, decision, targets, ClusterView(shown, {}, NOW_S))
+    orders = orders_of(fleet, decision, Questions.of(rows), ClusterView(shown, {}, NOW_S))
 
     assert [(row.uid, row.before, row.after, row.reason) for row in orders] == [
         ("shop/c", 2, 4, "signals"),
@@ -108,8 +108,8 @@ def test_no_order_for_a_target_that_is_not_what_was_decided_on(shown: ClusterVie
     observation = seen([4], readings([70]))
     _, decision = decide(fleet, EngineState.fresh(fleet), observation)
 
-    assert [row.after for row in orders_of(fleet, observation, decision, [REF], view())] == [8]
-    assert orders_of(fleet, observation, decision, [REF], shown) == ()
+    assert [row.after for row in orders_of(fleet, decision, Questions.of([ROW]), view())] == [8]
+    assert orders_of(fleet, decision, Questions.of([ROW]), shown) == ()
 
 
 def test_a_held_lane_is_not_ordered() -> None:
@@ -117,7 +117,7 @@ def test_a_held_lane_is_not_ordered() -> None:
     observation = seen([4], readings([70]), hold=readings([0], status=Hold.OWNED).status)
     _, decision = decide(fleet, EngineState.fresh(fleet), observation)
 
-    assert orders_of(fleet, observation, decision, [REF], view()) == ()
+    assert orders_of(fleet, decision, Questions.of([ROW]), view()) == ()
 
 
 async def test_an_order_is_carried_out() -> None:
@@ -226,6 +226,30 @@ async def test_an_order_that_is_cancelled_cancels() -> None:
         await Hands(target, target, VirtualClock(NOW_S)).carry_out([order(after=5), order(after=6)])
 
     assert target.tried == ["1"]
+
+
+async def test_no_object_falls_where_the_other_could_not_rise() -> None:
+    clock = VirtualClock(NOW_S)
+    cluster, other = await cluster_of(clock), replace(REF, name="web-spot")
+    cluster.add(Workload(other, 4))
+    cluster.add(Workload(lone := replace(REF, name="lone"), 4))
+    await cluster.follow([REF, other, lone])
+    view, versions = cluster.view(), {ref: each.resource_version for ref, each in cluster.view().targets.items()}
+    before = view.targets[REF].spec_replicas
+    rise = replace(order(before=before, after=before + 2), resource_version="an older one")
+    fall = ScaleOrder("shop/web", other, 4, 1, versions[other], "spot_hedge")
+    alone = ScaleOrder("shop/lone", lone, 4, 1, versions[lone], "signals")
+    outcomes = await Hands(cluster, cluster, clock).carry_out([fall, rise, alone])
+
+    assert [each.result for each in outcomes] == ["applied", "applied", "applied"], "read again, it rose"
+    cluster.inject(Faults(forbidden=frozenset({REF})))
+    versions = {ref: each.resource_version for ref, each in cluster.view().targets.items()}
+    rise = replace(rise, before=before + 2, after=before + 4, resource_version=versions[REF])
+    fall = replace(fall, before=1, after=0, resource_version=versions[other])
+    outcomes = await Hands(cluster, cluster, clock).carry_out([fall, rise])
+    assert [each.result for each in outcomes] == ["conflict", "rejected"]
+    assert outcomes[0].message == "not written: its other object did not rise"
+    assert cluster.view().targets[other].spec_replicas == 1
 
 
 def forbid(cluster: SimulatedCluster) -> None:

@@ -257,7 +257,7 @@ async def test_a_journal_with_a_fault_of_its_own_blocks_no_rise(
 ) -> None:
     world = rig(journal=journal)
 
-    async def fail(*_: object) -> None:
+    async def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a fault in the journal")
 
     monkeypatch.setattr(journal, "record_tick", fail)
@@ -275,7 +275,7 @@ async def test_a_fault_while_policies_change_gives_no_lane_the_target_of_another
     await world.ticks(1)
     world.cluster.add(Workload(world.ref("c"), 10))
 
-    async def fail(*_: object) -> None:
+    async def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a fault on the way")
 
     monkeypatch.setattr(Memory, "take_fleet", fail)

@@ -119,6 +119,7 @@ class Stage:
     folder: Path
     kubeconfig: Path
     settings: dict[str, object] = field(default_factory=dict)
+    node: FakeNode | None = None  # the stand-in for controllers and kubelets
     _daemon: Daemon | None = None
 
     @property
@@ -257,15 +258,21 @@ class Servers:
 
 
 @asynccontextmanager
-async def staged(servers: Servers, folder: Path, rules: list[Document] | None = None) -> AsyncIterator[Stage]:
-    """A Deployment of two replicas with ready pods under a load of 14, and its policy; the daemon is not started."""
-    account = await servers.kube_api.service_account(servers.namespace, "foresail", rules or rights())
+async def staged(
+    servers: Servers, folder: Path, rules: list[Document] | None = None, *, cluster: bool = False
+) -> AsyncIterator[Stage]:
+    """A Deployment of two replicas with ready pods under a load of 14, and its policy; the daemon is not started.
+
+    The daemon has its rights in its own namespace, or (`cluster`) everywhere.
+    """
+    rules = rules or rights()
+    account = await servers.kube_api.service_account(servers.namespace, "foresail", rules, cluster=cluster)
     kubeconfig = servers.kube_api.kubeconfig_for(account.token, folder)
     stage = Stage(servers.kube_api, servers.namespace, servers.prometheus, servers.exporter, folder, kubeconfig)
     await create_deployment(servers.kube_api, servers.namespace, "web", replicas=2)
     stage.load(14)
     stage.policy()
-    async with FakeNode(servers.kube_api, servers.namespace, startup_s=0.2):
+    async with FakeNode(servers.kube_api, servers.namespace, startup_s=0.2) as stage.node:
         await stage.scaled(2)
         await eventually_async(lambda: _scraped(stage), what="the load in Prometheus")
         try:

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from policies.aims import Aims
+from policies.codes import Select
 from policies.fleet import fleet_of
-from policies.model import UNKNOWN, Kind, Mode, Select, Source, TargetKind, signal_name
+from policies.model import UNKNOWN, Kind, Mode, Source, TargetKind, signal_name
 from policies.packing import pack
 from tests.builders import Document, demand, one, policy, pressure, requested
 

@@ -10,11 +10,11 @@ from policies import signals
 from policies.signals import EXPORTED, Counter, Gauge, Histogram, Metric
 
 BASE_UNITS = ("seconds", "ratio", "bytes")
-# Sets that are bounded by the policies or by the code; pods, uids, messages and queries are not.
+# Sets that are bounded by the policies, the code or the cloud; pods, uids, messages and queries are not.
 BOUNDED = {
     *("namespace", "workload", "signal", "quantile", "action", "reason", "result", "source", "kind"),
     *("phase", "state", "version", "python", "hash", "case", "horizon", "model"),
-    *("candidate", "mode", "in_charge", "bound"),
+    *("candidate", "mode", "in_charge", "bound", "capacity_type", "zone"),
 }
 
 

@@ -12,6 +12,7 @@ from kubernetes.aio.client import ApiException
 
 from tests.integration.servers.kube_client import Document, collection, request
 from tests.integration.servers.pod_plans import (
+    NODE,
     Call,
     Snapshot,
     bind_call,
@@ -26,7 +27,7 @@ from tests.integration.servers.pod_plans import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from kubernetes.aio.client import ApiClient
 
@@ -38,10 +39,11 @@ PASSING = frozenset({404, 409, 429, 500, 503})
 
 
 class FakeNode:
-    """Runs while `async with` lasts; its three settings may change at any moment.
+    """Runs while `async with` lasts; its settings may change at any moment.
 
     `startup_s` is the time from binding a pod to Ready, `termination_s` how long a deleted pod stays
-    Terminating, `can_schedule` whether new pods find room (without it they stay Pending, Unschedulable).
+    Terminating, `can_schedule` whether new pods find room (without it they stay Pending, Unschedulable), `node_for`
+    on which node (None: on none).
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class FakeNode:
         self.startup_s = startup_s
         self.termination_s = termination_s
         self.can_schedule = True
+        self.node_for: Callable[[Document], str | None] = lambda _: NODE
         self._kube_api = kube_api
         self._namespace = namespace
         self._bound_s: dict[str, float] = {}
@@ -114,8 +117,9 @@ class FakeNode:
             if elapsed_s - self._ending_s.setdefault(uid, elapsed_s) >= self.termination_s:
                 yield delete_call(seen, pod, gracefully=False)
         elif not pod["spec"].get("nodeName"):
-            if self.can_schedule:
-                yield bind_call(seen, pod)
+            node = self.node_for(pod) if self.can_schedule else None
+            if node is not None:
+                yield bind_call(seen, pod, node)
             elif not has_condition(pod, "PodScheduled", "False"):
                 yield unschedulable_call(seen, pod, now)
         elif not is_ready(pod) and elapsed_s - self._bound_s.setdefault(uid, elapsed_s) >= self.startup_s:

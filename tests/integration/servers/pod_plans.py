@@ -77,10 +77,10 @@ def status_calls(seen: Snapshot) -> Iterator[Call]:
         yield from _status_call(seen.path("statefulsets", one["metadata"]["name"]), one, pods, more)
 
 
-def bind_call(seen: Snapshot, pod: Document) -> Call:
+def bind_call(seen: Snapshot, pod: Document, node: str = NODE) -> Call:
     """Give a pod its node, as the scheduler does."""
     name = pod["metadata"]["name"]
-    target = {"apiVersion": "v1", "kind": "Node", "name": NODE}
+    target = {"apiVersion": "v1", "kind": "Node", "name": node}
     body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
     return Call("POST", f"{seen.path('pods', name)}/binding", body)
 
