@@ -2,8 +2,8 @@
 
 Start-up 300 s, step 30 s, all rotations of the prices, a constant need of 4 and a daily wave with mean 4, the need
 known 330 s ahead, the first two hours not counted. Foresail keeps its budget online with one set of defaults. The rule
-of SkyServe is shown by default, and at its best per budget in hindsight: the cheapest time-share of two of 16 settings and all
-on-demand.
+of SkyServe is shown by default, and at its best per budget in hindsight: the cheapest time-share of two of 16 settings
+and all on-demand.
 """
 
 from __future__ import annotations
