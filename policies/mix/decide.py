@@ -56,7 +56,6 @@ PLAN_EVERY_S = 300.0
 PLAN_SOON_S = 60.0  # while replicas are short
 PROBE_EVERY_S, PROBE_FOR_S = 3600.0, 60.0
 LONGEST_S = 900.0  # between two calls; what was unseen for longer is not accounted for
-RUNNING = 0.02  # of an on-demand hour: what a replica that runs is worth for running already
 RELAUNCHES = 2.0  # start-ups that a loss costs: the replica that replaces it and the one that comes back
 REFUSED_LEAST_S, REFUSED_MOST_S = 60.0, 600.0  # between launches of on-demand that is refused
 REFUSED_FOR_S, REFUSAL_DAYS = 1800.0, 7.0  # how long a refusal lasts before one was seen; half-life of the sums
@@ -160,8 +159,8 @@ def _plan(
     block = max(1, -(-int(lanes[NEED, lane]) // BLOCKS))
     need = -(-int(lanes[NEED, lane]) // block)
     rows = np.zeros(end - first, np.int64)
-    limit, held = np.zeros(end - first, np.int64), np.zeros(end - first, np.int64)
-    price, lost = np.zeros(end - first), np.zeros(end - first)
+    limit, held = np.zeros(end - first + 1, np.int64), np.zeros(end - first + 1, np.int64)
+    price, lost = np.ones(end - first + 1), np.zeros(end - first + 1)
     factor, usable = lane_factor(first, end, pool_memory), 0
     for row in range(first, end):
         running = pools[READY, row] + pools[STARTING, row]
@@ -174,26 +173,27 @@ def _plan(
         held[usable], lost[usable] = int(running // block), 1 - math.exp(-hazard)
         price[usable] = pools[PRICE, row] / lanes[ON_DEMAND_PRICE, lane] * (1 + RELAUNCHES * hazard)
         usable += 1
-    rows, limit, held, price, lost = rows[:usable], limit[:usable], held[:usable], price[:usable], lost[:usable]
     running = lanes[ON_DEMAND_READY, lane] + lanes[ON_DEMAND_STARTING, lane]
+    most = running if lane_memory[LANE_TRY_S, lane] > now_s else lanes[ON_DEMAND_LIMIT, lane]
+    limit[usable], held[usable] = int(min(most // block, need)), int(min(running // block, need))
+    price[usable], lost[usable] = 1.0, 0.0
+    limit, held, price, lost = limit[: usable + 1], held[: usable + 1], price[: usable + 1], lost[: usable + 1]
     if due_for_plan:
         passed_s = min(now_s - lane_memory[PLANNED_S, lane], PLAN_EVERY_S)
         lane_memory[PLANNED_S, lane] = now_s
         lane_memory[ON_DEMAND_PLANNED, lane] = 0.0
         pool_memory[PLANNED, first:end] = 0.0
         if need > 0:
-            replayed(passed_s, need, limit, price, lost, exposed, lane, weight_s, short, cost)
+            plans = replayed(passed_s, need, limit, price, lost, exposed, lane, weight_s, short, cost)
             worth = multiplier(need, lane, lanes, lane_memory, weight_s, short)
             lane_memory[LOG_MULTIPLIER, lane] = math.log(worth)
-            most = running if lane_memory[LANE_TRY_S, lane] > now_s else lanes[ON_DEMAND_LIMIT, lane]
-            spot, terms = np.zeros(usable, np.int64), np.array([running // block, worth * exposed, RUNNING])
-            part = cheapest(need, int(min(most // block, need)), limit, price, lost, held, terms, spot)
-            lane_memory[ON_DEMAND_PLANNED, lane] = part * block
+            mix, figures = np.zeros((1, usable + 1), np.int64), np.zeros((2, 1))
+            cheapest(need, limit, price, lost, held, np.array([worth * exposed]), plans, mix, figures[0], figures[1])
+            lane_memory[ON_DEMAND_PLANNED, lane] = mix[0, usable] * block
             for each in range(usable):
-                pool_memory[PLANNED, rows[each]] = spot[each] * block
-    demand = need - int(min(running // block, need))
-    certain = max(0, demand - held.sum())
-    ahead = expected_short(demand, held, lost, np.zeros(need + 2)) - certain
+                pool_memory[PLANNED, rows[each]] = mix[0, each] * block
+    certain = max(0, need - held.sum())
+    ahead = expected_short(need, held, lost, np.zeros(need + 2)) - certain
     lane_memory[SHORT_AHEAD, lane] = max(0.0, ahead) * exposed * block
 
 
