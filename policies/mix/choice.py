@@ -3,9 +3,9 @@
 A *mix* is replicas by pool, `[pool]`, and the last pool is on-demand, which is never lost. The others are lost
 independently, each with all it holds. The expectation over all patterns of pools that are up is exact for any number
 of pools: the capacity that is up has a distribution, made pool by pool, in pools x replicas steps instead of 2 to the
-power of pools. The search is not exact: spreads over the best pools that survive the loss of up to three of them, for
-each on-demand part, then moves of one replica while they pay. It is made for several prices of shortness at once, for
-what a mix costs and risks is the same at each. More than `BLOCKS` replicas are planned in blocks of equal size.
+power of pools. The search is not exact: even spreads over the best pools, with and without spares and on-demand, then
+moves of one replica while they pay. It is made for several prices of shortness at once, for what a mix costs and risks
+is the same at each. More than `BLOCKS` replicas are planned in blocks of equal size.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 BLOCKS = 64
 RUNNING = 0.02  # of an on-demand hour: what a replica that runs is worth for running already
-_PARTS = 12  # sizes of the on-demand part that the search starts from
-_SURVIVED = 4  # losses of pools that a spread survives, and one
+_PARTS, _SPARES = 4, 8  # steps of the on-demand part, and of the spot part until it is as large again
+_MOST_SPOT = 3  # times what on-demand leaves to it: the spot part that a spread has at most
 _EXPANDED = 200  # mixes whose moves are tried, at most
 _RISKS = 0.3  # share of the price of risk by which the third order of pools ranks
 _NONE = 1e300
@@ -122,23 +122,19 @@ def _spreads(
         before[:] = order
         for part in range(0, most + 1, max(1, need // _PARTS)):
             tried[-1] = part
-            for survived in range(max(1, min(spot, _SURVIVED))):
-                for count in range(survived + 1, spot + 1):
-                    if ranking > 0 and survived > 0 and count == spot:
-                        continue  # the same in any order
-                    _spread(need - part, count, survived, order, limit, tried)
-                    _offered(tried, need, limit, price, lost, held, worth, mixes, cost, short, fresh, up)
+            for total in range(need - part, _MOST_SPOT * (need - part) + 1, max(1, (need - part) // _SPARES)):
+                for count in range(1, spot + 1):
+                    if ranking == 0 or total % count or count < spot:  # else the same in any order
+                        _spread(total, count, order, limit, tried)
+                        _offered(tried, need, limit, price, lost, held, worth, mixes, cost, short, fresh, up)
 
 
 @compiled
-def _spread(demand: int, pools: int, survived: int, order: IntArray, limit: IntArray, mix: IntArray) -> None:
-    """`demand` replicas over the first `pools` in `order`, enough when `survived` are lost."""
-    each = -(-demand // (pools - survived))
-    left = demand
+def _spread(total: int, pools: int, order: IntArray, limit: IntArray, mix: IntArray) -> None:
+    """`total` replicas evenly over the first `pools` in `order`."""
     mix[:-1] = 0
-    for pool in order[:pools]:
-        mix[pool] = min(min(each, left) if survived == 0 else each, limit[pool])
-        left -= mix[pool]
+    for place in range(pools):
+        mix[order[place]] = min(total // pools + (place < total % pools), limit[order[place]])
 
 
 @compiled
