@@ -30,6 +30,7 @@ from policies.mix.columns import (
     ON_DEMAND_REFUSED,
     ON_DEMAND_STARTING,
     ON_DEMAND_WANTED,
+    PHASE_S,
     PLANNED,
     PLANNED_S,
     POOL_TRY_S,
@@ -44,7 +45,7 @@ from policies.mix.columns import (
     STARTING,
     STARTUP_S,
 )
-from policies.mix.model import NEVER_S
+from policies.mix.model import NEVER_S, PLAN_EVERY_S
 from policies.mix.shortness import account, multiplier, replayed
 from policies.mix.survival import CLOSED, HOUR_S, OPEN, hazard_now, lane_factor, remember
 
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     from policies.arrays import FloatArray, IntArray
 
 TICK_S = 30.0  # until a loss is answered: added to the start-up in which it is felt
-PLAN_EVERY_S = 300.0
 PLAN_SOON_S = 60.0  # while replicas are short
 PROBE_EVERY_S, PROBE_FOR_S = 3600.0, 60.0
 LONGEST_S = 900.0  # between two calls; what was unseen for longer is not accounted for
@@ -93,7 +93,7 @@ def decide_lane(
     new = lane_memory[AT_S, lane] == NEVER_S
     dt_s = 0.0 if new else min(max(now_s - lane_memory[AT_S, lane], 0.0), LONGEST_S)
     lane_memory[AT_S, lane] = now_s
-    due_for_plan = new or now_s - lane_memory[PLANNED_S, lane] >= PLAN_EVERY_S
+    due_for_plan = _period(now_s, lane, lanes) != _period(lane_memory[PLANNED_S, lane], lane, lanes)
     ready = lanes[ON_DEMAND_READY, lane]
     for row in range(first, end):
         ready += pools[READY, row]
@@ -111,6 +111,12 @@ def decide_lane(
     )  # fmt: skip
     _want(lane, first, end, lanes, pools, lane_memory, pool_memory)
     _probe(now_s, first, end, pools, pool_memory)
+
+
+@compiled_with(at, model, survival, choice, shortness)
+def _period(at_s: float, lane: int, lanes: FloatArray) -> int:
+    """The number of the period of planning, by the lane's own phase."""
+    return math.floor((at_s - lanes[PHASE_S, lane]) / PLAN_EVERY_S)
 
 
 @compiled_with(at, model, survival, choice, shortness)
