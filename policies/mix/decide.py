@@ -116,7 +116,7 @@ def decide_lane(
 @compiled_with(at, model, survival, choice, shortness)
 def _period(at_s: float, lane: int, lanes: FloatArray) -> int:
     """The number of the period of planning, by the lane's own phase."""
-    return math.floor((at_s - lanes[PHASE_S, lane]) / PLAN_EVERY_S)
+    return int((at_s - lanes[PHASE_S, lane]) // PLAN_EVERY_S)
 
 
 @compiled_with(at, model, survival, choice, shortness)

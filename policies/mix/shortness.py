@@ -58,9 +58,10 @@ def replayed(
     weight_s[lane] = weight_s[lane] * kept + passed_s * need
     plans, nothing = np.zeros((MULTIPLIERS.size, limit.size), np.int64), np.zeros(limit.size, np.int64)
     risk, spent = np.zeros(MULTIPLIERS.size), np.zeros(MULTIPLIERS.size)
-    free = limit.copy()
+    free, worth = limit.copy(), np.zeros(MULTIPLIERS.size)
     free[-1] = need
-    cheapest(need, free, price, lost, nothing, MULTIPLIERS * exposed, plans[:0], plans, spent, risk)
+    worth[:] = MULTIPLIERS * exposed
+    cheapest(need, free, price, lost, nothing, worth, plans[:0], plans, spent, risk)
     for each in range(MULTIPLIERS.size):
         short[lane, each] = short[lane, each] * kept + exposed * risk[each] * passed_s
         cost[lane, each] = cost[lane, each] * kept + spent[each] * passed_s
