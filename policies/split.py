@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import numpy as np
 
 from policies.arrays import floats, integers, small, sum_by
 from policies.guardrails import granted
 from policies.mix.hedge import hedged
-from policies.mix.model import NO_LIMIT, Lanes, Pools
+from policies.mix.model import NO_LIMIT, PLAN_EVERY_S, Lanes, Pools
 from policies.model import UNKNOWN, Hold, Mode
 from policies.placed import in_zones, with_zones
 from policies.places import Zones
@@ -169,6 +170,7 @@ class Ground:
             on_demand_starting=np.minimum(self.base_starting, np.maximum(self.base - least, 0)),
             on_demand_refused=self.base_waiting > 0,
             on_demand_limit=integers(self.lane.size, NO_LIMIT),
+            phase_s=np.array([crc32(fleet.uid[lane].encode()) % PLAN_EVERY_S for lane in self.lane], np.float64),
         )
 
     def pools(self, fleet: Fleet) -> Pools:

@@ -91,8 +91,8 @@ class SpotFigures:
     cost_ratio: float  # spent over what on-demand for all that is due costs
     short_ratio: float  # replica-time short over replica-time due
     spot_share: float  # of ready replica-time
-    interruptions: int
-    launches: int
+    interruptions: int  # of spot replicas
+    launches: int  # accepted ones, on spot and on demand
 
 
 def figures(market: Market, done: Replayed, *, skip: int) -> SpotFigures:
@@ -259,7 +259,7 @@ def _run(
     count, steps = available.shape
     slots = starting.shape[1]
     ready, active = np.zeros(count + 1, np.int64), np.ones(count, np.bool_)
-    lanes, pools = np.zeros((10, 1)), np.zeros((7, count))
+    lanes, pools = np.zeros((11, 1)), np.zeros((7, count))
     lanes[STARTUP_S], lanes[NOTICE_S], lanes[OBJECTIVE] = (slots - 1) * step_s, notice_steps * step_s, objective
     lanes[ON_DEMAND_PRICE], lanes[ON_DEMAND_LIMIT] = 1.0, NO_LIMIT
     pools[PRICE], pools[LIMIT] = price, limit

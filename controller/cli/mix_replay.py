@@ -30,7 +30,7 @@ _TITLES = {
     "short_ratio": "short (share of replica-time)",
     "spot_share": "spot (share of ready replica-time)",
     "interruptions": "replicas interrupted",
-    "launches": "replicas launched",
+    "launches": "launches, spot and on-demand",
 }
 
 
@@ -89,7 +89,9 @@ def replay(
 ) -> None:
     """Replay a policy on recorded spot availability: its cost, and how much of the need was short.
 
-    A replica is billed from its launch. The need is known one start-up and a step ahead.
+    A replica is billed from its launch. The need is known one start-up and a step ahead. Interruptions are replicas
+    that spot took back; launches are all that were accepted, on spot (probes too) and on demand. Neither counts before
+    the warm-up ends.
     """
     if plan_out is not None and not plan_out.parent.is_dir():
         raise typer.BadParameter(f"there is no folder {plan_out.parent}", param_hint="--plan-out")

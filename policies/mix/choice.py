@@ -1,10 +1,11 @@
 """The cheapest mix for one lane at one moment: replicas per pool and on-demand, with shortness priced.
 
-Pools are lost independently, each with all it holds. The expectation over all patterns of pools that are up is exact
-for any number of pools: the capacity that is up has a distribution, made pool by pool, in pools x replicas steps
-instead of 2 to the power of pools. The search is not exact: spreads over the best pools that survive the loss of
-up to three of them, for each on-demand part, then moves of one replica while they pay. More than `BLOCKS` replicas are
-planned in blocks of equal size.
+A *mix* is replicas by pool, `[pool]`, and the last pool is on-demand, which is never lost. The others are lost
+independently, each with all it holds. The expectation over all patterns of pools that are up is exact for any number
+of pools: the capacity that is up has a distribution, made pool by pool, in pools x replicas steps instead of 2 to the
+power of pools. The search is not exact: even spreads over the best pools, with and without spares and on-demand, then
+moves of one replica while they pay. It is made for several prices of shortness at once, for what a mix costs and risks
+is the same at each. More than `BLOCKS` replicas are planned in blocks of equal size.
 """
 
 from __future__ import annotations
@@ -16,34 +17,36 @@ import numpy as np
 from policies.compiled import compiled
 
 if TYPE_CHECKING:
-    from policies.arrays import FloatArray, IntArray
+    from policies.arrays import BoolArray, FloatArray, IntArray
 
 BLOCKS = 64
-_PARTS = 12  # sizes of the on-demand part that the search starts from
-_SURVIVED = 4  # losses of pools that a spread survives, and one
-_MOVES = 50
+RUNNING = 0.02  # of an on-demand hour: what a replica that runs is worth for running already
+_PARTS, _SPARES = 4, 8  # steps of the on-demand part, and of the spot part until it is as large again
+_MOST_SPOT = 3  # times what on-demand leaves to it: the spot part that a spread has at most
+_EXPANDED = 200  # mixes whose moves are tried, at most
 _RISKS = 0.3  # share of the price of risk by which the third order of pools ranks
 _NONE = 1e300
-_NOWHERE = -2
-_SAME = 1e-12  # values that differ by less are equal
+_SAME = 1e-9  # values that differ by less are equal
 
 
 @compiled
-def expected_short(demand: int, spot: IntArray, lost: FloatArray, up: FloatArray) -> float:
-    """Mean of what `demand` replicas lack when pool z, with `spot[z]` of them, is lost with chance `lost[z]`, `[pool]`.
+def expected_short(need: int, mix: IntArray, lost: FloatArray, up: FloatArray) -> float:
+    """Mean of what `need` replicas lack when pool z, with `mix[z]` of them, is lost with chance `lost[z]`, `[pool]`.
 
-    `up` is room for `demand` + 1 numbers.
+    `up` is room for `need` + 1 numbers.
     """
+    demand = need - mix[-1]
     if demand <= 0:
         return 0.0
     up[: demand + 1] = 0.0
     up[0] = 1.0  # chance that so many replicas are up
-    for pool in range(spot.size):
-        if spot[pool] > 0:
-            for before in range(demand - 1, -1, -1):
-                after = min(before + spot[pool], demand)
-                up[after] += (1.0 - lost[pool]) * up[before]
+    most = 0
+    for pool in range(mix.size - 1):
+        if mix[pool] > 0:
+            for before in range(min(most, demand - 1), -1, -1):
+                up[min(before + mix[pool], demand)] += (1.0 - lost[pool]) * up[before]
                 up[before] *= lost[pool]
+            most += mix[pool]
     short = 0.0
     for number in range(demand):
         short += up[number] * (demand - number)
@@ -51,135 +54,128 @@ def expected_short(demand: int, spot: IntArray, lost: FloatArray, up: FloatArray
 
 
 @compiled
-def _value(
-    need: int, part: int, spot: IntArray, price: FloatArray, lost: FloatArray, held: IntArray, terms: FloatArray,
-    up: FloatArray,
-) -> float:  # fmt: skip
-    on_demand_held, multiplier, kept = terms[0], terms[1], terms[2]
-    cost = part - kept * min(part, on_demand_held)
-    for pool in range(spot.size):
-        cost += price[pool] * spot[pool] - kept * min(spot[pool], held[pool])
-    return float(cost + multiplier * expected_short(need - part, spot, lost, up))
-
-
-@compiled
-def _moved(
-    need: int, part: int, most: int, spot: IntArray, limit: IntArray, price: FloatArray, lost: FloatArray,
-    held: IntArray, terms: FloatArray, up: FloatArray,
-) -> int:  # fmt: skip
-    """Move, add or take single replicas while that pays; changes `spot`, returns the on-demand part."""
-    pools = spot.size
-    best = _value(need, part, spot, price, lost, held, terms, up)
-    for _ in range(_MOVES):
-        total = part + spot.sum()
-        least, taken, given = best - 1e-9, _NOWHERE, _NOWHERE
-        for source in range(-1, pools + 1):  # -1 is on-demand, `pools` is nothing
-            if (source == -1 and part <= 0) or (0 <= source < pools and spot[source] <= 0):
-                continue
-            for goal in range(-1, pools + 1):
-                full = (goal == -1 and part >= most) or (0 <= goal < pools and spot[goal] >= limit[goal])
-                if source == goal or full or (goal == pools and total <= need):
-                    continue
-                tried = part + (goal == -1) - (source == -1)
-                if 0 <= source < pools:
-                    spot[source] -= 1
-                if 0 <= goal < pools:
-                    spot[goal] += 1
-                value = _value(need, tried, spot, price, lost, held, terms, up)
-                if 0 <= source < pools:
-                    spot[source] += 1
-                if 0 <= goal < pools:
-                    spot[goal] -= 1
-                if value < least:
-                    least, taken, given = value, source, goal
-        if taken == _NOWHERE:
-            break
-        part += (given == -1) - (taken == -1)
-        if 0 <= taken < pools:
-            spot[taken] -= 1
-        if 0 <= given < pools:
-            spot[given] += 1
-        best = least
-    return part
-
-
-@compiled
-def _everything(need: int, most: int, limit: IntArray, price: FloatArray, spot: IntArray) -> int:
-    """All that can be had, where it is less than needed."""
-    part = min(need, most)
-    left = need - part
-    for pool in np.argsort(price):
-        spot[pool] = min(left, limit[pool])
-        left -= spot[pool]
-    return part
-
-
-@compiled
-def _spread(demand: int, pools: int, survived: int, order: IntArray, limit: IntArray, spot: IntArray) -> bool:
-    """`demand` replicas over the first `pools` in `order`, enough when `survived` are lost; whether it fits."""
-    each = -(-demand // (pools - survived))
-    left, total = demand, 0
-    spot[:] = 0
-    for pool in order[:pools]:
-        number = min(min(each, left) if survived == 0 else each, limit[pool])
-        spot[pool] = number
-        left -= number
-        total += number
-    return total >= demand
-
-
-@compiled
 def cheapest(
-    need: int, most: int, limit: IntArray, price: FloatArray, lost: FloatArray, held: IntArray, terms: FloatArray,
-    spot: IntArray,
-) -> int:  # fmt: skip
-    """Write the replicas of each pool into `spot`, and return the on-demand part, at most `most`.
+    need: int, limit: IntArray, price: FloatArray, lost: FloatArray, held: IntArray, worth: FloatArray,
+    starts: IntArray, mixes: IntArray, cost: FloatArray, short: FloatArray,
+) -> None:  # fmt: skip
+    """Write the cheapest mix at each of the prices of shortness `worth`, its cost and what it lacks.
 
-    `price`, `[pool]`, is relative to on-demand; `terms` are the on-demand replicas held, what a replica-hour short is
-    worth in on-demand hours, and what a running replica is worth for running already.
+    `limit`, `price` relative to on-demand, `lost` and `held` are by pool, on-demand the last, `[pool]`; `worth` and
+    the three outputs are `[price]` and, for `mixes`, `[price, pool]`; `worth` rises. The search begins from `starts`,
+    `[start, pool]`, or where these are none or on-demand is limited from spreads. Where not all that is needed can be
+    had, the mix is all there is.
     """
-    pools = spot.size
-    up = np.zeros(need + 2)
-    tried, best = np.zeros(pools, np.int64), np.zeros(pools, np.int64)
-    orders = np.zeros((3, pools), np.int64)
-    orders[0], orders[1], orders[2] = np.argsort(price), np.argsort(lost), np.argsort(price + _RISKS * terms[1] * lost)
-    found, found_at = 0, _NONE
-    for survived in range(max(1, min(pools, _SURVIVED))):
-        part, least = 0, _NONE
-        if survived == 0:
-            part, least = _simple(need, most, limit, price, lost, held, terms, best, up)
-        for ranking in range(3):
-            for start in range(0, min(need - 1, most) + 1, max(1, need // _PARTS)):
-                for count in range(survived + 1, pools + 1):
-                    if not _spread(need - start, count, survived, orders[ranking], limit, tried):
-                        continue
-                    value = _value(need, start, tried, price, lost, held, terms, up)
-                    if value < least - _SAME:
-                        part, least = start, value
-                        best[:] = tried
-        if least < _NONE:
-            part = _moved(need, part, most, best, limit, price, lost, held, terms, up)
-            value = _value(need, part, best, price, lost, held, terms, up)
-            if value < found_at - _SAME:
-                found, found_at = part, value
-                spot[:] = best
-    return found if found_at < _NONE else _everything(need, most, limit, price, spot)
+    up, tried = np.zeros(need + 1), np.zeros(limit.size, np.int64)
+    fresh = np.zeros(worth.size, np.bool_)
+    cost[:], short[:] = _NONE, 0.0
+    tried[-1] = need
+    _offered(tried, need, limit, price, lost, held, worth, mixes, cost, short, fresh, up)
+    _offered(np.minimum(held, limit), need, limit, price, lost, held, worth, mixes, cost, short, fresh, up)
+    for start in starts:
+        _offered(start, need, limit, price, lost, held, worth, mixes, cost, short, fresh, up)
+    if starts.shape[0] == 0 or limit[-1] < need:
+        _spreads(need, limit, price, lost, held, worth, mixes, cost, short, fresh, up)
+    if cost[0] < _NONE:
+        _moves(need, limit, price, lost, held, worth, mixes, cost, short, fresh, up)
+        return
+    _all_there_is(need, limit, price, tried)
+    mixes[:] = tried
+    cost[:] = (price * tried).sum()
+    short[:] = expected_short(need, tried, lost, up)
 
 
 @compiled
-def _simple(
-    need: int, most: int, limit: IntArray, price: FloatArray, lost: FloatArray, held: IntArray, terms: FloatArray,
-    spot: IntArray, up: FloatArray,
-) -> tuple[int, float]:  # fmt: skip
-    """The better of what runs and of on-demand alone, as far as they are enough: its on-demand part and value."""
-    present = int(min(terms[0], most))
-    part, least = 0, _NONE
-    spot[:] = np.minimum(held, limit)
-    if present + spot.sum() >= need:
-        part, least = present, _value(need, present, spot, price, lost, held, terms, up)
-    if most >= need:
-        alone = need - terms[2] * min(need, terms[0])
-        if alone < least:
-            part, least = need, alone
-            spot[:] = 0
-    return part, least
+def _offered(
+    tried: IntArray, need: int, limit: IntArray, price: FloatArray, lost: FloatArray, held: IntArray, worth: FloatArray,
+    mixes: IntArray, cost: FloatArray, short: FloatArray, fresh: BoolArray, up: FloatArray,
+) -> None:  # fmt: skip
+    """Take a mix wherever it is cheaper than what was found; `fresh` tells whose moves are to be tried yet."""
+    total, spent, useful = 0, 0.0, False
+    for pool in range(tried.size):
+        if tried[pool] > limit[pool]:
+            return
+        total += tried[pool]
+        spent += price[pool] * tried[pool] - RUNNING * min(tried[pool], held[pool])
+    for each in range(worth.size):
+        useful = useful or spent < cost[each] + worth[each] * short[each] - _SAME
+    if total < need or not useful:
+        return
+    lacking = expected_short(need, tried, lost, up)
+    for each in range(worth.size):
+        if spent + worth[each] * lacking < cost[each] + worth[each] * short[each] - _SAME:
+            mixes[each], cost[each], short[each], fresh[each] = tried, spent, lacking, True
+
+
+@compiled
+def _spreads(
+    need: int, limit: IntArray, price: FloatArray, lost: FloatArray, held: IntArray, worth: FloatArray,
+    mixes: IntArray, cost: FloatArray, short: FloatArray, fresh: BoolArray, up: FloatArray,
+) -> None:  # fmt: skip
+    """Offer even spreads over the best pools by price, by risk, and by both at each price of shortness."""
+    spot, most = limit.size - 1, min(need - 1, limit[-1])
+    tried, before = np.zeros(limit.size, np.int64), np.zeros(spot, np.int64)
+    for ranking in range(worth.size + 2):
+        risk = 0.0 if ranking == 0 else _RISKS * worth[min(ranking, worth.size) - 1]
+        order = np.argsort(lost[:spot] if ranking > worth.size else price[:spot] + risk * lost[:spot])
+        if ranking > 0 and (order == before).all():
+            continue
+        before[:] = order
+        for part in range(0, most + 1, max(1, need // _PARTS)):
+            tried[-1] = part
+            for total in range(need - part, _MOST_SPOT * (need - part) + 1, max(1, (need - part) // _SPARES)):
+                for count in range(1, spot + 1):
+                    if ranking == 0 or total % count or count < spot:  # else the same in any order
+                        _spread(total, count, order, limit, tried)
+                        _offered(tried, need, limit, price, lost, held, worth, mixes, cost, short, fresh, up)
+
+
+@compiled
+def _spread(total: int, pools: int, order: IntArray, limit: IntArray, mix: IntArray) -> None:
+    """`total` replicas evenly over the first `pools` in `order`."""
+    mix[:-1] = 0
+    for place in range(pools):
+        mix[order[place]] = min(total // pools + (place < total % pools), limit[order[place]])
+
+
+@compiled
+def _moves(
+    need: int, limit: IntArray, price: FloatArray, lost: FloatArray, held: IntArray, worth: FloatArray,
+    mixes: IntArray, cost: FloatArray, short: FloatArray, fresh: BoolArray, up: FloatArray,
+) -> None:  # fmt: skip
+    """Move, add or take single replicas of what was found while that pays at any price of shortness."""
+    pools, tried = limit.size, np.zeros(limit.size, np.int64)
+    for _ in range(_EXPANDED):
+        each = 0
+        while each < worth.size and not fresh[each]:
+            each += 1
+        if each == worth.size:
+            return
+        tried[:] = mixes[each]
+        for other in range(each, worth.size):
+            fresh[other] = fresh[other] and not (mixes[other] == tried).all()
+        for source in range(pools + 1):  # `pools` is nothing
+            if source < pools and tried[source] == 0:
+                continue
+            for goal in range(pools + 1):
+                if source != goal:
+                    _step(source, -1, tried)
+                    _step(goal, 1, tried)
+                    _offered(tried, need, limit, price, lost, held, worth, mixes, cost, short, fresh, up)
+                    _step(source, 1, tried)
+                    _step(goal, -1, tried)
+
+
+@compiled
+def _step(pool: int, by: int, mix: IntArray) -> None:
+    if pool < mix.size:
+        mix[pool] += by
+
+
+@compiled
+def _all_there_is(need: int, limit: IntArray, price: FloatArray, mix: IntArray) -> None:
+    """On-demand first, for it is not lost, then the cheapest."""
+    mix[-1] = min(need, limit[-1])
+    left = need - mix[-1]
+    for pool in np.argsort(price[:-1]):
+        mix[pool] = min(left, limit[pool])
+        left -= mix[pool]

@@ -24,7 +24,8 @@ T = TypeVar("T")
     ON_DEMAND_STARTING,
     ON_DEMAND_REFUSED,
     ON_DEMAND_LIMIT,
-) = range(10)
+    PHASE_S,
+) = range(11)
 # Pools, without their lane
 PRICE, LIMIT, READY, STARTING, NOTICED, LOST, REFUSED = range(7)
 # PoolMemory

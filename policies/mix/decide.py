@@ -30,6 +30,7 @@ from policies.mix.columns import (
     ON_DEMAND_REFUSED,
     ON_DEMAND_STARTING,
     ON_DEMAND_WANTED,
+    PHASE_S,
     PLANNED,
     PLANNED_S,
     POOL_TRY_S,
@@ -44,7 +45,7 @@ from policies.mix.columns import (
     STARTING,
     STARTUP_S,
 )
-from policies.mix.model import NEVER_S
+from policies.mix.model import NEVER_S, PLAN_EVERY_S
 from policies.mix.shortness import account, multiplier, replayed
 from policies.mix.survival import CLOSED, HOUR_S, OPEN, hazard_now, lane_factor, remember
 
@@ -52,11 +53,9 @@ if TYPE_CHECKING:
     from policies.arrays import FloatArray, IntArray
 
 TICK_S = 30.0  # until a loss is answered: added to the start-up in which it is felt
-PLAN_EVERY_S = 300.0
 PLAN_SOON_S = 60.0  # while replicas are short
 PROBE_EVERY_S, PROBE_FOR_S = 3600.0, 60.0
 LONGEST_S = 900.0  # between two calls; what was unseen for longer is not accounted for
-RUNNING = 0.02  # of an on-demand hour: what a replica that runs is worth for running already
 RELAUNCHES = 2.0  # start-ups that a loss costs: the replica that replaces it and the one that comes back
 REFUSED_LEAST_S, REFUSED_MOST_S = 60.0, 600.0  # between launches of on-demand that is refused
 REFUSED_FOR_S, REFUSAL_DAYS = 1800.0, 7.0  # how long a refusal lasts before one was seen; half-life of the sums
@@ -94,7 +93,7 @@ def decide_lane(
     new = lane_memory[AT_S, lane] == NEVER_S
     dt_s = 0.0 if new else min(max(now_s - lane_memory[AT_S, lane], 0.0), LONGEST_S)
     lane_memory[AT_S, lane] = now_s
-    due_for_plan = new or now_s - lane_memory[PLANNED_S, lane] >= PLAN_EVERY_S
+    due_for_plan = _period(now_s, lane, lanes) != _period(lane_memory[PLANNED_S, lane], lane, lanes)
     ready = lanes[ON_DEMAND_READY, lane]
     for row in range(first, end):
         ready += pools[READY, row]
@@ -112,6 +111,12 @@ def decide_lane(
     )  # fmt: skip
     _want(lane, first, end, lanes, pools, lane_memory, pool_memory)
     _probe(now_s, first, end, pools, pool_memory)
+
+
+@compiled_with(at, model, survival, choice, shortness)
+def _period(at_s: float, lane: int, lanes: FloatArray) -> int:
+    """The number of the period of planning, by the lane's own phase."""
+    return int((at_s - lanes[PHASE_S, lane]) // PLAN_EVERY_S)
 
 
 @compiled_with(at, model, survival, choice, shortness)
@@ -160,8 +165,8 @@ def _plan(
     block = max(1, -(-int(lanes[NEED, lane]) // BLOCKS))
     need = -(-int(lanes[NEED, lane]) // block)
     rows = np.zeros(end - first, np.int64)
-    limit, held = np.zeros(end - first, np.int64), np.zeros(end - first, np.int64)
-    price, lost = np.zeros(end - first), np.zeros(end - first)
+    limit, held = np.zeros(end - first + 1, np.int64), np.zeros(end - first + 1, np.int64)
+    price, lost = np.ones(end - first + 1), np.zeros(end - first + 1)
     factor, usable = lane_factor(first, end, pool_memory), 0
     for row in range(first, end):
         running = pools[READY, row] + pools[STARTING, row]
@@ -174,26 +179,27 @@ def _plan(
         held[usable], lost[usable] = int(running // block), 1 - math.exp(-hazard)
         price[usable] = pools[PRICE, row] / lanes[ON_DEMAND_PRICE, lane] * (1 + RELAUNCHES * hazard)
         usable += 1
-    rows, limit, held, price, lost = rows[:usable], limit[:usable], held[:usable], price[:usable], lost[:usable]
     running = lanes[ON_DEMAND_READY, lane] + lanes[ON_DEMAND_STARTING, lane]
+    most = running if lane_memory[LANE_TRY_S, lane] > now_s else lanes[ON_DEMAND_LIMIT, lane]
+    limit[usable], held[usable] = int(min(most // block, need)), int(min(running // block, need))
+    price[usable], lost[usable] = 1.0, 0.0
+    limit, held, price, lost = limit[: usable + 1], held[: usable + 1], price[: usable + 1], lost[: usable + 1]
     if due_for_plan:
         passed_s = min(now_s - lane_memory[PLANNED_S, lane], PLAN_EVERY_S)
         lane_memory[PLANNED_S, lane] = now_s
         lane_memory[ON_DEMAND_PLANNED, lane] = 0.0
         pool_memory[PLANNED, first:end] = 0.0
         if need > 0:
-            replayed(passed_s, need, limit, price, lost, exposed, lane, weight_s, short, cost)
+            plans = replayed(passed_s, need, limit, price, lost, exposed, lane, weight_s, short, cost)
             worth = multiplier(need, lane, lanes, lane_memory, weight_s, short)
             lane_memory[LOG_MULTIPLIER, lane] = math.log(worth)
-            most = running if lane_memory[LANE_TRY_S, lane] > now_s else lanes[ON_DEMAND_LIMIT, lane]
-            spot, terms = np.zeros(usable, np.int64), np.array([running // block, worth * exposed, RUNNING])
-            part = cheapest(need, int(min(most // block, need)), limit, price, lost, held, terms, spot)
-            lane_memory[ON_DEMAND_PLANNED, lane] = part * block
+            mix, figures = np.zeros((1, usable + 1), np.int64), np.zeros((2, 1))
+            cheapest(need, limit, price, lost, held, np.array([worth * exposed]), plans, mix, figures[0], figures[1])
+            lane_memory[ON_DEMAND_PLANNED, lane] = mix[0, usable] * block
             for each in range(usable):
-                pool_memory[PLANNED, rows[each]] = spot[each] * block
-    demand = need - int(min(running // block, need))
-    certain = max(0, demand - held.sum())
-    ahead = expected_short(demand, held, lost, np.zeros(need + 2)) - certain
+                pool_memory[PLANNED, rows[each]] = mix[0, each] * block
+    certain = max(0, need - held.sum())
+    ahead = expected_short(need, held, lost, np.zeros(need + 2)) - certain
     lane_memory[SHORT_AHEAD, lane] = max(0.0, ahead) * exposed * block
 
 

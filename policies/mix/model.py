@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NO_LIMIT = 2**31 - 1  # of replicas
 NEVER_S = -1e18  # the time of what never happened
+PLAN_EVERY_S = 300.0  # and at once when something happens
 MULTIPLIERS = 2.0 ** np.arange(1, 12)  # at which plans are made in shadow: 2 to 2048 on-demand hours
 _TIMES = ("since_s", "seen_s", "try_s", "probe_s", "at_s", "planned_s")
 
@@ -59,6 +60,7 @@ class Lanes:
     on_demand_starting: IntArray
     on_demand_refused: BoolArray  # a launch was refused since the last call
     on_demand_limit: IntArray  # NO_LIMIT where there is none
+    phase_s: FloatArray  # into each period of planning, when the lane's turn is: spreads the work of a fleet
 
     @classmethod
     def steady(cls, need: IntArray, *, startup_s: float, objective: float, on_demand_price: float = 1.0) -> Lanes:
@@ -75,6 +77,7 @@ class Lanes:
             on_demand_starting=integers(count),
             on_demand_refused=booleans(count),
             on_demand_limit=integers(count, NO_LIMIT),
+            phase_s=floats(count),
         )
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from policies.compiled import compiled_with
 from policies.mix import choice, model
 from policies.mix import columns as at
-from policies.mix.choice import cheapest, expected_short
+from policies.mix.choice import cheapest
 from policies.mix.columns import DUE, DUE_SUM, EXPECTED_SHORT, OBJECTIVE, SHORT, SHORT_AHEAD
 from policies.mix.model import MULTIPLIERS
 
@@ -48,20 +48,24 @@ def account(dt_s: float, short: float, lane: int, lanes: FloatArray, memory: Flo
 def replayed(
     passed_s: float, need: int, limit: IntArray, price: FloatArray, lost: FloatArray, exposed: float, lane: int,
     weight_s: FloatArray, short: FloatArray, cost: FloatArray,
-) -> None:  # fmt: skip
-    """Add what the plan at each multiplier costs and risks to the sums of ShadowMemory.
+) -> IntArray:  # fmt: skip
+    """Add what the plan at each multiplier costs and risks to the sums of ShadowMemory; these plans.
 
-    `exposed` is the share of a start-up in which a loss is felt.
+    Each is what it would be if nothing ran yet and on-demand were not limited. `exposed` is the share of a start-up in
+    which a loss is felt.
     """
     kept = 0.5 ** (passed_s / (SHADOW_DAYS * DAY_S))
     weight_s[lane] = weight_s[lane] * kept + passed_s * need
-    spot, nothing, up = np.zeros(limit.size, np.int64), np.zeros(limit.size, np.int64), np.zeros(need + 2)
+    plans, nothing = np.zeros((MULTIPLIERS.size, limit.size), np.int64), np.zeros(limit.size, np.int64)
+    risk, spent = np.zeros(MULTIPLIERS.size), np.zeros(MULTIPLIERS.size)
+    free, worth = limit.copy(), np.zeros(MULTIPLIERS.size)
+    free[-1] = need
+    worth[:] = MULTIPLIERS * exposed
+    cheapest(need, free, price, lost, nothing, worth, plans[:0], plans, spent, risk)
     for each in range(MULTIPLIERS.size):
-        terms = np.array([0.0, MULTIPLIERS[each] * exposed, 0.0])
-        part = cheapest(need, need, limit, price, lost, nothing, terms, spot)
-        risk = exposed * expected_short(need - part, spot, lost, up)
-        short[lane, each] = short[lane, each] * kept + risk * passed_s
-        cost[lane, each] = cost[lane, each] * kept + (part + (price * spot).sum()) * passed_s
+        short[lane, each] = short[lane, each] * kept + exposed * risk[each] * passed_s
+        cost[lane, each] = cost[lane, each] * kept + spent[each] * passed_s
+    return plans
 
 
 @compiled_with(choice, model, at)

@@ -160,6 +160,17 @@ def test_a_lane_decides_the_same_alone_and_in_a_fleet() -> None:
         assert plan.on_demand[1] == single.on_demand[0]
 
 
+def test_plans_are_made_at_the_lane_s_own_phase() -> None:
+    lanes = replace(Lanes.steady(np.array([4, 4]), startup_s=300.0, objective=0.01), phase_s=np.array([0.0, 120.0]))
+    pools = replace(Pools.idle(np.array([0, 1]), np.array([0.3, 0.3])), ready=np.array([4, 4]))
+    state, planned = MixState.start(2, 2), []
+    for at_s in range(200, 1100, 30):  # 1,000,200 is a multiple of 300
+        state, _ = hedged(lanes, pools, state, now_s=START_S + at_s)
+        planned.append(state.lanes.planned_s - START_S)
+    made = [sorted({float(at_s) for at_s in of_lane}) for of_lane in np.transpose(planned)]
+    assert made == [[200, 500, 800], [200, 320, 620, 920]]
+
+
 def test_the_state_goes_through_bytes_and_into_other_rows() -> None:
     state = _watched(2, 2, 2, hours=3)
     assert pack(unpack(MixState, pack(state))) == pack(state)
@@ -198,7 +209,7 @@ def test_tables_that_do_not_fit_are_refused(lanes: int, pools: list[int], words:
 
 
 def test_columns_stand_where_the_loops_look() -> None:
-    assert list(Lanes.__slots__)[columns.ON_DEMAND_LIMIT] == "on_demand_limit"
+    assert list(Lanes.__slots__)[columns.PHASE_S] == "phase_s"
     assert [name for name in Pools.__slots__ if name != "lane"][columns.REFUSED] == "refused"
     assert list(PoolMemory.__slots__)[columns.PROBE_S] == "probe_s"
     assert list(PoolMemory.__slots__)[columns.POOL_WANTED] == "wanted"
