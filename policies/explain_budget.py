@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.mix.budgets import Resource, Scope
-from policies.model import UNKNOWN
+from policies.model import UNKNOWN, Mode
 
 if TYPE_CHECKING:
-    from policies.arrays import BoolArray
+    from policies.arrays import BoolArray, IntArray
     from policies.budget_terms import BudgetTerms
     from policies.mix.budgets import Unkept
     from policies.model import Decision, Fleet
@@ -30,7 +30,7 @@ def budget_sentences(fleet: Fleet, decision: Decision, lane: int) -> tuple[str, 
         return ()
     resource, kept = Resource(int(told.resource[lane])), int(told.kept[lane])
     row = lane if scope is Scope.WORKLOAD else int(fleet.budget.namespace[lane])
-    use = np.maximum(told.need[:, resource], 0.0) * told.kept
+    use = np.maximum(told.need[:, resource], 0.0) * _counted(fleet, decision, lane)
     within = _under(fleet.budget, scope, row)
     higher = float(use[within & (fleet.budget.priority > fleet.budget.priority[lane])].sum())
     others = float(use[within].sum()) - higher - float(use[lane])
@@ -64,6 +64,12 @@ def amount_text(amount: float, resource: Resource) -> str:
     if resource is Resource.GPUS:
         return f"{amount:g} GPU{'' if amount == 1 else 's'}"
     return f"{round(amount, 2):g} an hour"
+
+
+def _counted(fleet: Fleet, decision: Decision, lane: int) -> IntArray:
+    """The replicas that a lane's share reckons with, `[lane]`: of shadow, as others see it, those that are there."""
+    kept, shadow = decision.budget.kept, fleet.mode == Mode.SHADOW
+    return kept if shadow[lane] else np.where(shadow, np.maximum(decision.current, 0), kept)
 
 
 def _under(terms: BudgetTerms, scope: Scope, row: int) -> BoolArray:

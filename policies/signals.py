@@ -184,8 +184,8 @@ BUDGET_WITHHELD = Gauge(
 )
 BUDGET_USED = Gauge(
     "foresail_budget_used_ratio",
-    "Share of a budget that the replicas decided on take, by whose it is (namespace, empty for the fleet) and of what:"
-    " usd_per_hour, gpus.",
+    "Share of a budget that the replicas decided on take (in shadow, those that are there), by whose it is (namespace,"
+    " empty for the fleet) and of what: usd_per_hour, gpus.",
     ("namespace", "resource"),
     "ratio",
 )

@@ -8,6 +8,7 @@ import numpy as np
 
 from policies import signals
 from policies.mix.budgets import Resource
+from policies.model import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,9 @@ def used(report: TickReport) -> Iterator[tuple[Gauge, tuple[str, ...], float]]:
     terms, told = report.fleet.budget, report.decision.budget
     if not told.wanted.size:
         return
-    use = np.maximum(told.need, 0.0) * np.maximum(report.decision.replicas.target, 0)[:, np.newaxis]
+    shadow, decision = report.fleet.mode == Mode.SHADOW, report.decision
+    replicas = np.maximum(np.where(shadow, decision.current, decision.replicas.target), 0)
+    use = np.maximum(told.need, 0.0) * replicas[:, np.newaxis]
     for resource in Resource:
         of_names = np.bincount(terms.namespace, use[:, resource], len(terms.names) + 1)
         caps = [

@@ -156,9 +156,13 @@ def test_written_rates_and_the_fleet_breaker_bound_how_fast_replicas_go() -> Non
 
 def test_shadow_uses_what_it_has_and_is_told_what_it_would() -> None:
     policies = [lane("a", 10, mode="shadow"), lane("b")]
-    _, decision = decided(policies, [budget(gpus=8)], [5, 2], [7, 9])
+    fleet, decision = decided(policies, [budget(gpus=8)], [5, 2], [7, 9])
     # In shadow it would have 7 of 8; as it is, it has 5 and leaves 3.
     assert decision.replicas.target.tolist() == [7, 3]
+    assert any(
+        "leaves 3 of 9 replicas: workloads of higher priority keep 5 GPUs," in line
+        for line in sentences(fleet, seen([5, 2], decision.readings), decision, 1)
+    )
     _, alone = decided([lane("a", 10, mode="shadow"), lane("b", mode="shadow")], [budget(gpus=8)], [5, 2], [7, 9])
     assert alone.replicas.target.tolist() == [7, 1]
 
