@@ -15,7 +15,7 @@ from policies.fleet import fleet_of
 from policies.mix.budgets import Resource, Scope
 from policies.model import RULES, UNKNOWN, Hold, Limits, Status
 from policies.state import EngineState
-from tests.builders import FREE, Ticks, budget, policy, readings, seen
+from tests.builders import FREE, Ticks, budget, policy, readings, ready_pods, seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,6 +102,35 @@ def test_a_workload_has_a_cap_of_its_own() -> None:
     assert (decision.budget.scope[0], decision.budget.resource[0]) == (Scope.WORKLOAD, Resource.GPUS)
     (told,) = (line for line in sentences(fleet, seen([1, 1], decision.readings), decision, 0) if "budget of" in line)
     assert told == "The workload's own budget of 7 GPUs leaves 3 of 5 replicas: a replica takes 2 GPUs."
+
+
+def test_of_two_caps_the_one_that_leaves_less_is_told() -> None:
+    own = lane("a", budget={"gpus": 4, "replicaGpus": 1})
+    _, decision = decided([own], [budget(gpus=2)], [4], [9])
+    assert (decision.replicas.target.tolist(), decision.budget.scope.tolist()) == ([2], [Scope.NAMESPACE])
+    _, decision = decided([own], [budget(gpus=6)], [4], [9])
+    assert (decision.replicas.target.tolist(), decision.budget.scope.tolist()) == ([4], [Scope.WORKLOAD])
+
+
+def test_a_cap_below_the_minimum_is_told_with_whose_it_is() -> None:
+    own = lane("b", low=3, budget={"gpus": 2, "replicaGpus": 1})
+    fleet, decision = decided([lane("a"), own], [budget(None, gpus=3)], [1, 3], [2, 4])
+    assert decision.replicas.target.tolist() == [1, 3]
+    assert budget_problems(fleet, decision) == tuple(
+        f"budget of {whose}: minima and replicas that may not go now take {uses} GPUs, above {cap} GPUs;"
+        " lower minima or raise the budget"
+        for whose, uses, cap in (("shop/b", 3, 2), ("the fleet", 4, 3))
+    )
+    fleet, decision = decided([lane("a"), own], [], [1, 3], [2, 4])
+    (told,) = budget_problems(fleet, decision)
+    assert told.startswith("budget of shop/b: ")
+
+
+def test_a_saturated_workload_yields_to_a_higher_priority() -> None:
+    """What it is asked for is known to be no less than it serves, which is more than it has."""
+    _, decision = decided([lane("a"), lane("b", 5)], [budget(gpus=8)], [5, 3], [9, 5], pods=ready_pods(5, 3))
+    assert decision.readings.status.tolist() == [Status.CENSORED, Status.CENSORED]
+    assert decision.replicas.target.tolist() == [3, 5]
 
 
 def test_what_its_pods_ask_for_counts_where_the_policy_does_not_say() -> None:
