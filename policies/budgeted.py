@@ -90,6 +90,7 @@ def within_budgets(
             kept=np.where(shadow, told.kept, acting.kept),
             scope=np.where(shadow, told.scope, acting.scope),
             resource=np.where(shadow, told.resource, acting.resource),
+            unkept=acting.unkept,
         )
     return proposal.where(~held, told.kept, rule="budget"), told
 

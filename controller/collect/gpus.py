@@ -28,21 +28,27 @@ class ReplicaGpus:
 
     def __init__(self) -> None:
         """Know nothing."""
-        self._of_pods: dict[TargetRef, tuple[int, int]] = {}  # thousandths of them all, and how many pods
+        self._targets: Sequence[TargetRef] = ()
+        self._total, self._pods = integers(0), integers(0)  # thousandths that so many pods asked for together, [lane]
 
     def look(self, targets: Sequence[TargetRef], work: Workloads, pods_per_replica: IntArray) -> IntArray:
         """GPUs of one replica in thousandths, rounded up, `[lane]`; UNKNOWN where no pod was seen or one is unclear.
 
         `work` must have looked just now. A replica is its pods, each taking what they take on average.
         """
+        if targets is not self._targets:
+            self._follow(targets)
         for lane in work.changed:
             if (found := _asked(work.views[lane])) is not None:
-                self._of_pods[targets[lane]] = found
-        self._of_pods = {target: self._of_pods[target] for target in targets if target in self._of_pods}
-        total, count = integers(len(targets), UNKNOWN), integers(len(targets), 1)
-        for lane, target in enumerate(targets):
-            total[lane], count[lane] = self._of_pods.get(target, (UNKNOWN, 1))
-        return np.where(total < 0, UNKNOWN, -(-total * pods_per_replica // count))
+                self._total[lane], self._pods[lane] = found
+        return np.where(self._total < 0, UNKNOWN, -(-self._total * pods_per_replica // self._pods))
+
+    def _follow(self, targets: Sequence[TargetRef]) -> None:
+        known = dict(zip(self._targets, zip(self._total.tolist(), self._pods.tolist(), strict=True), strict=True))
+        found = [known.get(target, (UNKNOWN, 1)) for target in targets]
+        self._targets = targets
+        self._total = np.array([total for total, _ in found], np.int64)
+        self._pods = np.array([pods for _, pods in found], np.int64)
 
 
 def _asked(pods: Sequence[PodView]) -> tuple[int, int] | None:

@@ -14,7 +14,7 @@ from controller.collect.gpus import ReplicaGpus
 from controller.collect.workloads import Workloads
 from controller.journal import Journal
 from controller.loop.again import Again
-from controller.records import ClusterView, PodView, TargetView
+from controller.records import ClusterView, PodView, TargetRef, TargetView
 from controller.telemetry.budgets import used
 from controller.telemetry.workloads import workload_text
 from controller.web.documents import workload
@@ -177,11 +177,10 @@ class Seen:
     work: Workloads = field(default_factory=Workloads)
     gpus: ReplicaGpus = field(default_factory=ReplicaGpus)
 
-    def look(self, *pods: PodView, pods_per_replica: int = 1) -> int:
-        if not self.work.views:
-            self.work.follow((CHAT,))
+    def look(self, *pods: PodView, pods_per_replica: int = 1, targets: tuple[TargetRef, ...] = (CHAT,)) -> int:
+        self.work.follow(targets)
         self.work.look(ClusterView({CHAT: TargetView(CHAT, 2, 2, "1")}, {CHAT: pods}, 0.0))
-        return int(self.gpus.look((CHAT,), self.work, integers(1, pods_per_replica))[0])
+        return int(self.gpus.look(targets, self.work, integers(len(targets), pods_per_replica))[-1])
 
 
 def pod(charge: tuple[tuple[str, int | None], ...], phase: str = "Running") -> PodView:
@@ -210,6 +209,9 @@ def test_gpus_are_those_that_pods_request(pods: list[PodView], pods_per_replica:
 def test_at_no_replicas_the_last_known_gpus_count() -> None:
     seen = Seen()
     assert [seen.look(pod(TWO_AMD)), seen.look(), seen.look(pod(A_GPU))] == [2000, 2000, 1000]
+    assert [seen.look(targets=(BATCH, CHAT)), seen.look(targets=(CHAT, BATCH))] == [1000, UNKNOWN], (
+        "whoever comes and goes"
+    )
 
 
 async def test_budgets_are_read_beside_policies_and_a_bad_edit_keeps_the_last_good_one(tmp_path: Path) -> None:
