@@ -58,7 +58,7 @@ class BudgetMetadata(Part):
 
 
 class Budget(Part):
-    """What the replicas of a namespace, or of all policies together, may take. Several of one namespace all hold."""
+    """What the replicas of a namespace, or of all policies together, may take. Where several cap the same, all hold."""
 
     ignored: ClassVar[frozenset[str]] = frozenset({"status"})
 
