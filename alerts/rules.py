@@ -140,6 +140,16 @@ ALERTS: tuple[Alert, ...] = (
         labels=("cluster", *_WORKLOAD),
     ),
     Alert(
+        name="ForesailBudgetBinds",
+        expr=f"{_largest(signals.BUDGET_WITHHELD, *_WORKLOAD)} > 0",
+        severity=Severity.WARNING,
+        summary="A budget has left a workload less than it asks for, for 15 minutes.",
+        description="{{ $labels.namespace }}/{{ $labels.workload }} asks for {{ $value }} replicas more than a budget"
+        " of money or GPUs leaves it. First read with `foresail explain` whose budget that is and who keeps the rest.",
+        wait="15m",
+        labels=("cluster", *_WORKLOAD),
+    ),
+    Alert(
         name="ForesailObjectiveMissed",
         expr="\nand\n".join(f"({part})" for part in (_OVER_BUDGET, _NOT_FALLING, _PROVEN, _ACTING)),
         severity=Severity.WARNING,

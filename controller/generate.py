@@ -11,6 +11,7 @@ import yaml
 from alerts import rules
 from controller.settings import PREFIX, Setting, Settings, catalogue
 from dashboards import fleet
+from policies.budget import Budget
 from policies.signals import EXPORTED, Counter, Gauge, Histogram, Metric
 from policies.spec import WorkloadPolicy
 from simulations.whatif.document import Scenario
@@ -38,6 +39,16 @@ How values are written:
 - *cron*: five fields, minute, hour, day of month, month and day of week, as Debian's cron reads them. A beginning that
   the clocks skip in spring happens right after the skip, and one in the hour repeated in autumn happens once; where the
   minute or the hour begins with `*`, the clock is followed as it goes. Durations are elapsed time on such days too.
+"""
+
+_BUDGET_HEAD = """\
+# Budget
+
+<!-- Rendered by `make generate` from policies/budget.py. -->
+
+A budget says how much money and how many GPUs the replicas of a namespace, or of all policies together, may take. It
+stands in a file beside [policies](policy.md), and `foresail policy validate FILE` checks it; [budgets](../budgets.md)
+tells what is done with it. Unknown fields are errors, and all problems of a file are told at once.
 """
 
 _SCENARIO_HEAD = """\
@@ -113,6 +124,13 @@ def policy_reference() -> str:
     return "\n".join([_POLICY_HEAD, *(_rendered(section) for section in sections)])
 
 
+def budget_reference() -> str:
+    """Render the reference of `Budget`, one table for each object in it."""
+    schema = Budget.model_json_schema()
+    sections = _sections("", schema, definitions=schema["$defs"])
+    return "\n".join([_BUDGET_HEAD, *(_rendered(section) for section in sections)])
+
+
 def scenario_reference() -> str:
     """Render the reference of `Scenario`, one table for each object in it."""
     schema = Scenario.model_json_schema()
@@ -137,6 +155,7 @@ def settings_reference() -> str:
 # Whoever adds a rendered file adds its path and its function here.
 GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/policy.md": policy_reference,
+    "docs/reference/budget.md": budget_reference,
     "docs/reference/scenario.md": scenario_reference,
     "docs/reference/metrics.md": metrics_reference,
     "docs/reference/settings.md": settings_reference,
@@ -220,6 +239,8 @@ def _plain_type(schema: Schema) -> str:
     match schema["type"]:
         case "integer":
             least, most = schema["minimum"], schema["maximum"]
+            if least == -(2**31):
+                return "whole number"
             return f"whole number from {least}" + ("" if most == 2**31 - 1 else f" to {most}")
         case "boolean":
             return "`true`, `false`"

@@ -1,12 +1,13 @@
-"""Policies as YAML text: from a string, a file or a folder of files."""
+"""Policies and budgets as YAML text: from a string, a file or a folder of files."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
 
+from policies.documents import Documents, documents_from
 from policies.problems import PolicyError, Problem
-from policies.spec import WorkloadPolicy, duplicates, policies_from
+from policies.spec import WorkloadPolicy, duplicates
 
 _LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SUFFIXES = frozenset({".yaml", ".yml"})
@@ -14,20 +15,25 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 
 def parse_policies(text: str, *, source: str) -> tuple[WorkloadPolicy, ...]:
-    """Parse every policy of a YAML text of one or more documents; empty documents are skipped.
+    """The policies of a text; see `parse_documents`."""
+    return parse_documents(text, source=source).policies
+
+
+def parse_documents(text: str, *, source: str) -> Documents:
+    """Parse every policy and budget of a YAML text of one or more documents; empty documents are skipped.
 
     Raises:
         PolicyError: with every problem of the text; after a fault of syntax the rest of the text is unread.
     """
     documents, problems = yaml_documents(text, source)
+    found = Documents()
     try:
-        policies = policies_from(documents, source=source)
+        found = documents_from(documents, source=source)
     except PolicyError as error:
         problems += error.problems
-        policies = ()
     if problems:
         raise PolicyError(problems)
-    return policies
+    return found
 
 
 def load_policies(path: Path) -> tuple[WorkloadPolicy, ...]:

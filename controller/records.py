@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from policies.budget import Budget
     from policies.forecast.plans import Plans
     from policies.model import Decision, Fleet, Observation, Why
     from policies.pricing.shapes import Weights
@@ -182,11 +183,12 @@ class PastSeries:
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
-    """The policies in force, sorted by uid, the problems of what was not accepted, and a digest of the content."""
+    """The policies in force, sorted by uid, the problems of what was not accepted, a digest of it all, and budgets."""
 
     policies: tuple[WorkloadPolicy, ...]
     problems: tuple[str, ...] = ()
     digest: str = ""
+    budgets: tuple[Budget, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

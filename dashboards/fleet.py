@@ -206,6 +206,18 @@ _OUTLOOK_FIT = Sheet(
         Query(largest(signals.OUTLOOK_ERROR, "cluster", "horizon"), "loss {{horizon}}"),
     ),
 )
+_BUDGETS = Sheet(
+    id=17,
+    title="Budgets: used, and replicas withheld",
+    description="Share of each budget of money or GPUs that is taken, of a namespace or the fleet (no name): above 1,"
+    " minima and what may not go take more than there is. Withheld: what the chosen workloads ask for beyond it.",
+    unit="short",
+    queries=(
+        Query(largest(signals.BUDGET_USED, "cluster", "namespace", "resource"), "{{namespace}} {{resource}}"),
+        Query(sum_of_workloads(signals.BUDGET_WITHHELD), "withheld"),
+    ),
+    span=24,
+)
 
 
 def render() -> str:
@@ -225,7 +237,7 @@ def _dashboard() -> dashboard.Dashboard:
     board.with_panel(rows(_WORKLOADS, _WORKLOAD_COLUMNS)).with_panel(lines(_REPLICAS, stepped=True))
     board.with_panel(lines(_SHADOW_COST)).with_panel(lines(_SHADOW_LATE)).with_panel(lines(_EVIDENCE, stepped=True))
     board.with_panel(states(_SAFE_MODE)).with_panel(lines(_REASONS, stepped=True))
-    for sheet in (_OUTLOOK, _TO_MAXIMUM, _OUTLOOK_MODELS, _OUTLOOK_FIT):
+    for sheet in (_BUDGETS, _OUTLOOK, _TO_MAXIMUM, _OUTLOOK_MODELS, _OUTLOOK_FIT):
         board.with_panel(lines(sheet))
     for sheet in (_LOOP, _LOOP_AGE, _FRESHNESS, _ACTUATIONS, _JOURNAL):
         board.with_panel(lines(sheet))

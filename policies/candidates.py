@@ -19,9 +19,10 @@ from policies.proposal import Proposal
 
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray
+    from policies.behaviors import Direction
     from policies.hpa.metrics import Proposed
     from policies.log import Log
-    from policies.model import Direction, Fleet, Observation
+    from policies.model import Fleet, Observation
     from policies.state import EngineState
 
 GAP_TICKS = 4  # a lane without a recommendation for so long was not watched

@@ -17,6 +17,21 @@ Found = Iterator[tuple[Location, str]]
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _VARIABLE = re.compile(r"\$(?:\{\w*\}|[A-Za-z_]\w*)")
 _LEAST_TARGET = 0.5
+SERVER_SET = frozenset(
+    {
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "finalizers",
+        "generateName",
+        "generation",
+        "managedFields",
+        "ownerReferences",
+        "resourceVersion",
+        "selfLink",
+        "uid",
+    }
+)
 _CRON_FIELDS = ("minute", "hour", "day of month", "month", "day of week")
 
 
@@ -149,7 +164,7 @@ def prices_have_requests(given: Mapping[str, object]) -> Found:
     """Find prices of late requests beside no signal, or several, that could count requests."""
     objective, signals = given.get("objective"), given.get("signals")
     prices = objective.get("prices") if isinstance(objective, dict) else None
-    if not isinstance(prices, dict) or not _is_list(signals):
+    if not isinstance(prices, dict) or not _is_list(signals) or prices.get("lateRequest") is None:
         return
     names = [str(signal.get("name")) for signal in signals if isinstance(signal, dict) and _counts(signal)]
     wanted, at = prices.get("signal"), ("objective", "prices")
@@ -254,6 +269,7 @@ def _known_timezone(key: str) -> str:
 
 
 slo_target = AfterValidator(_slo_target)
+Integer = Annotated[StrictInt, Field(ge=-(2**31), le=2**31 - 1)]
 Count = Annotated[StrictInt, Field(ge=1, le=2**31 - 1)]
 Subdomain = Annotated[
     StrictStr, matching(rf"{_LABEL}(\.{_LABEL})*", "a DNS name of a-z, 0-9, - and ., such as chat-model")

@@ -8,11 +8,13 @@ from zlib import crc32
 import numpy as np
 
 from policies.aims import HEADROOM, Aims
+from policies.behaviors import Behavior
+from policies.budget import caps_of
+from policies.budget_terms import RESOURCES, BudgetTerms
 from policies.events import event_table
 from policies.hpa.columns import direction_of
 from policies.model import (
     UNKNOWN,
-    Behavior,
     Fleet,
     Kind,
     Limits,
@@ -28,13 +30,18 @@ from policies.spec import DemandSignal, Incumbent, LateSignal, PressureSignal
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from policies.budget import Budget, BudgetSpec
     from policies.spec import BoundQuery, Signal, Spec, WorkloadPolicy
 
 _HOUR_S = 3_600.0
 _MODES = {"shadow": Mode.SHADOW, "floor": Mode.FLOOR, "active": Mode.ACTIVE, "paused": Mode.PAUSED}
 
 
-def fleet_of(policies: Sequence[WorkloadPolicy], limits: Limits = Limits()) -> Fleet:  # noqa: B008 - a frozen value
+def fleet_of(
+    policies: Sequence[WorkloadPolicy],
+    limits: Limits = Limits(),  # noqa: B008 - a frozen value
+    budgets: Sequence[Budget] = (),
+) -> Fleet:
     """The fleet of these policies, lanes sorted by uid. Uids must be unique (see spec.duplicates)."""
     ordered = sorted(policies, key=lambda policy: policy.uid)
     specs = [policy.spec for policy in ordered]
@@ -54,7 +61,34 @@ def fleet_of(policies: Sequence[WorkloadPolicy], limits: Limits = Limits()) -> F
         aims=_aims(specs),
         events=event_table([spec.forecast.events for spec in specs]),
         spot=_spot(specs),
+        budget=_budget(ordered, [budget.spec for budget in budgets]),
     )
+
+
+def _budget(policies: Sequence[WorkloadPolicy], budgets: Sequence[BudgetSpec]) -> BudgetTerms:
+    names = sorted({budget.namespace for budget in budgets if budget.namespace is not None})
+    caps = np.full((len(names) + 2, RESOURCES), np.inf)  # of namespaces, of all others, of the fleet
+    for budget in budgets:
+        row = len(names) + 1 if budget.namespace is None else names.index(budget.namespace)
+        caps[row] = np.minimum(caps[row], caps_of(budget))
+    rows = {name: row for row, name in enumerate(names)}
+    given = [policy.spec.budget for policy in policies]
+    return BudgetTerms(
+        priority=np.array([policy.spec.priority for policy in policies], np.int64),
+        need=np.array([_replica_need(policy.spec) for policy in policies], np.float64).reshape(-1, RESOURCES),
+        own=np.array([caps_of(budget) for budget in given], np.float64).reshape(-1, RESOURCES),
+        namespace=np.array([rows.get(policy.metadata.namespace, len(names)) for policy in policies], np.int64),
+        names=tuple(names),
+        namespaces=caps[:-1],
+        fleet=caps[-1],
+    )
+
+
+def _replica_need(spec: Spec) -> tuple[float, float]:
+    """What one replica costs in an hour, on demand, and its GPUs; UNKNOWN where the policy does not say."""
+    prices, budget = spec.objective.prices, spec.budget
+    gpus = None if budget is None else budget.replica_gpus
+    return UNKNOWN if prices is None else prices.replica_hour, UNKNOWN if gpus is None else float(gpus)
 
 
 def _spot(specs: Sequence[Spec]) -> SpotTerms:
@@ -101,7 +135,7 @@ def _late_price_ratio(spec: Spec) -> float:
     the replica 1.20, that load costs 288 when it is late, 240 times the replica.
     """
     prices = spec.objective.prices
-    if prices is None:
+    if prices is None or prices.late_request is None:
         return 0.0
     capacity = next(
         float(signal.capacity_per_replica)

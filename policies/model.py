@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 
 from policies.aims import Aims
 from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray, booleans, floats, integers, small
+from policies.budget_terms import BudgetTerms
 from policies.codes import Code
 from policies.events import EventTable
 from policies.places import Places, SpotTerms
 
 if TYPE_CHECKING:
     from policies.announced import Announced
+    from policies.behaviors import Behavior
+    from policies.budgeted import Budgeted
     from policies.candidates import Conditions
     from policies.history import Backfill
     from policies.lead_time import Learned
@@ -41,6 +44,7 @@ RULES = (
     "tournament",  # the candidate in charge decides alone
     "pressure",  # signals of pressure above it
     "announced_event",  # what declared events that are near need
+    "budget",  # what budgets of money and GPUs leave
     "fleet_breaker",  # how much of the fleet may go in ten minutes
     *("paused", "paused_by_annotation", "kill_switch", "owned", "no_target", "cluster_down", "forbidden"),  # holds
 )  # names that steps and reasons use, in the order in which the rules speak
@@ -142,36 +146,6 @@ class Action(Code):
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
-    """Rate policies of one direction, a flat table sorted by lane."""
-
-    lane: IntArray
-    percent: BoolArray  # else pods
-    value: IntArray
-    period_s: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class Direction:
-    """One direction of a behavior, `[lane]`."""
-
-    window_s: FloatArray
-    tolerance_ratio: FloatArray
-    select: SmallArray
-    rates: Rates
-    written: BoolArray  # the user wrote this direction, so it binds every candidate
-
-
-@dataclass(frozen=True, slots=True)
-class Behavior:
-    """Scaling behavior of autoscaling/v2. Lanes without `given` follow the rule that preceded it."""
-
-    up: Direction
-    down: Direction
-    given: BoolArray
-
-
-@dataclass(frozen=True, slots=True)
 class Tracks:
     """The signals of all lanes, a flat table sorted by lane."""
 
@@ -223,10 +197,12 @@ class Fleet:
     aims: Aims = field(default_factory=Aims.none)  # of all lanes, always
     events: EventTable = field(default_factory=EventTable.none)
     spot: SpotTerms = field(default_factory=SpotTerms.none)  # of all lanes, always
+    budget: BudgetTerms = field(default_factory=BudgetTerms.none)  # of all lanes, always
 
     def __post_init__(self) -> None:  # fills in what was left out
         object.__setattr__(self, "aims", self.aims.for_lanes(self.serving_limit_ratio))
         object.__setattr__(self, "spot", self.spot.for_lanes(self.lanes))
+        object.__setattr__(self, "budget", self.budget.for_lanes(self.lanes))
 
     @property
     def lanes(self) -> int:
@@ -344,6 +320,7 @@ class Observation:
     learned: Learned | None = None  # what was learned of the past since the last tick
     backfill: Backfill | None = None  # history read from the source since the last tick
     places: Places | None = None  # where replicas stand; None where no lane is placed
+    gpus_milli: IntArray | None = None  # of one replica, by its pods, or UNKNOWN; None where no budget counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +362,7 @@ class Decision:
     forecast: Forecast
     standing: Standing
     announced: Announced  # declared events that are near
+    budget: Budgeted  # what budgets left
     min_replicas: IntArray  # bounds in force, schedules included [lane]
     max_replicas: IntArray
     kubernetes: IntArray  # what the Kubernetes rule alone would do [lane]

@@ -54,10 +54,12 @@ class Slo(Part):
 
 
 class Prices(Part):
-    """What replicas and lateness cost, both in one currency, whichever it is."""
+    """What replicas and lateness cost, both in one currency, whichever it is: that of all policies and budgets."""
 
     replica_hour: Price = Field(description="Price of one replica for an hour.")
-    late_request: Price = Field(description="Price of one request that comes too late.")
+    late_request: Price | None = Field(
+        None, description="Price of one request that comes too late; without, lateness is not priced."
+    )
     signal: SignalName | None = Field(
         None,
         description="Demand signal in requests per second, with `capacityPerReplica`; the only such signal if absent.",
@@ -111,7 +113,8 @@ class Objective(Part):
     )
     prices: Prices | None = Field(
         None,
-        description="What lateness costs: less of it than `late` allows is then chosen where that is cheaper.",
+        description="What a replica costs, for budgets, and what lateness does: less of it than `late` allows is then"
+        " chosen where that is cheaper.",
     )
     churn: Annotated[Amount, amount_up_to(_DAY_S)] = Field(
         30.0,

@@ -179,6 +179,16 @@ SPOT_SHORT = Gauge(
 SPOT_INTERRUPTIONS = Counter(
     "foresail_spot_interruptions_total", "Spot replicas that were seen to be taken back, by zone.", ("zone",)
 )
+BUDGET_WITHHELD = Gauge(
+    "foresail_budget_withheld_replicas", "Replicas that a workload asks for and a budget does not leave.", _WORKLOAD
+)
+BUDGET_USED = Gauge(
+    "foresail_budget_used_ratio",
+    "Share of a budget that the replicas decided on take (in shadow, those that are there), by whose it is (namespace,"
+    " empty for the fleet) and of what: usd_per_hour, gpus.",
+    ("namespace", "resource"),
+    "ratio",
+)
 MIN_REPLICAS = Gauge("foresail_min_replicas", "Lower bound in force, schedules included.", _WORKLOAD)
 MAX_REPLICAS = Gauge("foresail_max_replicas", "Upper bound in force, schedules included.", _WORKLOAD)
 RECOMMENDED_REPLICAS = Gauge(
@@ -340,6 +350,7 @@ BY_WORKLOAD: tuple[Gauge, ...] = (
     SPOT_NOTICED,
     SPOT_MISSING,
     SPOT_SHORT,
+    BUDGET_WITHHELD,
     MIN_REPLICAS,
     MAX_REPLICAS,
     RECOMMENDED_REPLICAS,
@@ -373,11 +384,8 @@ EXPORTED: tuple[Metric, ...] = (
     SOURCE_QUERY_DURATION,
     SOURCE_LAST_SAMPLE,
     *BY_WORKLOAD,
-    OUTLOOK_OLDEST_FIT,
-    OUTLOOK_MODELS,
-    OUTLOOK_DEMOTED,
-    OUTLOOK_COVERAGE,
-    OUTLOOK_ERROR,
+    BUDGET_USED,
+    *(OUTLOOK_OLDEST_FIT, OUTLOOK_MODELS, OUTLOOK_DEMOTED, OUTLOOK_COVERAGE, OUTLOOK_ERROR),
     DECISIONS,
     SPOT_INTERRUPTIONS,
     ACTUATIONS,
@@ -386,8 +394,5 @@ EXPORTED: tuple[Metric, ...] = (
     POLICIES,
     POLICY_RELOAD_FAILURES,
     QUARANTINED,
-    JOURNAL_WRITE_FAILURES,
-    JOURNAL_DROPPED,
-    JOURNAL_LAST_WRITE,
-    JOURNAL_PENDING,
+    *(JOURNAL_WRITE_FAILURES, JOURNAL_DROPPED, JOURNAL_LAST_WRITE, JOURNAL_PENDING),
 )

@@ -1,7 +1,7 @@
 """WorkloadPolicy, the one document a user writes: its fields and what they mean."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
@@ -9,9 +9,12 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StrictBool, StrictStr, ValidationError
 
 from policies.behavior import Behavior, ScaleDown, ScaleUp, ScalingPolicy
+from policies.budget import WorkloadBudget, budget_has_a_price
 from policies.checks import (
+    SERVER_SET,
     Count,
     Cron,
+    Integer,
     Label,
     MatchValue,
     MetricLabel,
@@ -66,7 +69,6 @@ __all__ = [
     "Target",
     "WorkloadPolicy",
     "duplicates",
-    "policies_from",
     "policy_from",
 ]
 
@@ -75,21 +77,6 @@ KIND = "WorkloadPolicy"
 
 _DAY_S = 86_400.0
 _SIGNAL_KINDS = frozenset({"demand", "pressure", "late"})
-_SERVER_SET = frozenset(
-    {
-        "creationTimestamp",
-        "deletionGracePeriodSeconds",
-        "deletionTimestamp",
-        "finalizers",
-        "generateName",
-        "generation",
-        "managedFields",
-        "ownerReferences",
-        "resourceVersion",
-        "selfLink",
-        "uid",
-    }
-)
 _VARIABLE = re.compile(r"\$(namespace|name)\b")
 
 
@@ -108,7 +95,7 @@ class BoundQuery:
 class Metadata(Part):
     """Name and place of the policy; what an API server adds besides is accepted and dropped."""
 
-    ignored: ClassVar[frozenset[str]] = _SERVER_SET
+    ignored: ClassVar[frozenset[str]] = SERVER_SET
 
     name: Subdomain = Field(description="Name of the policy, unique in its namespace.")
     namespace: Label = Field("default", description="Namespace of the policy and of its target.")
@@ -237,6 +224,7 @@ class Spec(Part):
         prices_have_requests,
         events_speak_of_signals,
         placement_fits,
+        budget_has_a_price,
     )
 
     target: Target = Field(description="The object to scale, in the policy's namespace.")
@@ -249,6 +237,10 @@ class Spec(Part):
     placement: Placement | None = Field(
         None, description="A second object on spot nodes; `target` is then the on-demand base. Not with `floor`."
     )
+    priority: Integer = Field(
+        0, description="Who goes first where a budget does not suffice: higher values, as of a PriorityClass."
+    )
+    budget: WorkloadBudget | None = Field(None, description="The most money and GPUs that its replicas may take.")
     signals: Annotated[tuple[Signal, ...], Field(min_length=1)] = Field(
         description="What is measured; the largest proposal wins."
     )
@@ -330,29 +322,6 @@ def policy_from(document: object, *, source: str) -> WorkloadPolicy:
         return WorkloadPolicy.model_validate(document, by_alias=True, by_name=False)
     except ValidationError as error:
         raise PolicyError(problems_of(error, source=source, tags=_SIGNAL_KINDS)) from error
-
-
-def policies_from(documents: Iterable[object], *, source: str) -> tuple[WorkloadPolicy, ...]:
-    """Parse several documents of one source; empty ones are skipped.
-
-    Raises:
-        PolicyError: with every problem of every document, duplicates within the source among them.
-    """
-    present = [(number, document) for number, document in enumerate(documents, start=1) if document is not None]
-    policies: list[WorkloadPolicy] = []
-    sources: list[str] = []
-    problems: list[Problem] = []
-    for number, document in present:
-        where = source if len(present) == 1 else f"{source} (document {number})"
-        try:
-            policies.append(policy_from(document, source=where))
-            sources.append(where)
-        except PolicyError as error:
-            problems += error.problems
-    problems += duplicates(policies, sources=sources)
-    if problems:
-        raise PolicyError(problems)
-    return tuple(policies)
 
 
 def duplicates(policies: Sequence[WorkloadPolicy], *, sources: Sequence[str]) -> tuple[Problem, ...]:

@@ -12,8 +12,9 @@ from policies.model import UNKNOWN, Kind
 
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, IntArray
+    from policies.behaviors import Direction
     from policies.history import Backfill
-    from policies.model import Direction, Fleet, Observation, PodSamples
+    from policies.model import Fleet, Observation, PodSamples
 
 
 T = TypeVar("T")
@@ -21,7 +22,7 @@ T = TypeVar("T")
 
 def fleet_for(fleet: Fleet, keep: BoolArray) -> Fleet:
     """The fleet of the lanes where `keep`, `[lane]`."""
-    behavior, schedules = fleet.behavior, fleet.schedules
+    behavior, schedules, budget = fleet.behavior, fleet.schedules, fleet.budget
     return _rows(
         fleet,
         keep,
@@ -32,6 +33,7 @@ def fleet_for(fleet: Fleet, keep: BoolArray) -> Fleet:
         aims=_rows(fleet.aims, keep),
         events=_of_lanes(fleet.events, keep, windows=fleet.events.windows),
         spot=_rows(fleet.spot, keep),
+        budget=_rows(fleet.budget, keep, names=budget.names, namespaces=budget.namespaces, fleet=budget.fleet),
     )
 
 
@@ -48,6 +50,7 @@ def observation_for(fleet: Fleet, seen: Observation, keep: BoolArray) -> Observa
         applied=_of_lanes(seen.applied, keep),
         learned=seen.learned,  # by uid
         backfill=_backfill(seen, fleet, keep),
+        gpus_milli=None if seen.gpus_milli is None else seen.gpus_milli[keep],
         places=None if seen.places is None else _rows(seen.places, keep, zones=_of_lanes(seen.places.zones, keep)),
     )
 

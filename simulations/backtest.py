@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from policies.arrays import BoolArray, FloatArray, IntArray
-    from policies.model import Behavior
+    from policies.behaviors import Behavior
     from simulations.contenders import Contender
     from simulations.scenario import Scenario
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from policies.arrays import booleans, integers, small
+from policies.budget import budget_from
 from policies.engine import decide
 from policies.fleet import fleet_of
 from policies.forecast.nearby import STEP_S
@@ -20,6 +21,7 @@ from policies.tournament import EVIDENCE_STEPS, HEARD_STEPS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from policies.budget import Budget
     from policies.model import Decision, Fleet
 
 NOW_S = 1_700_006_400.0  # a Wednesday, 00:00 UTC
@@ -66,6 +68,13 @@ def policy(name: str = "web", *signals: Document, low: int = 1, high: int = 100,
         },
     }
     return WorkloadPolicy.model_validate(document, by_alias=True, by_name=False)
+
+
+def budget(namespace: str | None = "shop", **caps: object) -> Budget:
+    """A budget of a namespace, or of the fleet; `caps` are usdPerHour and gpus."""
+    spec = {**({} if namespace is None else {"namespace": namespace}), **caps}
+    document = {"apiVersion": "foresail.dev/v1alpha1", "kind": "Budget", "metadata": {"name": "b"}, "spec": spec}
+    return budget_from(document, source="test")
 
 
 def one(*signals: Document, limits: Limits = FREE, **spec: Any) -> Fleet:  # noqa: ANN401 - fields of a document

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from controller.journal import Journal
     from controller.records import Answer, Event, SignalQuery, TickReport
+    from policies.budget import Budget
     from policies.spec import WorkloadPolicy
 
 START_S = 1_700_000_000.0
@@ -84,9 +85,10 @@ class ListedPolicies:
 
     policies: list[WorkloadPolicy]
     version: int = 0
+    budgets: tuple[Budget, ...] = ()
 
     async def read(self) -> PolicySet:
-        return PolicySet(tuple(self.policies), digest=f"{self.version}")
+        return PolicySet(tuple(self.policies), digest=f"{self.version}", budgets=self.budgets)
 
 
 @dataclass

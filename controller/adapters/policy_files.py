@@ -1,4 +1,4 @@
-"""Policies from files and folders, read again when they change; a bad edit keeps the last good version."""
+"""Policies and budgets from files and folders, read again when they change; a bad edit keeps the last good version."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from controller.policy_text import file_text, parse_policies, policy_files
+from controller.policy_text import file_text, parse_documents, policy_files
 from controller.records import PolicySet
+from policies.documents import Documents
 from policies.spec import PolicyError, duplicates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from policies.budget import Budget
     from policies.spec import WorkloadPolicy
 
 Stamp = tuple[int, int, int]
@@ -23,10 +25,10 @@ Stamp = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """The last good policies of a file, when it was last looked at, and what is wrong with it now."""
+    """The last good documents of a file, when it was last looked at, and what is wrong with it now."""
 
     stamp: Stamp | None
-    policies: tuple[WorkloadPolicy, ...] = ()
+    documents: Documents = field(default_factory=Documents)
     problems: tuple[str, ...] = ()
 
 
@@ -73,9 +75,9 @@ class PolicyFiles:
         if known is not None and known.stamp == stamp and stamp is not None:
             return known
         try:
-            return _File(stamp, parse_policies(file_text(path), source=str(path)))
+            return _File(stamp, parse_documents(file_text(path), source=str(path)))
         except PolicyError as error:
-            kept = known.policies if known is not None else ()
+            kept = known.documents if known is not None else Documents()
             return _File(stamp, kept, tuple(str(problem) for problem in error.problems))
 
 
@@ -88,12 +90,13 @@ def _stamp(path: Path) -> Stamp | None:
 
 
 def _joined(files: dict[Path, _File], problems: tuple[str, ...]) -> PolicySet:
-    policies = [policy for file in files.values() for policy in file.policies]
-    sources = [str(path) for path, file in files.items() for _ in file.policies]
+    policies = [policy for file in files.values() for policy in file.documents.policies]
+    sources = [str(path) for path, file in files.items() for _ in file.documents.policies]
+    budgets = tuple(budget for file in files.values() for budget in file.documents.budgets)
     clashes = [str(problem) for problem in duplicates(policies, sources=sources)]
     ordered = tuple(sorted(_firsts(policies) if clashes else policies, key=lambda policy: policy.uid))
     told = (*problems, *(problem for file in files.values() for problem in file.problems), *clashes)
-    return PolicySet(ordered, told, _digest(ordered))
+    return PolicySet(ordered, told, _digest(ordered, budgets), budgets)
 
 
 def _firsts(policies: Sequence[WorkloadPolicy]) -> list[WorkloadPolicy]:
@@ -110,6 +113,7 @@ def _firsts(policies: Sequence[WorkloadPolicy]) -> list[WorkloadPolicy]:
     return kept
 
 
-def _digest(policies: Sequence[WorkloadPolicy]) -> str:
+def _digest(policies: Sequence[WorkloadPolicy], budgets: Sequence[Budget]) -> str:
     documents = [policy.document() for policy in policies]
+    documents += [budget.model_dump(mode="json", by_alias=True) for budget in budgets]
     return sha256(json.dumps(documents, sort_keys=True, default=str).encode()).hexdigest()

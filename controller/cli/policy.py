@@ -11,7 +11,9 @@ import typer
 from controller.cli import floor as floors
 from controller.cli.exits import INVALID
 from controller.cli.output import Output, OutputOption, emit, note, table_of
-from controller.policy_text import file_text, parse_policies, policy_files
+from controller.policy_text import file_text, parse_documents, parse_policies, policy_files
+from policies.budget import Budget
+from policies.documents import Documents
 from policies.problems import PolicyError, Problem
 from policies.spec import WorkloadPolicy, duplicates
 
@@ -32,16 +34,17 @@ PolicyPaths = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """The policies that were found, where each stands, and every problem."""
+    """The policies that were found, where each stands, every problem, and budgets with where they stand."""
 
     policies: tuple[WorkloadPolicy, ...]
     sources: tuple[str, ...]
     problems: tuple[Problem, ...]
+    budgets: tuple[tuple[Budget, str], ...]
 
 
 @app.command()
 def validate(paths: PolicyPaths, output: OutputOption = Output.TABLE) -> None:
-    """Check policies and list every problem; exit code 3 if there is one.
+    """Check policies and budgets, and list every problem; exit code 3 if there is one.
 
     Whether a query is valid PromQL is not checked: only Prometheus can tell, and the daemon reports what it refuses.
     """
@@ -49,6 +52,7 @@ def validate(paths: PolicyPaths, output: OutputOption = Output.TABLE) -> None:
     content = {
         "valid": not found.problems,
         "policies": [_listed(policy, source) for policy, source in zip(found.policies, found.sources, strict=True)],
+        "budgets": [_listed_budget(budget, source) for budget, source in found.budgets],
         "problems": [{"source": each.source, "path": each.path, "message": each.message} for each in found.problems],
     }
     emit("PolicyValidation", content, output, lambda: _checked(found))
@@ -117,25 +121,27 @@ def read(paths: list[Path]) -> Read:
     policies: list[WorkloadPolicy] = []
     sources: list[str] = []
     problems: list[Problem] = []
+    budgets: list[tuple[Budget, str]] = []
     for path in paths:
         try:
             for source, text in _texts(path):
                 found = _parsed(text, source, problems)
-                policies += found
-                sources += [source] * len(found)
+                policies += found.policies
+                sources += [source] * len(found.policies)
+                budgets += [(budget, source) for budget in found.budgets]
         except PolicyError as error:
             problems += error.problems
     problems += duplicates(policies, sources=sources)
-    return Read(tuple(policies), tuple(sources), tuple(problems))
+    return Read(tuple(policies), tuple(sources), tuple(problems), tuple(budgets))
 
 
-def _parsed(text: str, source: str, problems: list[Problem]) -> tuple[WorkloadPolicy, ...]:
+def _parsed(text: str, source: str, problems: list[Problem]) -> Documents:
     try:
-        found = parse_policies(text, source=source)
+        found = parse_documents(text, source=source)
     except PolicyError as error:
         problems += error.problems
-        return ()
-    if not found:
+        return Documents()
+    if found == Documents():
         problems.append(Problem(source, "", "holds no policy"))
     return found
 
@@ -173,12 +179,20 @@ def _listed(policy: WorkloadPolicy, source: str) -> dict[str, object]:
     }
 
 
+def _listed_budget(budget: Budget, source: str) -> dict[str, object]:
+    return {"namespace": budget.spec.namespace, "name": budget.metadata.name, "source": source}
+
+
 def _checked(found: Read) -> "Table | str":
     if found.problems:
         return "\n".join(map(str, found.problems))
     columns = {"NAMESPACE": "left", "NAME": "left", "MODE": "left", "TARGET": "left", "SOURCE": "left"}
     listed = zip(found.policies, found.sources, strict=True)
-    return table_of(columns, [list(_listed(policy, source).values()) for policy, source in listed])
+    rows = [list(_listed(policy, source).values()) for policy, source in listed]
+    rows += [
+        [budget.spec.namespace or "", budget.metadata.name, "", "Budget", source] for budget, source in found.budgets
+    ]
+    return table_of(columns, rows)
 
 
 def _target(given: str) -> tuple[str, str, str]:

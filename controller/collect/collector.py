@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from controller.collect.coverage import Coverage
+from controller.collect.gpus import ReplicaGpus
 from controller.collect.places import Standing
 from controller.collect.questions import Questions
 from controller.collect.readings import readings_of
@@ -16,6 +17,7 @@ from controller.collect.values import Values
 from controller.collect.workloads import Workloads
 from controller.records import PolicySet, Unanswered
 from policies.arrays import integers
+from policies.budget_terms import GPUS
 from policies.fleet import fleet_of
 from policies.hpa.pods import listed_pods, ready_pods
 from policies.lateness import PER_MILLE
@@ -52,6 +54,7 @@ class Collector:
         self.workloads = Workloads()
         self.coverage = Coverage()
         self.standing = Standing()
+        self.gpus = ReplicaGpus()
         self._policies = PolicySet(())
         self._samples = Samples(self.questions)
 
@@ -105,13 +108,13 @@ class Collector:
         values = [Values.of(answer) for answer in answers]
         sums, rows = self._samples.read(values, work)
         _late_shares(fleet, sums)
-        asked = self.questions.groups, values
+        asked, pods_per_replica = (self.questions.groups, values), work.pods_per_replica()
         readings = readings_of(asked, sums, self.coverage, _pods_of(fleet, pods), now_s)
         return Observation(
             now_s=now_s,
             spec_replicas=work.targets.spec_replicas,
             status_replicas=work.targets.status_replicas,
-            pods_per_replica=work.pods_per_replica(),
+            pods_per_replica=pods_per_replica,
             hold=work.targets.holds(view, fleet.mode, now_s),
             readings=readings,
             pods=pods,
@@ -121,6 +124,9 @@ class Collector:
             learned=news.learned,
             backfill=news.backfill,
             places=self.standing.look(view, self.questions.targets, fleet.mode),
+            gpus_milli=(
+                self.gpus.look(self.questions.targets, work, pods_per_replica) if fleet.budget.caps(GPUS) else None
+            ),
         )
 
     def problems(self, answers: Sequence[Answer]) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from controller.loop.recall import Recall, recalled, resolved
 from controller.loop.supervisor import Failure, Supervisor
 from controller.loop.told import Told, owners_of, source_health
 from controller.records import PolicySet, TickReport, Unanswered
+from policies.explain_budget import budget_problems
 from policies.fleet import fleet_of
 from policies.model import Hold, Limits, Why
 from policies.rows import demand_rows
@@ -185,7 +186,7 @@ class Loop:
         """
         policies = tuple(policy for policy in found.policies if policy.uid not in self.quarantined)
         accepted = replace(found, policies=policies)
-        fleet = fleet_of(policies, replace(self.pace.limits, tick_s=self.pace.interval_s))
+        fleet = fleet_of(policies, replace(self.pace.limits, tick_s=self.pace.interval_s), found.budgets)
         self._to_follow = tuple(ref for policy in found.policies for ref in objects_of(policy))
         self._with_nodes = any(policy.spec.placement is not None for policy in found.policies)
         await self._follow()
@@ -303,7 +304,11 @@ class Loop:
             sources=(source_health(answers, self._phases_s["observe"]),),
             phases_s={},
             quarantined={uid: error for uid, (_, error) in self.quarantined.items()},
-            problems=(*self.policies.problems, *self.collector.problems(answers)),
+            problems=(
+                *self.policies.problems,
+                *self.collector.problems(answers),
+                *budget_problems(fleet, decision),
+            ),
             killed=view.killed,
             plans=self.planning.plans,
             surges={uid: ref for uid, ref in zip(fleet.uid, self.collector.questions.surges, strict=True) if ref},

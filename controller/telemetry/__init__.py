@@ -10,7 +10,7 @@ import numpy as np
 import prometheus_client
 from prometheus_client.exposition import choose_encoder
 
-from controller.telemetry import outlook, placement
+from controller.telemetry import budgets, outlook, placement
 from controller.telemetry.workloads import ready_replicas, workload_text
 from policies import signals
 from policies.model import RULES, Action, Hold, Kind, Status
@@ -92,9 +92,9 @@ class Telemetry:
             self._gauge(signals.SAFE_MODE, reason).set(on)
         self._gauge(signals.REMOVAL_BUDGET).set(report.decision.removal_budget)
         self._gauge(signals.QUARANTINED).set(len(report.quarantined))
-        for metric in _OF_OUTLOOK:
+        for metric in _OF_FLEET:
             self._made[metric.name].clear()
-        for gauge, labels, value in outlook.of_fleet(report):
+        for gauge, labels, value in (*outlook.of_fleet(report), *budgets.used(report)):
             self._gauge(gauge, *labels).set(value)
         self._gauge(signals.LOOP_LAST_SUCCESS).set(self._now_s())
 
@@ -195,7 +195,10 @@ class Telemetry:
         return found
 
 
-_OF_OUTLOOK = (signals.OUTLOOK_MODELS, signals.OUTLOOK_DEMOTED, signals.OUTLOOK_COVERAGE, signals.OUTLOOK_ERROR)
+_OF_FLEET = (
+    signals.BUDGET_USED,
+    *(signals.OUTLOOK_MODELS, signals.OUTLOOK_DEMOTED, signals.OUTLOOK_COVERAGE, signals.OUTLOOK_ERROR),
+)
 _OWN = tuple(metric for metric in signals.EXPORTED if metric not in signals.BY_WORKLOAD)
 
 Made = prometheus_client.Counter | prometheus_client.Gauge | prometheus_client.Histogram

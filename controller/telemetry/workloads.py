@@ -63,6 +63,8 @@ def _replicas(report: TickReport) -> Iterator[tuple[Gauge, BoolArray, Values]]:
     yield signals.DESIRED_REPLICAS, seen.spec_replicas != UNKNOWN, seen.spec_replicas
     yield signals.CURRENT_REPLICAS, seen.status_replicas != UNKNOWN, seen.status_replicas
     yield signals.READY_REPLICAS, every, ready_replicas(seen)
+    withheld = decision.budget.withheld
+    yield signals.BUDGET_WITHHELD, every[: withheld.size], withheld
     yield signals.MIN_REPLICAS, every, decision.min_replicas
     yield signals.MAX_REPLICAS, every, decision.max_replicas
     yield signals.RECOMMENDED_REPLICAS, decision.replicas.action != Action.HOLD, decision.replicas.target

@@ -11,8 +11,9 @@ from policies.codes import Code, Select
 
 if TYPE_CHECKING:
     from policies.arrays import FloatArray, IntArray, SmallArray
+    from policies.behaviors import Behavior, Direction, Rates
     from policies.log import Log
-    from policies.model import Behavior, Direction, Limits, Rates
+    from policies.model import Limits
 
 INT32_MAX = 2**31 - 1
 

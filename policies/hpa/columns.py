@@ -9,8 +9,8 @@ import numpy as np
 
 from policies.arrays import booleans, floats
 from policies.behavior import ScaleDown, ScaleUp
+from policies.behaviors import Behavior, Direction, Rates
 from policies.codes import Select
-from policies.model import Behavior, Direction, Rates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

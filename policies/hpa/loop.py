@@ -16,8 +16,8 @@ from policies.codes import Select
 from policies.compiled import compiled
 
 if TYPE_CHECKING:
+    from policies.behaviors import Behavior, Direction
     from policies.hpa.behavior import Bounds
-    from policies.model import Behavior, Direction
 
 UNITS = 1e9  # a value is rounded to this share of what one replica serves, the milli-units of a replay
 INT32_MAX = 2**31 - 1

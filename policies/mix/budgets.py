@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 EXACT_LANES = 100  # of one priority, up to which the knapsack is solved exactly: within a second
 _NODES = 20_000  # of the search tree, after which the best found so far is taken, with its bound
 _MANY = 1e9  # replicas that fit where a replica needs nothing
-_SAME = 1e-6  # caps hold to a millionth of a dollar or GPU, which is the solver's own tolerance
+SAME = 1e-6  # caps hold to a millionth of a dollar or GPU, which is the solver's own tolerance
 
 
 class Resource(IntEnum):
@@ -73,13 +73,6 @@ class Unkept:
     resource: Resource
     floors: float
     cap: float
-
-    def __str__(self) -> str:
-        whose = "the fleet" if self.scope is Scope.FLEET else f"{self.scope.name.lower()} {self.row}"
-        what = "GPUs" if self.resource is Resource.GPUS else "USD per hour"
-        return (
-            f"{whose}: floors need {self.floors:g} {what}, above its cap of {self.cap:g}; lower floors or raise the cap"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +124,7 @@ def _shared_caps(asks: Asks, caps: Caps) -> tuple[sparse.csc_array, FloatArray]:
 
 def _fitting(room: FloatArray, need: FloatArray) -> IntArray:
     """How many replicas of each lane fit into its own room, `[lane]`."""
-    each = np.divide(np.maximum(0.0, room) + _SAME, need, out=np.full(need.shape, np.inf), where=need > 0)
+    each = np.divide(np.maximum(0.0, room) + SAME, need, out=np.full(need.shape, np.inf), where=need > 0)
     fitting: IntArray = np.minimum(each.min(axis=1), _MANY).astype(np.int64)
     return fitting
 
@@ -160,9 +153,9 @@ class _Knapsack:
         capped = np.flatnonzero(np.isfinite(self.room))
         limits = np.column_stack([np.zeros(self.most.size), self.most])
         found = linprog(-self.value, self.rows[capped], self.room[capped], bounds=limits, method="highs-ds")
-        whole = np.floor(found.x + _SAME).astype(np.int64)
+        whole = np.floor(found.x + SAME).astype(np.int64)
         priced = -(self.rows[capped].T @ found.ineqlin.marginals)
-        return self._filled(whole, self.value / np.maximum(priced, _SAME)), float(-found.fun)
+        return self._filled(whole, self.value / np.maximum(priced, SAME)), float(-found.fun)
 
     def _filled(self, kept: IntArray, merit: FloatArray) -> IntArray:
         """As many more replicas as still fit, the lanes of most merit first."""
@@ -185,7 +178,7 @@ def _limits(asks: Asks, caps: Caps, replicas: IntArray, room: FloatArray) -> tup
     own = caps.workload - replicas[:, np.newaxis] * asks.need
     namespaces = room[: 2 * names].reshape(2, names).T[asks.namespace]
     rooms = np.stack([own, namespaces, np.broadcast_to(room[2 * names :], own.shape)], axis=1)
-    lacks = (rooms < asks.need[:, np.newaxis] - _SAME).reshape(replicas.size, -1)  # [lane, scope x resource]
+    lacks = (rooms < asks.need[:, np.newaxis] - SAME).reshape(replicas.size, -1)  # [lane, scope x resource]
     first = np.argmax(lacks, axis=1)
     stopped = (replicas < asks.wanted) & lacks.any(axis=1)
     scope = np.where(stopped, Scope.WORKLOAD + first // len(Resource), Scope.NONE).astype(np.int8)
@@ -203,5 +196,5 @@ def _unkept(caps: Caps, own: FloatArray, shared: FloatArray) -> tuple[Unkept, ..
     return tuple(
         Unkept(scope, int(row), Resource(resource), float(floors[row, resource]), float(cap[row, resource]))
         for scope, floors, cap in tables
-        for row, resource in np.argwhere(floors > cap + _SAME)
+        for row, resource in np.argwhere(floors > cap + SAME)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 MILLI: Final = 1000
 MAX_PODS: Final = 110  # Kubernetes' own limit of a node, unless the provider sets another
+GPU_NAME: Final = re.compile(r"(?:.*/gpu(?:\.shared)?|nvidia\.com/mig-.*)")  # extended resources that count as GPUs
 GPU_WEIGHT: Final = 0.75  # of a GPU node's price; 0.64 of g4dn.xlarge, 0.81 of g5.xlarge, 0.74 of p5.48xlarge
 GIB_OF_A_CORE: Final = 9.0  # memory that costs as much as a core: from m, c and r families of the built-in prices
 

@@ -105,6 +105,15 @@ FIRING = [
         f"{CLUSTER}&var-namespace=shop&var-workload=chat",
     ),
     Case(
+        "ForesailBudgetBinds",
+        "20m",
+        {f"foresail_budget_withheld_replicas{{{CHAT}}}": "2x30"},
+        {"cluster": "a", "namespace": "shop", "workload": "chat"},
+        "shop/chat asks for 2 replicas more than a budget of money or GPUs leaves it."
+        " First read with `foresail explain` whose budget that is and who keeps the rest.",
+        f"{CLUSTER}&var-namespace=shop&var-workload=chat",
+    ),
+    Case(
         "ForesailObjectiveMissed",
         "27h",
         # Over the budget since the beginning, and growing: a day ago is known from the 24th hour on.
@@ -248,6 +257,10 @@ SILENT = [
         id="maxed-out-not-one-below-the-bound",
     ),
     pytest.param(
+        Case("ForesailBudgetBinds", "30m", {f"foresail_budget_withheld_replicas{{{CHAT}}}": "0x30"}),
+        id="budget-binds-not-where-all-is-left",
+    ),
+    pytest.param(
         Case(
             "ForesailMaximumAhead",
             "90m",
@@ -286,7 +299,7 @@ def test_the_rules_are_valid(tmp_path: Path) -> None:
     path.write_text(render(), encoding="utf-8")
     code, output = promtool("check", "rules", path)
     assert code == 0, output
-    assert "10 rules found" in output
+    assert "11 rules found" in output
 
 
 @on_promtool

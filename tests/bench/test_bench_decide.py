@@ -16,7 +16,7 @@ from policies.engine import decide
 from policies.fleet import fleet_of
 from policies.model import Limits, Pods
 from policies.state import EngineState
-from tests.builders import NOW_S, TICK_S, demand, policy, pressure, readings, ready_pods, seen
+from tests.builders import NOW_S, TICK_S, budget, demand, policy, pressure, readings, ready_pods, seen
 
 if TYPE_CHECKING:
     from policies.model import Fleet
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.bench
 LANES, PODS = 10_000, 6
 WARM_UP, TIMED = 25, 60  # after 21 ticks the windows are full
 ONE_LANE_TICKS = 4000
-FLEET_MS, STEP_MS, LANE_MS = 20.0, 1000.0, 1.0  # the aims, medians
+FLEET_MS, STEP_MS, BUDGET_MS, LANE_MS = 20.0, 1000.0, 500.0, 1.0  # the aims, medians
 NOISE = 5  # a shared machine may be this much slower; more than that is a regression
 
 
@@ -72,6 +72,20 @@ def test_ten_thousand_lanes(forecast: bool) -> None:  # noqa: FBT001 - a column 
         assert np.median(steps) < NOISE * STEP_MS
 
     assert np.median(within) < NOISE * FLEET_MS
+
+
+@pytest.mark.parametrize(
+    ("gpus", "aim_ms"),
+    [pytest.param(10 * LANES, FLEET_MS, id="suffice"), pytest.param(5 * LANES, BUDGET_MS, id="bind")],
+)
+def test_ten_thousand_lanes_under_budgets(gpus: int, aim_ms: float) -> None:
+    """A GPU for each replica, three priorities; about 5.4 replicas are asked for by each lane."""
+    made = [policy(f"lane-{lane:05d}", demand(), priority=lane % 3, budget={"replicaGpus": 1}) for lane in range(LANES)]
+    fleet = fleet_of(made, Limits(), [budget(gpus=gpus), budget(None, gpus=gpus)])
+    took = ticks_ms(fleet, ready_pods(*[PODS] * LANES), WARM_UP + TIMED, forecast=False)[WARM_UP:]
+    tell(f"decide, {LANES} lanes, forecast off, {gpus} GPUs for the namespace and the fleet", took, aim_ms)
+
+    assert np.median(took) < NOISE * aim_ms
 
 
 def test_one_lane() -> None:

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from policies.arrays import booleans, floats, integers, small
+from policies.behaviors import Behavior, Direction, Rates
 from policies.codes import Select
 from policies.log import Log
 from policies.model import (
     UNKNOWN,
     Applied,
-    Behavior,
-    Direction,
     Fleet,
     Kind,
     Limits,
@@ -26,7 +25,6 @@ from policies.model import (
     Phase,
     Pods,
     PodSamples,
-    Rates,
     Readings,
     Source,
     Starts,

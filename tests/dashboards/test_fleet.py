@@ -63,6 +63,7 @@ def test_panel_ids_are_those_that_links_know() -> None:
         14: "Time until more than maximum or quota is needed",
         15: "Models of the next week",
         16: "Coverage and error of the next week's models",
+        17: "Budgets: used, and replicas withheld",
     }
     assert len(ids) == len(BOARD["panels"])
 

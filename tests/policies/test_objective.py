@@ -84,8 +84,8 @@ def test_what_lateness_and_churn_cost_and_who_is_to_be_beaten() -> None:
             id="a-price-with-its-currency",
         ),
         pytest.param(
-            document(objective={"prices": {"replicaHour": 1.2}}),
-            "spec.objective.prices.lateRequest: is required",
+            document(objective={"prices": {"lateRequest": 0.002}}),
+            "spec.objective.prices.replicaHour: is required",
             id="one-price-of-two",
         ),
         pytest.param(

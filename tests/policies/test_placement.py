@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from policies.documents import documents_from
 from policies.fleet import fleet_of
-from policies.spec import PolicyError, policies_from, policy_from
+from policies.spec import PolicyError, policy_from
 from tests.policies.test_spec import document
 
 SPOT = {"target": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web-spot"}}
@@ -74,13 +75,13 @@ def test_an_object_is_scaled_by_one_policy() -> None:
     surge = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web-spot"}
     other = document(target=surge) | {"metadata": {"name": "other"}}
     with pytest.raises(PolicyError) as refused:
-        policies_from([placed(), other], source="a.yaml")
+        documents_from([placed(), other], source="a.yaml")
     where = "default/web in a.yaml (document 1)"
     assert str(refused.value) == (
         f"a.yaml (document 2): spec.target: Deployment web-spot is already scaled by {where}; remove one"
     )
     with pytest.raises(PolicyError, match=r"spec\.placement\.spot\.target: Deployment web-spot is already scaled"):
-        policies_from([other, placed()], source="a.yaml")
+        documents_from([other, placed()], source="a.yaml")
 
 
 def _other() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.behavior import Behavior, ScaleDown, ScaleUp, ScalingPolicy
+from policies.documents import documents_from
 from policies.quantities import (
     LARGEST_MILLI,
     duration_text,
@@ -27,7 +28,6 @@ from policies.spec import (
     Replicas,
     WorkloadPolicy,
     duplicates,
-    policies_from,
     policy_from,
 )
 
@@ -244,12 +244,13 @@ def test_the_bounds_of_overlapping_schedules_may_differ() -> None:
 
 
 def test_empty_documents_are_skipped() -> None:
-    assert [policy.uid for policy in policies_from([None, SMALLEST, None], source="a.yaml")] == ["default/web"]
+    found = documents_from([None, SMALLEST, None], source="a.yaml")
+    assert [policy.uid for policy in found.policies] == ["default/web"]
 
 
 def test_problems_of_all_documents_are_told() -> None:
     with pytest.raises(PolicyError) as refused:
-        policies_from([document(mode="on"), None, document(replicas={})], source="a.yaml")
+        documents_from([document(mode="on"), None, document(replicas={})], source="a.yaml")
     assert str(refused.value).splitlines() == [
         "a.yaml (document 1): spec.mode: must be shadow, floor, active or paused, not 'on'",
         "a.yaml (document 3): spec.replicas.max: is required",

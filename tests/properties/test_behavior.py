@@ -20,7 +20,8 @@ from tests.builders import FREE, NOW_S, Ticks, demand, ordering, policy, reading
 from tests.properties.generate import directions, fleets, seeds
 
 if TYPE_CHECKING:
-    from policies.model import Fleet, Rates
+    from policies.behaviors import Rates
+    from policies.model import Fleet
     from tests.builders import Document
 
 steps_s = st.sampled_from([1.0, 15.0, 15.0, 40.0, 100.0])

@@ -12,7 +12,7 @@ from controller.adapters.kubernetes.listing import items
 from controller.adapters.kubernetes.nodes import node_of
 from controller.adapters.kubernetes.objects import controller_of
 from controller.clients.kubernetes import ApiFailure, translated
-from policies.pricing.shapes import MAX_PODS
+from policies.pricing.shapes import GPU_NAME, MAX_PODS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _TYPES = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
 _REGIONS = ("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region")
 _PROVIDERS = {"gce": "gcp"}  # schemes of providerID that are no provider's name
-_GPU = re.compile(r"(?:.*/gpu(?:\.shared)?|nvidia\.com/mig-.*)")
 _OVER = frozenset({"Succeeded", "Failed"})
 _OF_CRON_JOB = re.compile(r"-\d{8,10}$")
 
@@ -116,7 +115,7 @@ def _pod(item: JsonObject) -> StandingPod:
         if name.startswith("requests.")
     }
     asks = Amounts(
-        asked.get("cpu", 0), asked.get("memory", 0), sum(asked[name] for name in asked if _GPU.fullmatch(name))
+        asked.get("cpu", 0), asked.get("memory", 0), sum(asked[name] for name in asked if GPU_NAME.fullmatch(name))
     )
     return StandingPod(metadata["namespace"], metadata["name"], kind, workload, spec["nodeName"], asks)
 
@@ -149,7 +148,7 @@ def _asking(container: JsonObject) -> JsonObject:
 def _amounts(given: Mapping[str, Any]) -> Amounts:
     milli = {name: milli_or_none(str(quantity)) or 0 for name, quantity in given.items()}
     return Amounts(
-        milli.get("cpu", 0), milli.get("memory", 0), sum(milli[name] for name in milli if _GPU.fullmatch(name))
+        milli.get("cpu", 0), milli.get("memory", 0), sum(milli[name] for name in milli if GPU_NAME.fullmatch(name))
     )
 
 

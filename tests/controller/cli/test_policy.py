@@ -63,6 +63,18 @@ def test_every_problem_is_listed_and_the_exit_code_is_3(good: str, tmp_path: Pat
     assert "absent.yaml: cannot be read: No such file or directory" in done.stdout
 
 
+def test_budgets_are_listed_beside_policies(good: str, tmp_path: Path) -> None:
+    text = "{apiVersion: foresail.dev/v1alpha1, kind: Budget, metadata: {name: gpus}, spec: {namespace: web, gpus: 8}}"
+    caps = _written(tmp_path / "caps.yaml", text)
+    done = run("policy", "validate", good, caps)
+    assert (done.exit_code, done.stdout.splitlines()[-1].split()) == (0, ["web", "gpus", "Budget", caps])
+    document = json.loads(run("policy", "validate", caps, "-o", "json").stdout)
+    assert document["budgets"] == [{"namespace": "web", "name": "gpus", "source": caps}]
+    bad = run("policy", "validate", _written(tmp_path / "bad.yaml", text.replace("gpus: 8", "gpu: 8")))
+    assert bad.exit_code == 3
+    assert "spec.gpu: is not a field here (did you mean gpus?)" in bad.stdout
+
+
 def test_problems_as_json(good: str) -> None:
     done = run("policy", "validate", good, good, "-o", "json")
     assert done.exit_code == 3

@@ -1,0 +1,31 @@
+"""What the API says of a workload under budgets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from policies.explain_budget import cap_of
+from policies.mix.budgets import Resource, Scope
+
+if TYPE_CHECKING:
+    from controller.records import TickReport
+
+_RESOURCES = {Resource.USD_PER_HOUR: "usdPerHour", Resource.GPUS: "gpus"}
+
+
+def budget(report: TickReport, lane: int) -> dict[str, Any] | None:
+    """The cap that withholds replicas, what was wanted and what is kept; None where no cap does."""
+    told, terms = report.decision.budget, report.fleet.budget
+    scope = Scope(int(told.scope[lane])) if told.scope.size else Scope.NONE
+    if scope is Scope.NONE:
+        return None
+    resource = Resource(int(told.resource[lane]))
+    row = lane if scope is Scope.WORKLOAD else int(terms.namespace[lane])
+    return {
+        "of": scope.name.lower(),
+        "resource": _RESOURCES[resource],
+        "cap": cap_of(terms, scope, row, resource),
+        "replica": float(told.need[lane, resource]),
+        "wanted": int(told.wanted[lane]),
+        "kept": int(told.kept[lane]),
+    }

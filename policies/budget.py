@@ -1,0 +1,91 @@
+"""What a user writes of money and GPUs: a workload's own budget, and the `Budget` of a namespace or of the fleet."""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import ClassVar, Literal
+
+from pydantic import Field, StrictStr, ValidationError
+
+from policies.checks import SERVER_SET, Label, Subdomain
+from policies.problems import Location, Part, PolicyError, Rule, problems_of
+from policies.quantities import PositiveQuantity, Price, Quantity
+
+BUDGET_KIND = "Budget"
+
+
+class WorkloadBudget(Part):
+    """The most that a workload's own replicas may take, and what of a replica its pods do not tell."""
+
+    usd_per_hour: Price | None = Field(
+        None,
+        description="Most that its replicas may cost in an hour, by `objective.prices.replicaHour` and in its currency,"
+        " if that is another.",
+    )
+    gpus: PositiveQuantity | None = Field(None, description="Most GPUs that its replicas may ask for.")
+    replica_gpus: Quantity | None = Field(
+        None, description="GPUs of one replica; what its pods request (`nvidia.com/gpu`, any `*/gpu`) if absent."
+    )
+
+
+def _caps_something(given: Mapping[str, object]) -> Iterator[tuple[Location, str]]:
+    """Find a budget that caps nothing."""
+    if given.get("usdPerHour") is None and given.get("gpus") is None:
+        yield (), "must have usdPerHour or gpus, or both"
+
+
+class BudgetSpec(Part):
+    """Whose replicas may take how much, all together."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (_caps_something,)
+
+    namespace: Label | None = Field(None, description="Namespace that it caps; the whole fleet if absent.")
+    usd_per_hour: Price | None = Field(
+        None,
+        description="Most that replicas may cost in an hour, by their policies' `objective.prices.replicaHour` and in"
+        " its currency, if that is another.",
+    )
+    gpus: PositiveQuantity | None = Field(None, description="Most GPUs that replicas may ask for.")
+
+
+class BudgetMetadata(Part):
+    """Name of the budget, which belongs to no namespace; what an API server adds besides is accepted and dropped."""
+
+    ignored: ClassVar[frozenset[str]] = SERVER_SET
+
+    name: Subdomain = Field(description="Name of the budget.")
+    labels: Mapping[StrictStr, StrictStr] = Field({}, description="Labels, for the reader and for other tools.")
+    annotations: Mapping[StrictStr, StrictStr] = Field({}, description="Annotations, for the reader and other tools.")
+
+
+class Budget(Part):
+    """What the replicas of a namespace, or of all policies together, may take. Where several cap the same, all hold."""
+
+    ignored: ClassVar[frozenset[str]] = frozenset({"status"})
+
+    api_version: Literal["foresail.dev/v1alpha1"] = Field(description="Version of this document's format.")
+    kind: Literal["Budget"] = Field(description="Kind of this document.")
+    metadata: BudgetMetadata = Field(description="Name of the budget.")
+    spec: BudgetSpec = Field(description="Whom it caps, and at what.")
+
+
+def caps_of(budget: WorkloadBudget | BudgetSpec | None) -> tuple[float, float]:
+    """Its caps by resource, USD per hour and GPUs; infinite where it has none."""
+    if budget is None:
+        return float("inf"), float("inf")
+    return float(budget.usd_per_hour or "inf"), float(budget.gpus or Decimal("inf"))
+
+
+def budget_from(document: object, *, source: str) -> Budget:
+    """Parse one document, as YAML or JSON gives it. Raises PolicyError with every problem of it."""
+    try:
+        return Budget.model_validate(document, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise PolicyError(problems_of(error, source=source, tags=frozenset())) from error
+
+
+def budget_has_a_price(given: Mapping[str, object]) -> Iterator[tuple[Location, str]]:
+    """Find a policy's budget of money without the price of a replica."""
+    budget, objective = given.get("budget"), given.get("objective")
+    prices = objective.get("prices") if isinstance(objective, dict) else None
+    if isinstance(budget, dict) and budget.get("usdPerHour") is not None and prices is None:
+        yield ("budget", "usdPerHour"), "needs objective.prices.replicaHour, the price of one replica for an hour"
