@@ -60,9 +60,7 @@ def sweep(
     except VaryError as error:
         raise typer.BadParameter(str(error), param_hint="--vary") from error
     answers = answered_over([(each.scenario, each.inputs) for each in variants], jobs=jobs, cluster=cluster, out=out)
-    written(
-        sweep_of([each.variant for each in variants], [each.scenario for each in variants], answers, places), output
-    )
+    written(sweep_of([each.variant for each in variants], answers, places), output)
 
 
 def answered_over(
