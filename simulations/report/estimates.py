@@ -58,7 +58,7 @@ def range_text(name: str, estimate: Estimate) -> str:
 def estimate_text(name: str, estimate: Estimate) -> str:
     """A value with half of its interval behind it, in plain text: 4,028 ±12, or 0.74 ±0.09 % of a share.
 
-    Both have the digits that the half is worth: one, two of those that begin with 1 (as the Particle Data Group rounds).
+    Both have the digits that the half is worth: one, or two where the first is a 1 (as the Particle Data Group rounds).
     Where an interval ends at 0 or 1, the half is that of its other side.
     """
     if estimate.low is None or estimate.high is None:

@@ -42,9 +42,26 @@ def test_tells_the_answer_as_tables(small: str) -> None:
     lines = done.stdout.splitlines()
     assert lines[:2] == ["small: 1 days, 3 runs, seed 0; beside peak; in USD", "Is a fleet of twenty too large?"]
     # 10 requests/s at 70 % need 15 replicas of 20: a quarter less of 480
-    assert "360.00 (360.00 to 360.00)" in done.stdout
-    assert "25.0 % (25.0 to 25.0 %)" in done.stdout
-    assert "-120.00" in done.stdout
+    scaled, driven = (line.split() for line in lines if line.startswith("scaled"))
+    assert scaled == ["scaled", "360.00", "25.0", "%", "0.00", "%", "yes", "0.00", "%", "100.000", "%", "15", "0"]
+    assert driven == ["scaled", "-120.00", "-120.00"]  # in all, and by replicas: the other drivers drive nothing
+    assert lines[-2:] == [
+        "The cheapest that keeps its objective (1 % late): scaled, which saves 25.0 %. Late: 0.00 %; peak: 0.00 %.",
+        "It is no worse than peak, late or unserved.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("columns", "titles"),
+    [
+        pytest.param(120, "COST SAVES LATE KEEPS UNSERVED AVAILABLE REPLICAS CHURN/DAY", id="wide"),
+        pytest.param(60, "COST SAVES LATE KEEPS UNSERVED REPLICAS", id="narrow"),
+    ],
+)
+def test_the_figures_fit_the_terminal(small: str, columns: int, titles: str) -> None:
+    lines = foresail("simulate", small, "--jobs", "1", COLUMNS=str(columns)).stdout.splitlines()
+    assert lines[3].split() == ["POLICY", *titles.split()]
+    assert len(lines[3]) <= columns
 
 
 def test_json_is_one_document(small: str) -> None:
@@ -134,7 +151,7 @@ def test_last_months_bill_stands_beside_every_saving(small: str, tmp_path: Path)
     assert found["figures"]["replicas"]["reproduced"] is True
     told = run(small, "--jobs", "1", "--calibrate", str(bill))
     scaled = next(line for line in told.stdout.splitlines() if line.startswith("scaled"))
-    assert scaled.endswith("-4.0%")
+    assert scaled.split()[1:5] == ["360.00", "25.0", "%", "-4.0%"]
 
 
 @pytest.mark.parametrize(

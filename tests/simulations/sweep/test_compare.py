@@ -18,7 +18,7 @@ def side(costs: dict[str, list[float]], *, source: str = "a", seed: int = 1, run
     policies = tuple(costs)
     number = np.array(runs or range(len(next(iter(costs.values())))), np.int64)
     values = np.zeros((len(COLUMNS), len(policies), number.size))
-    values[[COLUMNS.index("cost"), COLUMNS.index("driver:replicas")]] = list(costs.values())
+    values[[COLUMNS.index(name) for name in ("cost", "replicas", "driver:replicas")]] = list(costs.values())
     return Side(source, "peak", "USD", seed, 7.0, Runs(policies, number, values))
 
 
