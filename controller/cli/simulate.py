@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from controller.cli.flags import with_settings
-from controller.cli.output import console, table_of
+from controller.cli.output import console, note, table_of
 from controller.cli.scenarios import found, inputs_of, ready_names, validated
 from controller.cli.simulate_output import written
 from controller.cli.sweep_output import Form
@@ -54,6 +54,9 @@ def simulate(
     asked = validated({**document, **given}, source)
     inputs = inputs_of(asked, folder, journal, flags)
     observed = None if calibrate is None else read_observed(calibrate)
+    for name, load in inputs.loads.items():
+        if observed is not None and observed.misses(load):
+            note(f"note: the load of {name} is of another time than {calibrate}; compare the same month")
     (answer,) = answered_over([(asked, inputs)], jobs=jobs)
     written(asked, inputs, answer, output, observed)
 

@@ -79,7 +79,8 @@ def _show(scenario: "Scenario", answer: "Answer", found: "Mapping[str, Gap] | No
     """Three tables: figures, cost by capacity type, and what makes the difference; and what was observed."""
     from simulations.report.conclusion import conclusion
 
-    days, runs = f"{answer.days:g} days", f"{answer.runs} run" + ("s" if answer.runs > 1 else "")
+    days = f"{answer.days:g} day" + ("s" if answer.days != 1 else "")
+    runs = f"{answer.runs} runs" if answer.runs > 1 else "1 run (no intervals; they take two)"
     typer.echo(f"{scenario.name}: {days}, {runs}, seed {answer.seed}; beside {answer.incumbent}; in {answer.currency}")
     if scenario.description:
         typer.echo(scenario.description)
@@ -111,9 +112,7 @@ def _as_wide_as_fits(answer: "Answer", found: "Mapping[str, Gap] | None") -> "Ta
 def _figures(answer: "Answer", found: "Mapping[str, Gap] | None", titles: "Sequence[str]", told: "Told") -> "Table":
     late, *others = titles
     sides = dict.fromkeys(["COST", "SAVES", *(["MODEL"] if found else []), late], "right") | {"KEEPS": "left"}
-    rows = [
-        [each.name, *_cost(answer, each, found, told), *_service(each, titles, told)] for each in answer.policies
-    ]
+    rows = [[each.name, *_cost(answer, each, found, told), *_service(each, titles, told)] for each in answer.policies]
     return table_of({"POLICY": "left", **sides, **dict.fromkeys(others, "right")}, rows)
 
 

@@ -23,24 +23,25 @@ def conclusion(answer: Answer) -> Iterator[str]:
     """Yield the cheapest policy that keeps its objective, and the cheapest that is no worse than the incumbent."""
     incumbent = next(each for each in answer.policies if each.name == answer.incumbent)
     best, harmless = (answer.cheapest(those) for those in (lambda each: each.keeps, lambda each: each.no_worse))
+    if best is incumbent:
+        yield f"Of those that keep their objective none is cheaper than {best.name}, the incumbent."
+        return
     if best is None:
         yield "No policy keeps its objective."
-    elif best is incumbent:
-        yield f"Of those that keep their objective none is cheaper than {best.name}, the incumbent."
     else:
         yield (
             f"The cheapest that keeps its objective ({best.objective * _PERCENT:g} % late): {best.name}, which"
             f" {saving_text(best.saving_ratio)}. Late: {_late(best)}; {incumbent.name}: {_late(incumbent)}."
         )
-    if harmless is None or harmless is incumbent:
+    if harmless is best:
+        yield f"It is no worse than {incumbent.name}, late or unserved."
+    elif harmless is None or harmless is incumbent:
         yield f"No cheaper one is as seldom late as {incumbent.name} and leaves as little unserved."
-    elif harmless is not best:
+    else:
         yield (
             f"The cheapest that is no worse than {incumbent.name}, late or unserved: {harmless.name}, which"
             f" {saving_text(harmless.saving_ratio)}."
         )
-    else:
-        yield f"It is no worse than {incumbent.name}, late or unserved."
 
 
 def _late(each: Verdict) -> str:
