@@ -249,12 +249,9 @@ def _steps_fit_into_memory(given: Mapping[str, object]) -> Found:
     except (ValueError, ZeroDivisionError):  # told where it is parsed
         return
     if steps > _MOST_STEPS:
-        most = (_MOST_STEPS * step - warmup) / _DAY_S
-        yield (
-            ("days",),
-            f"and warmup make {steps:,.0f} steps of {duration_text(step)}, and at most {_MOST_STEPS:,} fit into memory;"
-            f" write at most {most:,.0f} days, or a longer step",
-        )
+        made = f"and warmup make {steps:,.0f} steps of {duration_text(step)}"
+        most = f"write at most {(_MOST_STEPS * step - warmup) / _DAY_S:,.0f} days, or a longer step"
+        yield ("days",), f"{made}, and at most {_MOST_STEPS:,} fit into memory; {most}"
 
 
 class Scenario(Part):

@@ -10,6 +10,8 @@ from simulations.whatif.answer import COLUMNS, Answer, Runs, summary
 from simulations.whatif.document import scenario_from
 from tests.simulations.whatif.builders import document
 
+CHEAPEST = "The cheapest that keeps its objective (1 % late):"
+
 
 def answer(costs: dict[str, float], late: dict[str, list[float]]) -> Answer:
     """Policies whose cost has no chance in it, and their late share in two runs; the first is the incumbent."""
@@ -27,8 +29,7 @@ def answer(costs: dict[str, float], late: dict[str, list[float]]) -> Answer:
             {"today": 100.0, "lean": 60.0, "late": 40.0},
             {"today": [0.001, 0.001], "lean": [0.001, 0.001], "late": [0.02, 0.02]},
             [
-                "The cheapest that keeps its objective (1 % late): lean, which saves 40.0 %."
-                " Late: 0.10 %; today: 0.10 %.",
+                f"{CHEAPEST} lean, which saves 40.0 %. Late: 0.10 %; today: 0.10 %.",
                 "It is no worse than today, late or unserved.",
             ],
             id="one-that-is-too-late-is-not-taken",
@@ -37,8 +38,7 @@ def answer(costs: dict[str, float], late: dict[str, list[float]]) -> Answer:
             {"today": 100.0, "lean": 60.0, "late": 40.0},
             {"today": [0.001, 0.001], "lean": [0.001, 0.001], "late": [0.009, 0.009]},
             [
-                "The cheapest that keeps its objective (1 % late): late, which saves 60.0 %."
-                " Late: 0.90 %; today: 0.10 %.",
+                f"{CHEAPEST} late, which saves 60.0 %. Late: 0.90 %; today: 0.10 %.",
                 "The cheapest that is no worse than today, late or unserved: lean, which saves 40.0 %.",
             ],
             id="within-its-objective-and-yet-worse",
