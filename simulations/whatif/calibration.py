@@ -10,7 +10,7 @@ import numpy as np
 
 from policies.quantities import duration_text, parse_moment_s
 from simulations.load_file import LoadFileError
-from simulations.serving import DAY_S
+from simulations.serving import DAY_S, HOUR_S
 from simulations.whatif.answer import estimate
 
 if TYPE_CHECKING:
@@ -90,6 +90,13 @@ def read_observed(path: Path) -> Observed:
     means = {name: float(np.mean(column)) for name, column in columns.items() if name != "cost"}
     cost = {"cost": sum(columns["cost"]) / days} if "cost" in columns else {}
     return Observed(days, {**cost, **means}, float(at_s[0]))
+
+
+def observed_bill(hourly: Load) -> Observed:
+    """What was billed an hour, at moments that are evenly apart; those that are missing are taken as the others."""
+    apart_s = float(np.median(np.diff(hourly.at_s))) if hourly.at_s.size > 1 else HOUR_S
+    days = float(hourly.at_s[-1] - hourly.at_s[0] + apart_s) / DAY_S
+    return Observed(days, {"cost": float(hourly.value.mean()) * DAY_S / HOUR_S}, float(hourly.at_s[0]))
 
 
 def gaps(answer: Answer, observed: Observed) -> dict[str, Gap]:
