@@ -75,13 +75,19 @@ def estimate_text(name: str, estimate: Estimate) -> str:
 
 
 def _digits(mean: float, half: float) -> int:
-    """Digits behind the point: 0 of ±12, 1 of ±1.2, 2 of ±0.04; 4 at most, as for the mean's own digits."""
+    """Digits behind the point: 0 of ±12, 1 of ±1.2, 2 of ±0.04. Of a mean there are one at least, and four at most."""
     if half <= 0:
         return 0
-    place = math.floor(math.log10(half))
-    of_half = (int(half / 10.0**place + _NOISE) == 1) - place
-    of_mean = _MOST_DIGITS if mean == 0 else _MOST_DIGITS - 1 - math.floor(math.log10(abs(mean)))
-    return max(0, min(of_half, of_mean, _MOST_DIGITS))
+    place = _place(half)
+    digits = (int(half / 10.0**place + _NOISE) == 1) - place
+    if mean:
+        digits = min(max(digits, -_place(mean)), _MOST_DIGITS - 1 - _place(mean))
+    return max(0, min(digits, _MOST_DIGITS))
+
+
+def _place(value: float) -> int:
+    """The place of the first digit: 2 of 123, -1 of 0.12."""
+    return math.floor(math.log10(abs(value)))
 
 
 def saving_text(saving: Estimate) -> str:

@@ -97,7 +97,7 @@ def test_savings_and_their_intervals_are_told_in_words() -> None:
         pytest.param("saving_ratio", Estimate(0.16638, 0.16618, 0.16658), "16.64 ±0.02 %", id="four-digits-of-a-mean"),
         pytest.param("change", Estimate(447.7, 409.7, 485.7), "+448 ±38", id="dearer"),
         pytest.param("change", Estimate(-1.2, -4.2, 1.8), "-1 ±3", id="cheaper"),
-        pytest.param("change", Estimate(0.1, -2.9, 3.1), "0 ±3", id="neither"),
+        pytest.param("change", Estimate(0.1, -2.9, 3.1), "+0.1 ±3.0", id="a-digit-of-the-mean"),
     ],
 )
 def test_an_interval_is_told_by_its_half(name: str, estimate: Estimate, told: str) -> None:
