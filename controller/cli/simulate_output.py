@@ -169,4 +169,4 @@ def _beside(name: str, gap: "Gap") -> list[str]:
 
 
 def _gap_text(gap: "Gap") -> str:
-    return "-" if gap.ratio is None else f"{gap.ratio:+.1%}"
+    return "-" if gap.ratio is None else f"{gap.ratio * 100:+.1f} %"

@@ -151,7 +151,7 @@ def test_last_months_bill_stands_beside_every_saving(small: str, tmp_path: Path)
     assert found["figures"]["replicas"]["reproduced"] is True
     told = run(small, "--jobs", "1", "--calibrate", str(bill))
     scaled = next(line for line in told.stdout.splitlines() if line.startswith("scaled"))
-    assert scaled.split()[1:5] == ["360.00", "25.0", "%", "-4.0%"]
+    assert scaled.split()[1:6] == ["360.00", "25.0", "%", "-4.0", "%"]
 
 
 @pytest.mark.parametrize(
