@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,6 +57,19 @@ def table_of(columns: Mapping[str, str], rows: Sequence[Sequence[object]]) -> "T
         table.add_column(title, justify="right" if side == "right" else "left", no_wrap=title != last, overflow="fold")
     for row in rows:
         table.add_row(*(Text("-" if cell is None else str(cell)) for cell in row))
+    return table
+
+
+def fitting(tables: "Iterable[Table]") -> "Table":
+    """The first table that the terminal is wide enough for, else the last. Raises ValueError where there is none."""
+    from rich.measure import Measurement
+
+    out, table = console(), None
+    for table in tables:
+        if Measurement.get(out, out.options.update(max_width=_UNBOUND_COLUMNS), table).maximum <= out.width:
+            return table
+    if table is None:
+        raise ValueError("there is no table to choose from")
     return table
 
 

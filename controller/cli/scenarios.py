@@ -131,6 +131,15 @@ def _of_prometheus(scenario: "Scenario", flags: Mapping[str, object]) -> "dict[s
     wanted = {each.name: each.load.prometheus for each in scenario.workloads if each.load.prometheus is not None}
     if not wanted:
         return {}
+    queries = {name: (asked.query, asked.days) for name, asked in wanted.items()}
+    return past(queries, int(scenario.step), flags)
+
+
+def past(queries: Mapping[str, tuple[str, int]], step_s: int, flags: Mapping[str, object]) -> "dict[str, Load]":
+    """What a Prometheus answers to queries of one series, each over so many days until now, every `step_s`.
+
+    Raises LoadFileError, Unavailable and Rejected.
+    """
     from controller.adapters.history_import import HistoryQuery, import_history
     from controller.clients.access import prometheus_access
     from simulations.load_file import read_load
@@ -141,9 +150,9 @@ def _of_prometheus(scenario: "Scenario", flags: Mapping[str, object]) -> "dict[s
         access = replace(access, timeout_s=_ANSWER_S)
     now_s, loads = int(time.time()), {}
     with _scratch() as folder:
-        for name, asked in wanted.items():
-            note(f"reading {asked.days} days of {name} from Prometheus")
-            query = HistoryQuery(asked.query, now_s - asked.days * DAY_S, now_s, int(scenario.step))
+        for name, (text, days) in queries.items():
+            note(f"reading {days} days of {name} from Prometheus")
+            query = HistoryQuery(text, now_s - days * DAY_S, now_s, step_s)
             import_history(access, query, folder / "load.parquet")
             loads[name] = read_load(folder / "load.parquet")
     return loads

@@ -1,16 +1,23 @@
 """`foresail simulate`: what policies would cost and miss under a scenario, side by side."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from controller.cli.flags import with_settings
-from controller.cli.output import console, table_of
-from controller.cli.scenarios import found, inputs_of, ready_names, validated
+from controller.cli.output import console, note, table_of
+from controller.cli.scenarios import found, inputs_of, past, ready_names, validated
 from controller.cli.simulate_output import written
 from controller.cli.sweep_output import Form
 from controller.settings import catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from simulations.whatif.calibration import Observed
+
+_MONTH_DAYS, _BILL_STEP_S = 30, 300
 
 
 @with_settings(each for each in catalogue() if each.name.startswith("prometheus_"))
@@ -26,14 +33,14 @@ def simulate(
         str | None, typer.Option(help="Journal with the loads that the scenario names: its file or address.")
     ] = None,
     calibrate: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            help="CSV of last month (timestamp, and cost, replicas or late), to tell how far the incumbent is from it.",
+            help="Last month, to tell how far the incumbent is from it: a CSV (timestamp, and cost, replicas or late),"
+            " or opencost:NAMESPACE[/WORKLOAD], what it cost by OpenCost's metrics on the Prometheus.",
             metavar="LAST_MONTH",
-            exists=True,
-            dir_okay=False,
         ),
     ] = None,
+    opencost_job: Annotated[str, typer.Option(help="Job under which Prometheus scrapes OpenCost.")] = "opencost",
     list_: Annotated[bool, typer.Option("--list", help="Tell the ready scenarios, and nothing else.")] = False,
     **flags: object,
 ) -> None:
@@ -47,15 +54,35 @@ def simulate(
     if scenario is None:
         raise typer.BadParameter("give a file or a ready scenario; --list tells them", param_hint="SCENARIO")
     from controller.cli.sweep import answered_over
-    from simulations.whatif.calibration import read_observed
 
     document, source, folder = found(scenario)
     given = {name: value for name, value in (("runs", runs), ("seed", seed)) if value is not None}
     asked = validated({**document, **given}, source)
     inputs = inputs_of(asked, folder, journal, flags)
-    observed = None if calibrate is None else read_observed(calibrate)
+    observed = None if calibrate is None else _observed(calibrate, opencost_job, flags)
+    for name, load in inputs.loads.items():
+        if observed is not None and observed.misses(load):
+            note(f"note: the load of {name} is of another time than {calibrate}; compare the same month")
     (answer,) = answered_over([(asked, inputs)], jobs=jobs)
     written(asked, inputs, answer, output, observed)
+
+
+def _observed(calibrate: str, job: str, flags: "Mapping[str, object]") -> "Observed":
+    """Last month, of a CSV or as OpenCost tells it. Raises LoadFileError, Unavailable and Rejected."""
+    from simulations.whatif.calibration import observed_bill, read_observed
+
+    kind, _, named = calibrate.partition(":")
+    if kind != "opencost":
+        return read_observed(Path(calibrate))
+    from controller.adapters.prometheus.prices import bill_query
+
+    namespace, _, workload = named.partition("/")
+    if not namespace:
+        raise typer.BadParameter(
+            "needs a namespace, as in opencost:shop or opencost:shop/web", param_hint="--calibrate"
+        )
+    query = bill_query(namespace, workload or None, job=job)
+    return observed_bill(past({f"the bill of {named}": (query, _MONTH_DAYS)}, _BILL_STEP_S, flags).popitem()[1])
 
 
 def _list() -> None:

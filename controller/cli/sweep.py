@@ -59,16 +59,23 @@ def sweep(
         variants = load_variants(scenario, places, Outside(journal, flags))
     except VaryError as error:
         raise typer.BadParameter(str(error), param_hint="--vary") from error
-    answers = answered_over([(each.scenario, each.inputs) for each in variants], jobs=jobs, cluster=cluster, out=out)
-    written(
-        sweep_of([each.variant for each in variants], [each.scenario for each in variants], answers, places), output
-    )
+    given = [(each.scenario, each.inputs) for each in variants]
+    answers = answered_over(given, jobs=jobs, cluster=cluster, out=out, stopped=_going_on(out))
+    written(sweep_of([each.variant for each in variants], answers, places), output)
 
 
 def answered_over(
-    variants: "list[tuple[Scenario, Inputs]]", *, jobs: int | None, cluster: str | None = None, out: Path | None = None
+    variants: "list[tuple[Scenario, Inputs]]",
+    *,
+    jobs: int | None,
+    cluster: str | None = None,
+    out: Path | None = None,
+    stopped: str = "",
 ) -> "list[Answer]":
-    """Answer every variant, with progress on stderr. Ends the command with a message where that fails."""
+    """Answer every variant, with progress on stderr. Where that fails, ends the command with a message.
+
+    `stopped` is what the message goes on with where the same command would go on from what is done.
+    """
     from simulations.sweep.pieces import OtherForesail
     from simulations.sweep.spread import WorkersLost
     from simulations.sweep.store import Store
@@ -84,10 +91,10 @@ def answered_over(
         note(f"error: {error}")
         raise typer.Exit(INVALID) from error
     except (OtherForesail, WorkersLost, OSError) as error:
-        note(f"error: {error}{_going_on(out)}")
+        note(f"error: {error}{stopped}")
         raise typer.Exit(RUNTIME) from error
     except KeyboardInterrupt:
-        note(f"stopped{_going_on(out)}")
+        note(f"stopped{stopped}")
         raise
 
 

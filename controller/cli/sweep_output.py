@@ -52,10 +52,11 @@ def _table(sweep: "Sweep", *, wide: bool) -> "Table":
 
 
 def _cells(row: "Row", *, wide: bool) -> list[str]:
+    from simulations.report.conclusion import kept
     from simulations.report.estimates import estimate_text, figure_text
-    from simulations.report.sweep_page import kept, marks
+    from simulations.report.sweep_page import marks
     from simulations.sweep.vary import scalar_text
 
     figures = [(name, row.verdict.figures[name]) for name in ("cost", "late_ratio", "replicas")]
     told = [estimate_text(name, each) if wide else figure_text(name, each.mean) for name, each in figures]
-    return [*(scalar_text(value) for _, value in row.varied), row.verdict.name, *told, kept(row), marks(row)]
+    return [*(scalar_text(value) for _, value in row.varied), row.verdict.name, *told, kept(row.verdict), marks(row)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from simulations.report.points import Around
 from simulations.report.words import amount, percent
 from simulations.whatif.answer import Estimate
@@ -22,6 +24,9 @@ _RATIOS = frozenset({name for name in TITLES if name.endswith("_ratio")} | {"sav
 _AVAILABLE = "available"
 _COST, _CHANGE = "cost", "change"
 _WHOLE_FROM = 1000
+_PERCENT = 100.0
+_MOST_DIGITS = 4  # of a mean, and behind the point
+_NOISE = 1e-9
 
 
 def figure_text(name: str, value: float) -> str:
@@ -51,14 +56,42 @@ def range_text(name: str, estimate: Estimate) -> str:
 
 
 def estimate_text(name: str, estimate: Estimate) -> str:
-    """A value with its interval behind it, in plain text."""
-    if estimate.low is None:
+    """A value with half of its interval behind it, in plain text: 4,028 ±12, or 0.74 ±0.09 % of a share.
+
+    Both have the digits that the half is worth: one, or two where the first is a 1 (as the Particle Data Group rounds).
+    Where an interval ends at 0 or 1, the half is that of its other side.
+    """
+    if estimate.low is None or estimate.high is None:
         return figure_text(name, estimate.mean)
-    return f"{figure_text(name, estimate.mean)} ({range_text(name, estimate)})"
+    share = name in _RATIOS
+    mean, half = estimate.mean, max(estimate.high - estimate.mean, estimate.mean - estimate.low)
+    if share:
+        mean, half = mean * _PERCENT, half * _PERCENT
+    digits = _digits(mean, half)
+    if round(half, digits) == 0:
+        return figure_text(name, estimate.mean)
+    sign = "+" if name == _CHANGE and round(mean, digits) > 0 else ""
+    return f"{sign}{round(mean, digits) + 0.0:,.{digits}f} ±{half:,.{digits}f}{' %' if share else ''}"
+
+
+def _digits(mean: float, half: float) -> int:
+    """Digits behind the point: 0 of ±12, 1 of ±1.2, 2 of ±0.04. Of a mean there are one at least, and four at most."""
+    if half <= 0:
+        return 0
+    place = _place(half)
+    digits = (int(half / 10.0**place + _NOISE) == 1) - place
+    if mean:
+        digits = min(max(digits, -_place(mean)), _MOST_DIGITS - 1 - _place(mean))
+    return max(0, min(digits, _MOST_DIGITS))
+
+
+def _place(value: float) -> int:
+    """The place of the first digit: 2 of 123, -1 of 0.12."""
+    return math.floor(math.log10(abs(value)))
 
 
 def saving_text(saving: Estimate) -> str:
-    """What became of the cost: saves 5.2 % (4 to 6 %), or costs 3.1 % (2 to 4 %) more."""
+    """What became of the cost: saves 5.2 ±0.4 %, or costs 3.1 ±0.2 % more."""
     if saving.mean >= 0:
         return f"saves {estimate_text('saving_ratio', saving)}"
     low, high = (None if each is None else -each for each in (saving.high, saving.low))

@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from simulations.report.answer_page import look
+from simulations.report.conclusion import kept
 from simulations.report.estimates import TITLES, around, estimate_html, estimate_text, figure_text, range_text
 from simulations.report.frame import card, framed, table, unbroken
 from simulations.report.points import Curve, Curves, Point, Scatter, curves_svg, scatter_svg
@@ -44,11 +45,6 @@ def _cheapest(row: Row) -> str:
     return f"cheapest at {' and '.join(f'{each * _PERCENT:g} %' for each in row.cheapest_at)} late"
 
 
-def kept(row: Row) -> str:
-    """Whether a row keeps its objective, and whether its interval says so too."""
-    return f"{'yes' if row.keeps else 'no'}{'' if row.sure else ', unsure'}"
-
-
 def _heading(sweep: Sweep) -> str:
     varied = "; ".join(f"{each.name}: {', '.join(map(scalar_text, each.values))}" for each in sweep.places)
     least, most = min(sweep.runs), max(sweep.runs)
@@ -85,7 +81,7 @@ def _table(sweep: Sweep) -> str:
             [
                 *(escape(scalar_text(value)) for _, value in row.varied),
                 *(unbroken(estimate_html(name, row.verdict.figures[name])) for name in SHOWN),
-                kept(row),
+                kept(row.verdict),
             ],
         )
         for row in sweep.rows

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from policies.problems import Location
     from simulations.sweep.vary import Scalar, Variant, Vary
     from simulations.whatif.answer import Answer, Verdict
-    from simulations.whatif.document import Scenario
 
 _CHOSEN = (("policies",), ("capacity", "commitments"))
 
@@ -26,22 +25,8 @@ class Row:
     varied: tuple[tuple[str, Scalar], ...]
     own: tuple[tuple[str, Scalar], ...]  # without the varied places of other policies
     verdict: Verdict
-    objective: float  # late share
     cheapest_at: tuple[float, ...] = ()  # objectives that no cheaper row keeps; those that some row's policy has
     front: bool = False  # none is cheaper without being later, or less late without being dearer: the Pareto front
-
-    @property
-    def keeps(self) -> bool:
-        """Whether the mean late share is within the objective."""
-        return _late(self) <= self.objective
-
-    @property
-    def sure(self) -> bool:
-        """Whether the whole interval of the late share is on the same side of the objective as its mean."""
-        late = self.verdict.figures["late_ratio"]
-        if late.low is None or late.high is None:
-            return False
-        return late.high <= self.objective or late.low > self.objective
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +53,21 @@ class Sweep:
         }
 
 
-def sweep_of(
-    variants: Sequence[Variant], scenarios: Sequence[Scenario], answers: Sequence[Answer], places: Sequence[Vary]
-) -> Sweep:
+def sweep_of(variants: Sequence[Variant], answers: Sequence[Answer], places: Sequence[Vary]) -> Sweep:
     """Put the answers of all variants into rows, and mark them.
 
     A place under `policies` or `capacity.commitments` is a choice; any other is the world. Rows are marked among those
     of one world, as a policy is not cheaper because less load came.
     """
     rows = [
-        Row(variant.varied, _own(variant, places, number), verdict, policy.objective.late)
-        for variant, scenario, answer in zip(variants, scenarios, answers, strict=True)
-        for number, (policy, verdict) in enumerate(zip(scenario.policies, answer.policies, strict=True))
+        Row(variant.varied, _own(variant, places, number), verdict)
+        for variant, answer in zip(variants, answers, strict=True)
+        for number, verdict in enumerate(answer.policies)
     ]
     world = {each.name for each in places if not _chosen(each.path)}
     return Sweep(
-        scenario=scenarios[0].name,
-        currency=scenarios[0].currency,
+        scenario=answers[0].scenario,
+        currency=answers[0].currency,
         runs=tuple(answer.runs for answer in answers),
         places=tuple(places),
         rows=tuple(_marked(rows, world)),
@@ -125,7 +108,7 @@ def _marked(rows: Sequence[Row], world: set[str]) -> list[Row]:
 def _cheapest(rows: Sequence[Row], same: Sequence[int]) -> dict[float, int]:
     """The place of the cheapest row for each objective that rows of one world have, where some row keeps it."""
     best = {}
-    for objective in sorted({rows[place].objective for place in same}):
+    for objective in sorted({rows[place].verdict.objective for place in same}):
         keeping = [place for place in same if _late(rows[place]) <= objective]
         if keeping:
             best[objective] = min(keeping, key=lambda place: _cost(rows[place]))
@@ -150,9 +133,9 @@ def _plain(row: Row) -> dict[str, object]:
     return {
         "values": dict(row.varied),
         "policy": verdict.name,
-        "objective": row.objective,
-        "keeps_objective": row.keeps,
-        "sure": row.sure,
+        "objective": verdict.objective,
+        "keeps_objective": verdict.keeps,
+        "sure": verdict.sure,
         "cheapest_at": list(row.cheapest_at),
         "pareto": row.front,
         "figures": {name: asdict(each) for name, each in verdict.figures.items()},
@@ -170,6 +153,6 @@ def table_rows(sweep: Sweep) -> Iterable[list[object]]:
     for row in sweep.rows:
         figures = (row.verdict.figures[name] for name in names)
         numbers = [number for each in figures for number in (each.mean, each.low, each.high)]
-        keeps, sure, front = (str(each).lower() for each in (row.keeps, row.sure, row.front))
+        keeps, sure, front = (str(each).lower() for each in (row.verdict.keeps, row.verdict.sure, row.front))
         at = " ".join(map(str, row.cheapest_at))
         yield [*(value for _, value in row.varied), row.verdict.name, keeps, sure, at, front, *numbers]

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from policies.arrays import FloatArray, IntArray
     from simulations.whatif.document import Scenario
@@ -82,6 +82,30 @@ class Verdict:
     difference: Mapping[str, Estimate]  # of each figure from the incumbent's, run by run
     saving_ratio: Estimate  # 1 - cost over the incumbent's
     drivers: Mapping[str, Estimate]  # of the difference in cost; they add up to it
+    objective: float  # late share
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the mean late share is within the objective."""
+        return self.figures["late_ratio"].mean <= self.objective
+
+    @property
+    def sure(self) -> bool:
+        """Whether the whole interval of the late share is on the same side of the objective as its mean."""
+        late = self.figures["late_ratio"]
+        if late.low is None or late.high is None:
+            return False
+        return late.high <= self.objective or late.low > self.objective
+
+    @property
+    def no_worse(self) -> bool:
+        """Whether it is not surely later than the incumbent, nor surely leaves more unserved."""
+        worse = (self.difference[name] for name in ("late_ratio", "unserved_ratio"))
+        return all((each.mean if each.low is None else each.low) <= 0 for each in worse)
+
+    def document(self) -> dict[str, object]:
+        """As plain JSON values; the keys are stable."""
+        return {**asdict(self), "keeps_objective": self.keeps, "sure": self.sure}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +122,10 @@ class Answer:
     by_run: Runs
     asked: Mapping[str, object]  # the scenario as plain values
 
+    def cheapest(self, those: Callable[[Verdict], bool]) -> Verdict | None:
+        """The cheapest policy of those; the first of equals, and None where there is none."""
+        return min(filter(those, self.policies), key=lambda each: each.figures["cost"].mean, default=None)
+
     def document(self) -> dict[str, object]:
         """As plain JSON values; the keys are stable."""
         return {
@@ -110,7 +138,7 @@ class Answer:
             "runs": self.runs,
             "incumbent": self.incumbent,
             "interval": COVER,
-            "policies": [asdict(verdict) for verdict in self.policies],
+            "policies": [verdict.document() for verdict in self.policies],
             "by_run": {
                 "run": self.by_run.number.tolist(),
                 "policies": list(self.by_run.policies),
@@ -123,7 +151,9 @@ class Answer:
 def summary(scenario: Scenario, runs: Runs) -> Answer:
     """What all runs say, side by side."""
     incumbent = scenario.incumbent_index
-    verdicts = tuple(_verdict(runs, place, incumbent) for place in range(len(runs.policies)))
+    verdicts = tuple(
+        _verdict(runs, place, incumbent, policy.objective.late) for place, policy in enumerate(scenario.policies)
+    )
     return Answer(
         scenario=scenario.name,
         currency=scenario.currency,
@@ -137,7 +167,7 @@ def summary(scenario: Scenario, runs: Runs) -> Answer:
     )
 
 
-def _verdict(runs: Runs, place: int, incumbent: int) -> Verdict:
+def _verdict(runs: Runs, place: int, incumbent: int, objective: float) -> Verdict:
     columns = {name: runs.column(name) for name in COLUMNS}
     own = {name: values[place] for name, values in columns.items()}
     beside = {name: values[place] - values[incumbent] for name, values in columns.items()}
@@ -148,6 +178,7 @@ def _verdict(runs: Runs, place: int, incumbent: int) -> Verdict:
         difference={name: estimate(beside[name]) for name in FIGURES},
         saving_ratio=ratio_of_means(-beside["cost"], columns["cost"][incumbent]),
         drivers={name: estimate(beside[f"driver:{name}"]) for name in DRIVERS},
+        objective=objective,
     )
 
 

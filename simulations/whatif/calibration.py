@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.quantities import parse_moment_s
+from policies.quantities import duration_text, parse_moment_s
 from simulations.load_file import LoadFileError
-from simulations.serving import DAY_S
+from simulations.serving import DAY_S, HOUR_S
 from simulations.whatif.answer import estimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from simulations.load_file import Load
     from simulations.whatif.answer import Answer, Estimate
 
 COLUMNS = ("cost", "replicas", "late")
+_HOLE = 1.5  # times the usual distance of rows; days of 25 hours and months of 28 days are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,11 @@ class Observed:
 
     days: float
     figures: Mapping[str, float]
+    start_s: float  # wall time of the first row
+
+    def misses(self, load: Load) -> bool:
+        """Whether a recorded load is wholly of another time."""
+        return not (load.at_s[0] < self.start_s + self.days * DAY_S and self.start_s < load.at_s[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +78,25 @@ def read_observed(path: Path) -> Observed:
         raise LoadFileError(
             f"{path}: column timestamp, row {int(np.argmax(apart_s <= 0)) + 2}: does not rise; sort the rows"
         )
-    days = float(at_s[-1] - at_s[0] + np.median(apart_s)) / DAY_S
+    usual_s = float(np.median(apart_s))
+    if (holes := apart_s > _HOLE * usual_s).any():
+        row = int(np.argmax(holes)) + 2
+        raise LoadFileError(
+            f"{path}: column timestamp, row {row}: comes {duration_text(apart_s[row - 2])} after the one before it, and"
+            f" most come after {duration_text(usual_s)}; give a row for all time between the first and the last"
+        )
+    days = float(at_s[-1] - at_s[0] + usual_s) / DAY_S
     columns = {name: [_number(path, number, name, row[name]) for number, row in enumerate(rows, 1)] for name in told}
     means = {name: float(np.mean(column)) for name, column in columns.items() if name != "cost"}
-    return Observed(days, {**({"cost": sum(columns["cost"]) / days} if "cost" in columns else {}), **means})
+    cost = {"cost": sum(columns["cost"]) / days} if "cost" in columns else {}
+    return Observed(days, {**cost, **means}, float(at_s[0]))
+
+
+def observed_bill(hourly: Load) -> Observed:
+    """What was billed an hour, at moments that are evenly apart; those that are missing are taken as the others."""
+    apart_s = float(np.median(np.diff(hourly.at_s))) if hourly.at_s.size > 1 else HOUR_S
+    days = float(hourly.at_s[-1] - hourly.at_s[0] + apart_s) / DAY_S
+    return Observed(days, {"cost": float(hourly.value.mean()) * DAY_S / HOUR_S}, float(hourly.at_s[0]))
 
 
 def gaps(answer: Answer, observed: Observed) -> dict[str, Gap]:

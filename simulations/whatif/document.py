@@ -20,6 +20,8 @@ KIND = "Scenario"
 _HOUR_S, _DAY_S = 3_600.0, 86_400.0
 _MONDAY_S = 1_767_571_200.0  # 2026-01-05T00:00:00Z
 _ROUNDING = 1e-6
+_MOST_STEPS = 6_000_000  # of a run: eleven years of minutes
+_WEEK_DAYS = 7.0
 _NEEDS = {
     "on-demand": ("on-demand",),
     "spot": ("spot",),
@@ -239,6 +241,19 @@ def _steps_fit(given: Mapping[str, object]) -> Found:
         yield ("sync",), f"must divide step ({duration_text(step)}), not {duration_text(sync)}"
 
 
+def _steps_fit_into_memory(given: Mapping[str, object]) -> Found:
+    """Find runs of more steps than a machine holds: each takes some hundred bytes."""
+    try:
+        step, warmup = (parse_duration_s(given.get(name, usual)) for name, usual in (("step", "1m"), ("warmup", "0s")))
+        steps = (float(str(given.get("days", _WEEK_DAYS))) * _DAY_S + warmup) / step
+    except (ValueError, ZeroDivisionError):  # told where it is parsed
+        return
+    if steps > _MOST_STEPS:
+        made = f"and warmup make {steps:,.0f} steps of {duration_text(step)}"
+        most = f"write at most {(_MOST_STEPS * step - warmup) / _DAY_S:,.0f} days, or a longer step"
+        yield ("days",), f"{made}, and at most {_MOST_STEPS:,} fit into memory; {most}"
+
+
 class Scenario(Part):
     """Policies side by side under one load, one capacity and one kind of luck."""
 
@@ -250,6 +265,7 @@ class Scenario(Part):
         _mixes_have_pools,
         _lost_zone_is_there,
         _steps_fit,
+        _steps_fit_into_memory,
     )
 
     api_version: Literal["foresail.dev/v1alpha1"] = Field(description="Version of this document's format.")
@@ -273,7 +289,7 @@ class Scenario(Part):
     start: Moment | None = Field(
         None, description="First step of generated loads, 2026-01-05T00:00:00Z (a Monday) if absent."
     )
-    days: Positive = Field(7.0, description="Days that are scored.")
+    days: Positive = Field(_WEEK_DAYS, description="Days that are scored.")
     warmup: After = Field(
         0.0, description="Time before them that only warms policies up.", json_schema_extra={"default": "0s"}
     )

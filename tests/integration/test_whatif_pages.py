@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from simulations.report.answer_page import answer_page
 from simulations.report.frame import framed
+from simulations.whatif.answer import summary
+from simulations.whatif.day import typical_days
+from simulations.whatif.inputs import Inputs
+from simulations.whatif.simulate import answered
 from tests.integration.servers.chromium import View
 from tests.simulations.sweep.scenarios import document
+from tests.simulations.whatif.test_ready import READY, small
 
 if TYPE_CHECKING:
     from tests.integration.servers.chromium import Chromium
@@ -62,6 +68,20 @@ async def test_a_report_opens_without_a_complaint(
         assert seen.window_width == view.width
         pictures.add(seen.picture)
     assert len(pictures) == len(VIEWS)  # dark is not light
+
+
+@pytest.mark.parametrize("name", READY)
+async def test_the_report_of_a_ready_scenario_opens_without_a_complaint(
+    name: str, chromium: Chromium, tmp_path: Path
+) -> None:
+    asked, page = small(name), tmp_path / "page.html"
+    answer = summary(asked, answered(asked, Inputs()))
+    page.write_text(answer_page(answer, typical_days(asked, Inputs())))
+    for view in VIEWS[::3]:
+        seen = await chromium.look(page, view)
+        assert seen.complaints == []
+        assert seen.plots == 3 + len(asked.policies)  # cost against late, by type, drivers; and a day of each policy
+        assert seen.page_width <= view.width
 
 
 async def test_the_browser_complains_of_what_is_wrong(chromium: Chromium, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Price feeds on a Prometheus: OpenCost's metrics of nodes, and Karpenter's of what it can launch.
+"""Prices and bills on a Prometheus: OpenCost's metrics of nodes and containers, and what Karpenter can launch.
 
 Each names its `job`: OpenCost also exports series under names of kube-state-metrics, and others may export its own.
 """
@@ -6,6 +6,7 @@ Each names its `job`: OpenCost also exports series under names of kube-state-met
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from policies.pricing.shapes import Weights
 
 _PARTS = ("node_cpu_hourly_cost", "node_ram_hourly_cost", "node_gpu_hourly_cost")  # a core, a GiB, a GPU
+_ALLOCATED = ("container_cpu_allocation", "container_memory_allocation_bytes", "container_gpu_allocation")
 _TOTAL, _SPOT = "node_total_hourly_cost", "kubecost_node_is_spot"
 _PRICE = "karpenter_cloudprovider_instance_type_offering_price_estimate"
 _AVAILABLE = "karpenter_cloudprovider_instance_type_offering_available"
+_OF_POD = r"-([bcdfghjklmnpqrstvwxz2456789]+-[bcdfghjklmnpqrstvwxz2456789]{5}|[0-9]+)"  # the letters of Kubernetes
 _OFFERING = ("instance_type", "capacity_type", "zone")
 
 
@@ -107,6 +110,20 @@ class KarpenterPrices:
             for (instance_type, kind, zone), value in answer.items()
             if kind in kinds and _usable(value)
         }
+
+
+def bill_query(namespace: str, workload: str | None, *, job: str) -> str:
+    """PromQL for what OpenCost bills a namespace's containers with, an hour: what each was given at its node's price.
+
+    With a workload, the pods of a Deployment or StatefulSet of that name alone. GPUs that are not told of are none.
+    """
+    pods = "" if workload is None else f',pod=~"{_escaped(re.escape(workload))}{_escaped(_OF_POD)}"'
+    labels = f'job="{_escaped(job)}",namespace="{_escaped(namespace)}"{pods}'
+    cpu, memory, gpu = (
+        f'sum(sum by (node) ({given}{{{labels}}}) * on (node) max by (node) ({price}{{job="{_escaped(job)}"}}))'
+        for given, price in zip(_ALLOCATED, _PARTS, strict=True)
+    )
+    return f"{cpu} + {memory} / {GIB} + ({gpu} or vector(0))"
 
 
 def _amounts(parts: tuple[float | None, ...], has: Capacity) -> tuple[float, float, float] | None:

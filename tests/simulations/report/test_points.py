@@ -80,7 +80,25 @@ def test_figures_are_told_in_their_own_form(name: str, value: float, told: str) 
 
 
 def test_savings_and_their_intervals_are_told_in_words() -> None:
-    assert estimate_text("late_ratio", Estimate(0.02, 0.01, 0.03)) == "2.00 % (1.00 to 3.00 %)"
-    assert estimate_text("cost", Estimate(2.0, None, None)) == "2.00"
-    assert saving_text(Estimate(0.2, 0.1, 0.3)) == "saves 20.0 % (10.0 to 30.0 %)"
-    assert saving_text(Estimate(-0.2, -0.3, -0.1)) == "costs 20.0 % (10.0 to 30.0 %) more"
+    assert saving_text(Estimate(0.2, 0.17, 0.23)) == "saves 20 ±3 %"
+    assert saving_text(Estimate(-0.2, -0.22, -0.18)) == "costs 20 ±2 % more"
+
+
+@pytest.mark.parametrize(
+    ("name", "estimate", "told"),
+    [
+        pytest.param("cost", Estimate(4028.4, 4016.3, 4040.5), "4,028 ±12", id="money"),
+        pytest.param("cost", Estimate(842.99, 840.6, 845.38), "843 ±2", id="one-digit-of-the-half"),
+        pytest.param("cost", Estimate(842.99, 841.7, 844.28), "843.0 ±1.3", id="two-digits-where-the-first-is-1"),
+        pytest.param("cost", Estimate(2.0, None, None), "2.00", id="a-single-run"),
+        pytest.param("cost", Estimate(360.0, 360.0, 360.0), "360.00", id="no-chance"),
+        pytest.param("late_ratio", Estimate(0.0074, 0.0065, 0.0083), "0.74 ±0.09 %", id="share"),
+        pytest.param("late_ratio", Estimate(0.0002, 0.0, 0.0005), "0.02 ±0.03 %", id="an-interval-that-ends-at-0"),
+        pytest.param("saving_ratio", Estimate(0.16638, 0.16618, 0.16658), "16.64 ±0.02 %", id="four-digits-of-a-mean"),
+        pytest.param("change", Estimate(447.7, 409.7, 485.7), "+448 ±38", id="dearer"),
+        pytest.param("change", Estimate(-1.2, -4.2, 1.8), "-1 ±3", id="cheaper"),
+        pytest.param("change", Estimate(0.1, -2.9, 3.1), "+0.1 ±3.0", id="a-digit-of-the-mean"),
+    ],
+)
+def test_an_interval_is_told_by_its_half(name: str, estimate: Estimate, told: str) -> None:
+    assert estimate_text(name, estimate) == told

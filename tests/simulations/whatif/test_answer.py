@@ -62,6 +62,9 @@ def test_the_document_is_plain_json_with_every_run() -> None:
         "difference",
         "saving_ratio",
         "drivers",
+        "objective",
+        "keeps_objective",
+        "sure",
     }
     assert document["policies"][0]["figures"]["cost"]["mean"] == 2.0
     assert document["by_run"]["columns"]["cost"] == [[1.0, 2.0, 3.0], [2.0, 2.0, 2.0]]

@@ -81,6 +81,12 @@ def test_tells_every_problem_at_once_with_its_path_and_mend() -> None:
             "capacity.pools[0].price: is required without an instanceType",
             id="a-pool-has-a-price",
         ),
+        pytest.param(
+            {"days": 10_000},
+            "days: and warmup make 14,400,000 steps of 1m, and at most 6,000,000 fit into memory; write at most 4,167"
+            " days, or a longer step",
+            id="a-run-fits-into-memory",
+        ),
         pytest.param({"sync": "25s"}, "sync: must divide step (1m), not 25s", id="decisions-fill-a-step"),
         pytest.param(
             {"faults": {"spot": {}}},

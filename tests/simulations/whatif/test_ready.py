@@ -16,11 +16,15 @@ from simulations.whatif.simulate import answered
 
 FOLDER = Path(simulations.__file__).parent / "scenarios"
 READY = sorted(path.stem for path in FOLDER.glob("*.yaml"))
-SMALL_DAYS = 1
 
 
 def ready(name: str) -> Scenario:
     return scenario_from(yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8")), source=name)
+
+
+def small(name: str) -> Scenario:
+    """A ready scenario of a day in two runs."""
+    return ready(name).model_copy(update={"days": 1, "runs": 2, "warmup": 0.0})
 
 
 def test_the_questions_that_come_with_foresail() -> None:
@@ -43,8 +47,7 @@ def test_runs_at_small_size(name: str) -> None:
     assert asked.name == name
     assert asked.description
     assert all(each.load.generate for each in asked.workloads)
-    small = asked.model_copy(update={"days": SMALL_DAYS, "runs": 2, "warmup": 0.0})
-    answer = summary(small, answered(small, Inputs()))
+    answer = summary(small(name), answered(small(name), Inputs()))
     assert [each.name for each in answer.policies] == [each.name for each in asked.policies]
     assert np.isfinite(answer.by_run.values).all()
     assert all(each.figures["cost"].mean > 0 for each in answer.policies)
@@ -52,8 +55,8 @@ def test_runs_at_small_size(name: str) -> None:
 
 
 def test_each_lever_saves_and_all_together_save_most() -> None:
-    small = ready("five-levers").model_copy(update={"days": 7, "runs": 2})
-    saved = {each.name: each.saving_ratio.mean for each in summary(small, answered(small, Inputs())).policies}
+    week = ready("five-levers").model_copy(update={"days": 7, "runs": 2})
+    saved = {each.name: each.saving_ratio.mean for each in summary(week, answered(week, Inputs())).policies}
     levers = [saved[name] for name in ("schedules", "regions", "commitments", "spot", "right-sizing")]
     assert min(levers) > 0.02
     assert saved["all"] > max(levers)
