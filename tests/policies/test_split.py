@@ -190,6 +190,21 @@ def test_the_fleet_breaker_counts_what_moves() -> None:
     assert split_of(decision)[0] >= 5
 
 
+def test_each_workload_has_its_own_turn_for_a_new_plan() -> None:
+    planned = {}
+    for name in ("web", "api"):
+        fleet = fleet_of([policy(name, placement=placement(), forecast={"enabled": False})], FREE)
+        world = World(fleet, base=1, surge=5, zones={"a": [5, 0, 0, 0, 0]})
+        seen_s = set()
+        for _ in range(30):
+            world.tick(6 * CAPACITY, acts=False)
+            assert world.state is not None
+            seen_s.add(float(world.state.split.mix.lanes.planned_s[0]) - NOW_S)
+        planned[name] = sorted(seen_s)
+    assert all(len(times) == 30 * TICK_S // 300 + 1 for times in planned.values())
+    assert planned["web"] != planned["api"]
+
+
 def test_the_state_is_remembered_bit_for_bit() -> None:
     world = on_spot()
     world.zones = {"a": [3, 2, 0, 1, 2], "b": [1, 0, 0, 0, 0]}
