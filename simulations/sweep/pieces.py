@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PIECE_LANE_STEPS = 20_000_000  # of plain rules, about two seconds
 FORECASTING = 500  # times as long as a plain rule takes a policy that forecasts
-HEDGING = 2500  # and one whose spot is hedged
+HEDGING = 600  # and one whose spot is hedged
 _NO_MATTER = ("name", "description", "runs")  # of a scenario, to any one of its runs
 _NO_FIGURES = ("audit", "report")  # folders whose code no answer depends on
 _NUMBERS = ("numba", "numpy", "scikit-learn", "scipy")
@@ -93,11 +93,17 @@ def _cut(scenario: Scenario) -> Iterable[range]:
 
 
 def _steps_of_run(scenario: Scenario) -> int:
-    """Steps of all lanes of one run, those of policies that forecast or hedge counted as often as they take longer."""
-    rules = sum(
-        1 + FORECASTING * (rule.replicas in ("predictive", "reactive")) + HEDGING * (rule.mix == "foresail")
-        for rule in scenario.policies
-    )
+    """Steps of all lanes of one run; forecasts and hedged spot count as often as they take longer.
+
+    Policies that forecast alike do so once.
+    """
+    forecasts = {
+        (each.replicas, each.objective, each.schedule, each.engine)
+        for each in scenario.policies
+        if each.replicas in ("predictive", "reactive")
+    }
+    hedged = sum(each.mix == "foresail" for each in scenario.policies)
+    rules = len(scenario.policies) + FORECASTING * len(forecasts) + HEDGING * hedged
     return scenario.steps * rules * len(scenario.workloads)
 
 
