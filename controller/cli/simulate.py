@@ -36,7 +36,7 @@ def simulate(
         str | None,
         typer.Option(
             help="Last month, to tell how far the incumbent is from it: a CSV (timestamp, and cost, replicas or late),"
-            " or opencost:NAMESPACE[/WORKLOAD], what it cost by OpenCost's metrics on the Prometheus.",
+            " or opencost:NAMESPACE or opencost:NAMESPACE/WORKLOAD, its cost by OpenCost's metrics on the Prometheus.",
             metavar="LAST_MONTH",
         ),
     ] = None,
