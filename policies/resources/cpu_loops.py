@@ -1,0 +1,328 @@
+"""The compiled loops of CPU sizing: experts, what each would have cost, the choice, and the request between choices.
+
+An expert is a quantile of usage in a window; a candidate is an expert times a scale. Each period, every candidate is
+replayed on what came: its loss is the mean slack, 1 - usage / request, and `price` times the share of samples above
+it. The request is the geometric mean of the candidates with the least loss of late.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from policies.compiled import compiled_with
+from policies.resources import codes
+from policies.resources.codes import COUNT, LEAST, RATIO, VALUES
+
+if TYPE_CHECKING:
+    from policies.arrays import BoolArray, FloatArray, IntArray
+    from policies.resources.codes import CodeArray
+
+WINDOWS_H = np.array([1, 3, 6, 24, 72, 168])
+QUANTILES = np.array([0.5, 0.75, 0.9, 0.95, 0.98, 1.0])
+SEASONS_D = np.array([3, 7])  # days whose same hour, and half an hour on both sides, are a window
+SCALES = np.array([0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.8, 2.2, 3.0])
+EXPERTS = (WINDOWS_H.size + SEASONS_D.size) * QUANTILES.size + 1
+CANDIDATES = EXPERTS * SCALES.size
+RING_H = 168
+BEST = 5
+
+# Columns of the numbers that a container has, `[container, column]`.
+REQUEST, TOKENS, HELD, RUN, LOG_PRICE, WEIGHT, PEAK_24H, LOWER, UPPER, CHANGES = range(10)
+COLUMNS = 10
+# Rows of the terms that all containers share.
+PRICE, OVERRUN, RATE, FADE, RAISE_AFTER, PERIOD, PER_HOUR = range(7)
+
+RAISE, HOLD_H, LOOK_H = 1.1, 2.0, 0.5  # a raise: times the largest of the last half hour, kept for two hours
+DEAD, DEAD_SCARCE = 0.05, 0.6  # a change is worth it from 5 % on, and from 65 % when no changes are left
+RESERVE = 0.375  # share of a day's changes that lowering leaves for raises
+SCARCE, SCARCE_MIX = 0.5, 0.5  # below half of the changes the request leans on the day's peak, at most half of it
+PEAK_MARGIN = 1.1
+STEER, STEER_MOST = 0.15, 1.5  # of the price, by what came above the request; natural logarithms
+YOUNG_H, YOUNG_MARGIN = 24.0, 1.15
+_LOG_RATIO = math.log(RATIO)
+
+
+@compiled_with(codes)
+def code_of(value: float) -> int:
+    """The code nearest to a value."""
+    return min(max(int(round(math.log(max(value, LEAST) / LEAST) / _LOG_RATIO)) + 1, 1), COUNT - 1)
+
+
+@compiled_with(codes)
+def quantiles_of(counts: IntArray, low: int, high: int, out: FloatArray) -> bool:
+    """The quantiles of samples counted by code from `low` to `high`, into `out`; whether there was any sample."""
+    total = 0
+    for code in range(low, high + 1):
+        total += counts[code]
+    if total == 0:
+        return False
+    reached, code = 0, low - 1
+    for place in range(QUANTILES.size):
+        needed = max(1, math.ceil(QUANTILES[place] * total - 1e-9))
+        while reached < needed:
+            code += 1
+            reached += counts[code]
+        out[place] = VALUES[code]
+    return True
+
+
+@compiled_with(codes)
+def seasonal(ring: CodeArray, now: int, days: int, per_hour: int, counts: IntArray) -> tuple[int, int]:
+    """Count the samples of the same hour of past days; the lowest and highest code, or (1, 0) where there is none."""
+    low, high = COUNT, 0
+    for day in range(1, days + 1):
+        start = now - day * 24 * per_hour - per_hour // 2
+        for at in range(max(start, now - ring.size, 0), min(start + 2 * per_hour, now)):
+            code = ring[at % ring.size]
+            if code > 0:
+                counts[code] += 1
+                low, high = min(low, code), max(high, code)
+    return (low, high) if high > 0 else (1, 0)
+
+
+@compiled_with(codes)
+def mean_of(ring: CodeArray, begin: int, end: int) -> float:
+    """Mean usage from one sample to another; -1 where there is none."""
+    total, count = 0.0, 0
+    for at in range(begin, end):
+        code = ring[at % ring.size]
+        if code > 0:
+            total += VALUES[code]
+            count += 1
+    return total / count if count else -1.0
+
+
+@compiled_with(codes)
+def ask_experts(ring: CodeArray, now: int, per_hour: int, counted: IntArray, span: IntArray, out: FloatArray) -> None:
+    """What each expert says, into `out`, `[expert]`; an expert that knows nothing says what the day's window does."""
+    width = QUANTILES.size
+    for window in range(WINDOWS_H.size):
+        here = out[window * width : (window + 1) * width]
+        if not quantiles_of(counted[window], span[0], span[1], here):
+            here[:] = out[(window - 1) * width : window * width] if window else VALUES[span[1]]
+    day = out[3 * width : 4 * width]
+    counts = np.zeros(COUNT, np.int64)
+    for season in range(SEASONS_D.size):
+        place = WINDOWS_H.size + season
+        low, high = seasonal(ring, now, SEASONS_D[season], per_hour, counts)
+        if not quantiles_of(counts, low, high, out[place * width : (place + 1) * width]):
+            out[place * width : (place + 1) * width] = day
+        counts[low : high + 1] = 0
+    lately, before = mean_of(ring, now - per_hour, now), mean_of(ring, max(now - 25 * per_hour, 0), now - 24 * per_hour)
+    level = out[EXPERTS - 1 - width + 3]  # the highest usual of this hour of the day, times how today compares
+    known = lately > 0 and before > 0 and now >= 25 * per_hour and now - 25 * per_hour >= now - ring.size
+    out[EXPERTS - 1] = level * lately / before if known else level
+
+
+@compiled_with(codes)
+def replayed(ring: CodeArray, begin: int, end: int, terms: FloatArray, request: float) -> tuple[float, float]:
+    """Mean slack, and share of samples above, of a request from one sample to another, with raises in between."""
+    look, run, slack, above, count = int(LOOK_H * terms[PER_HOUR]), 0, 0.0, 0, 0
+    for at in range(begin, end):
+        code = ring[at % ring.size]
+        if code == 0:
+            continue
+        count += 1
+        used = VALUES[code]
+        if used <= request:
+            slack += 1.0 - used / request
+            run = 0
+            continue
+        above += 1
+        run += 1
+        if run >= terms[RAISE_AFTER]:
+            request = max(request, RAISE * peak_of(ring, at + 1, look))
+            run = 0
+    return (slack / count, above / count) if count else (0.0, 0.0)
+
+
+@compiled_with(codes)
+def peak_of(ring: CodeArray, now: int, look: int) -> float:
+    """The largest of the last `look` samples."""
+    most = 0
+    for at in range(max(now - look, 0), now):
+        most = max(most, ring[at % ring.size])
+    return float(VALUES[most]) if most else 0.0
+
+
+@compiled_with(codes)
+def score(ring: CodeArray, now: int, terms: FloatArray, own: FloatArray, said: FloatArray, loss: FloatArray) -> None:
+    """Add what each candidate lost in the period that ends now to its losses, which fade."""
+    period = int(terms[PERIOD])
+    begin = now - period
+    price = terms[PRICE] * math.exp(own[LOG_PRICE])
+    known = np.full(COUNT, -1.0)
+    came = False
+    for at in range(begin, now):
+        came = came or ring[at % ring.size] > 0
+    if not came:
+        return
+    fade = terms[FADE]
+    for expert in range(said.size):
+        for scale in range(SCALES.size):
+            code = code_of(said[expert] * SCALES[scale])
+            if known[code] < 0.0:
+                slack, above = replayed(ring, begin, now, terms, VALUES[code])
+                known[code] = slack + price * above
+            place = expert * SCALES.size + scale
+            loss[place] = fade * loss[place] + known[code]
+    own[WEIGHT] = fade * own[WEIGHT] + 1.0
+
+
+@compiled_with(codes)
+def choose(loss: FloatArray, said: FloatArray, own: FloatArray) -> float:
+    """The geometric mean of the candidates with the least loss, by its inverse square; the range goes to `own`."""
+    best = np.full(BEST, -1)
+    for place in range(loss.size):
+        rank = BEST
+        while rank > 0 and (best[rank - 1] < 0 or loss[place] < loss[best[rank - 1]]):
+            rank -= 1
+        if rank < BEST:
+            best[rank + 1 :] = best[rank:-1].copy()
+            best[rank] = place
+    total, mean, low, high = 0.0, 0.0, np.inf, 0.0
+    for place in best:
+        value = said[place // SCALES.size] * SCALES[place % SCALES.size]
+        weight = 1.0 / max(loss[place] / own[WEIGHT], 1e-6) ** 2
+        total += weight
+        mean += weight * math.log(max(value, LEAST))
+        low, high = min(low, value), max(high, value)
+    own[LOWER], own[UPPER] = low, high
+    return math.exp(mean / total)
+
+
+@compiled_with(codes)
+def scarcity(tokens: float, rate: float) -> float:
+    """How far changes are used up: 0 from half of a day's on, 1 when none is left."""
+    return min(1.0, max(0.0, (SCARCE - tokens / rate) / SCARCE))
+
+
+@compiled_with(codes)
+def leaning(target: float, peak: float, share: float) -> float:
+    """A request between two, by the share of the higher one; never below the first."""
+    return math.exp((1.0 - share) * math.log(target) + share * math.log(max(target, peak)))
+
+
+@compiled_with(codes)
+def decide(now: int, seen: bool, terms: FloatArray, own: FloatArray, loss: FloatArray, said: FloatArray) -> None:
+    """Choose a request at the begin of a period, and change to it where that is worth one of the changes."""
+    peak = PEAK_MARGIN * own[PEAK_24H]
+    target = choose(loss, said, own) if own[WEIGHT] > 0 else YOUNG_MARGIN * own[PEAK_24H]
+    old = min(1.0, now / (YOUNG_H * terms[PER_HOUR]))
+    target = leaning(target, YOUNG_MARGIN * own[PEAK_24H], 1.0 - old)
+    target = leaning(target, peak, SCARCE_MIX * scarcity(own[TOKENS], terms[RATE]))
+    dead = DEAD + DEAD_SCARCE * (1.0 - own[TOKENS] / terms[RATE])
+    if own[REQUEST] <= 0.0:
+        own[REQUEST] = target
+    elif target > own[REQUEST] * (1.0 + dead):
+        if own[TOKENS] >= 1.0:
+            change(own, target)
+    elif target < own[REQUEST] * (1.0 - dead) and seen and now >= own[HELD]:
+        if own[TOKENS] >= 1.0 + RESERVE * terms[RATE]:
+            change(own, target)
+
+
+@compiled_with(codes)
+def change(own: FloatArray, request: float) -> None:
+    """Take a new request, and one of the changes."""
+    own[REQUEST] = request
+    own[TOKENS] -= 1.0
+    own[CHANGES] += 1.0
+
+
+@compiled_with(codes)
+def lift(ring: CodeArray, now: int, terms: FloatArray, own: FloatArray) -> None:
+    """Raise a request that usage stays above, while there are changes left."""
+    own[RUN] = 0.0
+    if own[TOKENS] < 1.0:
+        return
+    target = RAISE * peak_of(ring, now, int(LOOK_H * terms[PER_HOUR]))
+    target = leaning(target, PEAK_MARGIN * own[PEAK_24H], scarcity(own[TOKENS], terms[RATE]))
+    if target > own[REQUEST]:
+        change(own, target)
+    own[HELD] = now + HOLD_H * terms[PER_HOUR]
+
+
+@compiled_with(codes)
+def steer(ring: CodeArray, now: int, terms: FloatArray, own: FloatArray, above: int, count: int) -> None:
+    """Move the price of what comes above the request, so that its share comes to what was asked for."""
+    del ring, now
+    if count:
+        moved = own[LOG_PRICE] + STEER * min(above / count / terms[OVERRUN] - 1.0, 3.0) * terms[PERIOD] / (24 * terms[PER_HOUR])
+        own[LOG_PRICE] = min(max(moved, -STEER_MOST), STEER_MOST)
+
+
+@compiled_with(codes)
+def advance(  # noqa: PLR0913 - the columns of one state, of which a compiled loop takes each
+    usage: CodeArray,
+    now: int,
+    terms: FloatArray,
+    ring: CodeArray,
+    counted: IntArray,
+    span: IntArray,
+    own: FloatArray,
+    said: FloatArray,
+    loss: FloatArray,
+    above: IntArray,
+    requests: FloatArray,
+    fresh: BoolArray,
+) -> None:
+    """Take samples of all containers, `[container, sample]`, the first of which is sample `now`; write their requests.
+
+    `ring`, `counted`, `span`, `own`, `said`, `loss` and `above` are written to. `requests` are those that held while
+    the samples were taken.
+    """
+    per_hour, period = int(terms[PER_HOUR]), int(terms[PERIOD])
+    for container in range(usage.shape[0]):
+        row, mine = ring[container], own[container]
+        for place in range(usage.shape[1]):
+            at = now + place
+            mine[TOKENS] = min(mine[TOKENS] + terms[RATE] / (24 * per_hour), terms[RATE])
+            if at % period == 0 and span[container, 1] > 0:
+                if mine[REQUEST] > 0.0 and at >= period and fresh[container]:
+                    score(row, at, terms, mine, said[container], loss[container])
+                    steer(row, at, terms, mine, above[container, 0], above[container, 1])
+                seen = 2 * above[container, 1] >= period
+                above[container] = 0
+                ask_experts(row, at, per_hour, counted[container], span[container], said[container])
+                fresh[container] = True
+                mine[PEAK_24H] = said[container, 4 * QUANTILES.size - 1]
+                decide(at, seen, terms, mine, loss[container], said[container])
+            requests[container, place] = mine[REQUEST]
+            note(row, at, usage[container, place], per_hour, counted[container], span[container])
+            code = usage[container, place]
+            if code == 0 or mine[REQUEST] <= 0.0:
+                continue
+            above[container, 1] += 1
+            if VALUES[code] > mine[REQUEST]:
+                above[container, 0] += 1
+                mine[RUN] += 1.0
+                if mine[RUN] >= terms[RAISE_AFTER]:
+                    lift(row, at + 1, terms, mine)
+            else:
+                mine[RUN] = 0.0
+
+
+@compiled_with(codes)
+def note(ring: CodeArray, at: int, code: int, per_hour: int, counted: IntArray, span: IntArray) -> None:
+    """Put a sample in the ring and in the counts of the windows, and take those out that leave them."""
+    for window in range(WINDOWS_H.size):
+        length = WINDOWS_H[window] * per_hour
+        if at >= length:
+            gone = ring[(at - length) % ring.size]
+            if gone > 0:
+                counted[window, gone] -= 1
+        if code > 0:
+            counted[window, code] += 1
+    ring[at % ring.size] = code
+    if code > 0:
+        span[0] = min(span[0], code) if span[1] > 0 else code
+        span[1] = max(span[1], code)
+    longest = counted[WINDOWS_H.size - 1]
+    while span[1] > span[0] and longest[span[1]] == 0:
+        span[1] -= 1
+    while span[0] < span[1] and longest[span[0]] == 0:
+        span[0] += 1
