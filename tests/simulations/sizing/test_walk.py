@@ -149,7 +149,7 @@ def test_a_kill_for_want_of_memory_raises_the_request_by_a_fifth() -> None:
 
 
 def test_the_figures_of_a_request_of_two_cores() -> None:
-    at_s = np.arange(8) * DAY_S
+    at_s = np.arange(0.0, 8 * DAY_S, DAY_S)
     value = np.array([2.0, 2, 2, 1, 3, 3, 2, 5])
     score = scores(walked(_usage((at_s, value)), METHODS["static"](Aims()), Rules("cpu", DAY_S)))[0]
     assert score.target == 5.0
@@ -161,7 +161,7 @@ def test_the_figures_of_a_request_of_two_cores() -> None:
 
 
 def test_a_series_that_gets_no_request_has_no_figures() -> None:
-    at_s = np.arange(20) * 300.0
+    at_s = np.arange(0.0, 6000.0, 300.0)
     walk = walked(_usage((at_s, np.ones(20)), _steady(7)), METHODS["krr"](Aims()), Rules("cpu"))
     first, second = scores(walk)
     assert (first.target, first.slack_ratio, first.changes_per_day) == (None, None, None)
