@@ -81,7 +81,7 @@ def _method(asked: UsageAsked) -> "Method[Any]":
     from policies.resources.methods import METHODS, Aims
 
     overrun = given("--overrun", lambda text: share(_share(text)), asked.overrun)
-    aims = Aims(overrun, asked.changes_per_day)
+    aims = Aims(overrun, asked.changes_per_day, EVERY)
     return given("--method", lambda name: _known(name, METHODS), asked.method)(aims)
 
 

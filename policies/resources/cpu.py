@@ -7,113 +7,107 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from policies.arrays import FloatArray, IntArray, floats
 from policies.resources import cpu_loops as at
-from policies.resources.codes import COUNT, codes_of
-from policies.resources.model import DAY_S, HOUR_S, Recommendation
+from policies.resources.codes import COUNT, CodeArray, codes_of
+from policies.resources.model import HOUR_S, Recommendation
 
 if TYPE_CHECKING:
-    from policies.arrays import BoolArray, FloatArray, IntArray
-    from policies.resources.codes import CodeArray
+    from policies.resources.model import Present
 
-HALF_LIFE_H = 96.0
+PRICE = 0.04  # of a sample above the request, over the share that may be: 1 % makes it 4 times its slack
+HALF_LIFE_H = 96.0  # of what candidates lost
 RAISE_AFTER_S = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class CpuTerms:
-    """What is asked for: samples `step_s` apart, a choice every `every_s`, a share above the request, changes a day."""
-
-    step_s: float = 60.0
-    every_s: float = HOUR_S
-    overrun_ratio: float = 0.01
-    changes_per_day: float = 8.0
-
-    def rows(self) -> FloatArray:
-        """As the compiled loops take them."""
-        per_hour = HOUR_S / self.step_s
-        period = max(1.0, np.round(self.every_s / self.step_s))
-        rows = np.zeros(7)
-        rows[at.PRICE] = PRICE / self.overrun_ratio
-        rows[at.OVERRUN], rows[at.RATE] = self.overrun_ratio, self.changes_per_day
-        rows[at.FADE] = 0.5 ** (period / per_hour / HALF_LIFE_H)
-        rows[at.RAISE_AFTER] = max(1.0, RAISE_AFTER_S // self.step_s)
-        rows[at.PERIOD], rows[at.PER_HOUR] = period, np.round(per_hour)
-        return rows
-
-
-PRICE = 0.04  # of a sample above the request, over the share that may be: 1 % makes 4 times its slack
+_USUAL_CHANGES = 8.0  # a day, where they are not bounded
 
 
 @dataclass(slots=True)
 class CpuState:
-    """What is remembered of each container. Written to by `requests_of`."""
+    """What is remembered of each container. Written to by the functions below."""
 
-    terms: CpuTerms
+    terms: FloatArray
     now: int  # samples taken
+    latest: CodeArray  # [container]
     ring: CodeArray  # [container, sample of the week]
-    counted: IntArray  # [container, window, code]
+    counted: CodeArray  # [container, window, code]
     span: IntArray  # lowest and highest code, [container, 2]
     own: FloatArray  # [container, column]
     said: FloatArray  # [container, expert]
     loss: FloatArray  # [container, candidate]
-    above: IntArray  # samples above the request and all samples of the period, [container, 2]
-    fresh: BoolArray  # whether experts were asked, [container]
 
     @classmethod
-    def start(cls, containers: int, terms: CpuTerms) -> CpuState:
-        """Nothing was seen of any container."""
-        per_hour = round(HOUR_S / terms.step_s)
-        own = np.zeros((containers, at.COLUMNS), np.float32)
-        own[:, at.TOKENS] = terms.changes_per_day
+    def start(cls, containers: int, terms: FloatArray) -> CpuState:
+        """Nothing was seen of any container; `terms` are those of `terms_of`."""
+        ring = at.RING_H * int(terms[at.PER_HOUR])
         return cls(
             terms,
             0,
-            np.zeros((containers, at.RING_H * per_hour), np.uint16),
+            np.zeros(containers, np.uint16),
+            np.zeros((containers, ring), np.uint16),
             np.zeros((containers, at.WINDOWS_H.size, COUNT), np.uint16),
             np.zeros((containers, 2), np.int64),
-            own,
-            np.zeros((containers, at.EXPERTS), np.float32),
-            np.zeros((containers, at.CANDIDATES), np.float32),
-            np.zeros((containers, 2), np.int64),
-            np.zeros(containers, np.bool_),
+            np.zeros((containers, at.COLUMNS)),
+            np.zeros((containers, at.EXPERTS)),
+            np.zeros((containers, at.CANDIDATES)),
         )
 
 
-def requests_of(state: CpuState, usage: FloatArray) -> FloatArray:
-    """Take the next samples, in cores, `[container, sample]`; NaN is none. The requests that held meanwhile, alike.
+def terms_of(*, step_s: float, every_s: float, overrun_ratio: float, changes_per_day: float) -> FloatArray:
+    """What all containers share: samples `step_s` apart, a decision every `every_s`, a share that may be above it."""
+    per_hour = max(1.0, np.round(HOUR_S / step_s))
+    period = max(1.0, np.round(every_s / step_s))
+    terms = floats(at.TERMS)
+    terms[at.PRICE], terms[at.OVERRUN] = PRICE / overrun_ratio, overrun_ratio
+    terms[at.RATE] = changes_per_day if np.isfinite(changes_per_day) else _USUAL_CHANGES
+    terms[at.FADE] = 0.5 ** (period / per_hour / HALF_LIFE_H)
+    terms[at.RAISE_AFTER] = max(1.0, RAISE_AFTER_S // step_s)
+    terms[at.PERIOD], terms[at.PER_HOUR] = period, per_hour
+    return terms
 
-    0 is no request: nothing was seen yet. What comes after a sample is not known when its request is made.
-    """
-    requests = np.zeros(usage.shape)
-    at.advance(
-        codes_of(usage),
-        state.now,
-        state.terms.rows(),
-        state.ring,
-        state.counted,
-        state.span,
-        state.own,
-        state.said,
-        state.loss,
-        state.above,
-        requests,
-        state.fresh,
+
+def observe(state: CpuState, usage: FloatArray) -> None:
+    """Take the next sample of each container in cores, `[container]`; NaN where there is none."""
+    state.latest = codes_of(usage)
+    at.learn(
+        state.latest, state.now, state.terms, state.ring, state.counted, state.span, state.own, state.said, state.loss
     )
-    state.now += usage.shape[1]
-    return requests
+    state.now += 1
 
 
 def recommended(state: CpuState) -> Recommendation:
-    """The request of each container now, and the range of the candidates that it is made of; NaN where none is."""
-    request = state.own[:, at.REQUEST].astype(np.float64)
-    known = request > 0
-    lower, upper = (state.own[:, column].astype(np.float64) for column in (at.LOWER, at.UPPER))
-    target = np.where(known, request, np.nan)
+    """What the best candidates ask for, and the range that they span; NaN where no period was seen whole."""
+    nothing, plenty = floats(state.latest.size, np.nan), floats(state.latest.size, np.inf)
+    target = at.wanted(state.now, state.terms, nothing, plenty, state.own.copy(), state.said, state.loss)
+    lower, upper = (state.own[:, column] for column in (at.LOWER, at.UPPER))
+    there = (upper > 0) & ~np.isnan(target)
     return Recommendation(
-        np.where(known, np.minimum(np.where(lower > 0, lower, request), request), np.nan),
-        target,
-        np.where(known, np.maximum(upper, request), np.nan),
+        np.where(there, np.fmin(lower, target), target), target, np.where(there, np.fmax(upper, target), target)
     )
 
 
-__all__ = ["DAY_S", "CpuState", "CpuTerms", "recommended", "requests_of"]
+def decided(state: CpuState, present: Present) -> FloatArray:
+    """The request at a decision, in cores, `[container]`: the present one where a change is not worth its price."""
+    return at.wanted(
+        state.now, state.terms, present.request, present.changes_left, state.own, state.said, state.loss
+    )
+
+
+def urgent(state: CpuState, present: Present) -> FloatArray:
+    """The request after the last sample, in cores, `[container]`: raised where usage stays above it."""
+    return at.lifted(
+        state.latest, state.now, state.terms, present.request, present.changes_left, state.own, state.ring
+    )
+
+
+def best_of(state: CpuState, row: int) -> tuple[str, float, float]:
+    """The candidate with the least loss of one container: the window's words, the quantile, the scale."""
+    best = int(state.loss[row].argmin())
+    expert, scale = best // at.SCALES.size, float(at.SCALES[best % at.SCALES.size])
+    if expert == at.EXPERTS - 1:
+        return "the same hour of 7 days as today compares", 0.95, scale
+    window, place = divmod(expert, at.QUANTILES.size)
+    if window < at.WINDOWS_H.size:
+        words = f"the last {at.WINDOWS_H[window]} h"
+    else:
+        words = f"the same hour of {at.SEASONS_D[window - at.WINDOWS_H.size]} days"
+    return words, float(at.QUANTILES[place]), scale

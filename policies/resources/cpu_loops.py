@@ -17,7 +17,7 @@ from policies.resources import codes
 from policies.resources.codes import COUNT, LEAST, RATIO, VALUES
 
 if TYPE_CHECKING:
-    from policies.arrays import BoolArray, FloatArray, IntArray
+    from policies.arrays import FloatArray, IntArray
     from policies.resources.codes import CodeArray
 
 WINDOWS_H = np.array([1, 3, 6, 24, 72, 168])
@@ -30,10 +30,11 @@ RING_H = 168
 BEST = 5
 
 # Columns of the numbers that a container has, `[container, column]`.
-REQUEST, TOKENS, HELD, RUN, LOG_PRICE, WEIGHT, PEAK_24H, LOWER, UPPER, CHANGES = range(10)
-COLUMNS = 10
+TARGET, ASKED, HELD, RUN, LOG_PRICE, WEIGHT, PEAK_24H, LOWER, UPPER, ABOVE, SAMPLES = range(11)
+COLUMNS = 11
 # Rows of the terms that all containers share.
 PRICE, OVERRUN, RATE, FADE, RAISE_AFTER, PERIOD, PER_HOUR = range(7)
+TERMS = 7
 
 RAISE, HOLD_H, LOOK_H = 1.1, 2.0, 0.5  # a raise: times the largest of the last half hour, kept for two hours
 DEAD, DEAD_SCARCE = 0.05, 0.6  # a change is worth it from 5 % on, and from 65 % when no changes are left
@@ -102,7 +103,8 @@ def ask_experts(ring: CodeArray, now: int, per_hour: int, counted: IntArray, spa
     for window in range(WINDOWS_H.size):
         here = out[window * width : (window + 1) * width]
         if not quantiles_of(counted[window], span[0], span[1], here):
-            here[:] = out[(window - 1) * width : window * width] if window else VALUES[span[1]]
+            for place in range(width):
+                here[place] = out[(window - 1) * width + place] if window else VALUES[span[1]]
     day = out[3 * width : 4 * width]
     counts = np.zeros(COUNT, np.int64)
     for season in range(SEASONS_D.size):
@@ -195,9 +197,9 @@ def choose(loss: FloatArray, said: FloatArray, own: FloatArray) -> float:
 
 
 @compiled_with(codes)
-def scarcity(tokens: float, rate: float) -> float:
+def scarcity(left: float, rate: float) -> float:
     """How far changes are used up: 0 from half of a day's on, 1 when none is left."""
-    return min(1.0, max(0.0, (SCARCE - tokens / rate) / SCARCE))
+    return min(1.0, max(0.0, (SCARCE - left / rate) / SCARCE))
 
 
 @compiled_with(codes)
@@ -207,103 +209,116 @@ def leaning(target: float, peak: float, share: float) -> float:
 
 
 @compiled_with(codes)
-def decide(now: int, seen: bool, terms: FloatArray, own: FloatArray, loss: FloatArray, said: FloatArray) -> None:
-    """Choose a request at the begin of a period, and change to it where that is worth one of the changes."""
-    peak = PEAK_MARGIN * own[PEAK_24H]
-    target = choose(loss, said, own) if own[WEIGHT] > 0 else YOUNG_MARGIN * own[PEAK_24H]
-    old = min(1.0, now / (YOUNG_H * terms[PER_HOUR]))
-    target = leaning(target, YOUNG_MARGIN * own[PEAK_24H], 1.0 - old)
-    target = leaning(target, peak, SCARCE_MIX * scarcity(own[TOKENS], terms[RATE]))
-    dead = DEAD + DEAD_SCARCE * (1.0 - own[TOKENS] / terms[RATE])
-    if own[REQUEST] <= 0.0:
-        own[REQUEST] = target
-    elif target > own[REQUEST] * (1.0 + dead):
-        if own[TOKENS] >= 1.0:
-            change(own, target)
-    elif target < own[REQUEST] * (1.0 - dead) and seen and now >= own[HELD]:
-        if own[TOKENS] >= 1.0 + RESERVE * terms[RATE]:
-            change(own, target)
-
-
-@compiled_with(codes)
-def change(own: FloatArray, request: float) -> None:
-    """Take a new request, and one of the changes."""
-    own[REQUEST] = request
-    own[TOKENS] -= 1.0
-    own[CHANGES] += 1.0
-
-
-@compiled_with(codes)
-def lift(ring: CodeArray, now: int, terms: FloatArray, own: FloatArray) -> None:
-    """Raise a request that usage stays above, while there are changes left."""
-    own[RUN] = 0.0
-    if own[TOKENS] < 1.0:
-        return
-    target = RAISE * peak_of(ring, now, int(LOOK_H * terms[PER_HOUR]))
-    target = leaning(target, PEAK_MARGIN * own[PEAK_24H], scarcity(own[TOKENS], terms[RATE]))
-    if target > own[REQUEST]:
-        change(own, target)
-    own[HELD] = now + HOLD_H * terms[PER_HOUR]
-
-
-@compiled_with(codes)
-def steer(ring: CodeArray, now: int, terms: FloatArray, own: FloatArray, above: int, count: int) -> None:
+def steer(terms: FloatArray, own: FloatArray) -> None:
     """Move the price of what comes above the request, so that its share comes to what was asked for."""
-    del ring, now
-    if count:
-        moved = own[LOG_PRICE] + STEER * min(above / count / terms[OVERRUN] - 1.0, 3.0) * terms[PERIOD] / (24 * terms[PER_HOUR])
+    if own[SAMPLES] > 0:
+        days = own[SAMPLES] / (24.0 * terms[PER_HOUR])
+        share = own[ABOVE] / own[SAMPLES]
+        moved = own[LOG_PRICE] + STEER * days * min(share / terms[OVERRUN] - 1.0, 3.0)
         own[LOG_PRICE] = min(max(moved, -STEER_MOST), STEER_MOST)
+    own[SAMPLES] = own[ABOVE] = 0.0
 
 
 @compiled_with(codes)
-def advance(  # noqa: PLR0913 - the columns of one state, of which a compiled loop takes each
+def learn(  # noqa: PLR0913 - the columns of one state, of which a compiled loop takes each
     usage: CodeArray,
     now: int,
     terms: FloatArray,
     ring: CodeArray,
-    counted: IntArray,
+    counted: CodeArray,
     span: IntArray,
     own: FloatArray,
     said: FloatArray,
     loss: FloatArray,
-    above: IntArray,
-    requests: FloatArray,
-    fresh: BoolArray,
 ) -> None:
-    """Take samples of all containers, `[container, sample]`, the first of which is sample `now`; write their requests.
+    """Take sample `now` of all containers, `[container]`; at the end of a period score candidates and ask experts.
 
-    `ring`, `counted`, `span`, `own`, `said`, `loss` and `above` are written to. `requests` are those that held while
-    the samples were taken.
+    All but `usage` and `terms` are written to.
     """
     per_hour, period = int(terms[PER_HOUR]), int(terms[PERIOD])
-    for container in range(usage.shape[0]):
-        row, mine = ring[container], own[container]
-        for place in range(usage.shape[1]):
-            at = now + place
-            mine[TOKENS] = min(mine[TOKENS] + terms[RATE] / (24 * per_hour), terms[RATE])
-            if at % period == 0 and span[container, 1] > 0:
-                if mine[REQUEST] > 0.0 and at >= period and fresh[container]:
-                    score(row, at, terms, mine, said[container], loss[container])
-                    steer(row, at, terms, mine, above[container, 0], above[container, 1])
-                seen = 2 * above[container, 1] >= period
-                above[container] = 0
-                ask_experts(row, at, per_hour, counted[container], span[container], said[container])
-                fresh[container] = True
-                mine[PEAK_24H] = said[container, 4 * QUANTILES.size - 1]
-                decide(at, seen, terms, mine, loss[container], said[container])
-            requests[container, place] = mine[REQUEST]
-            note(row, at, usage[container, place], per_hour, counted[container], span[container])
-            code = usage[container, place]
-            if code == 0 or mine[REQUEST] <= 0.0:
-                continue
-            above[container, 1] += 1
-            if VALUES[code] > mine[REQUEST]:
-                above[container, 0] += 1
-                mine[RUN] += 1.0
-                if mine[RUN] >= terms[RAISE_AFTER]:
-                    lift(row, at + 1, terms, mine)
-            else:
-                mine[RUN] = 0.0
+    for row in range(usage.size):
+        note(ring[row], now, usage[row], per_hour, counted[row], span[row])
+        if (now + 1) % period == 0 and span[row, 1] > 0:
+            if own[row, ASKED] > 0.0:
+                score(ring[row], now + 1, terms, own[row], said[row], loss[row])
+            ask_experts(ring[row], now + 1, per_hour, counted[row], span[row], said[row])
+            own[row, ASKED] = 1.0
+            own[row, PEAK_24H] = said[row, 4 * QUANTILES.size - 1]
+
+
+@compiled_with(codes)
+def wanted(  # noqa: PLR0913 - as above
+    now: int,
+    terms: FloatArray,
+    request: FloatArray,
+    left: FloatArray,
+    own: FloatArray,
+    said: FloatArray,
+    loss: FloatArray,
+) -> FloatArray:
+    """The request of each container at a decision, `[container]`: the one it has where no change is worth its price.
+
+    `request` is NaN where there is none, `left` are the changes that are left. `own` is written to.
+    """
+    out = request.copy()
+    for row in range(request.size):
+        mine = own[row]
+        if mine[ASKED] <= 0.0:
+            continue
+        seen = 2.0 * mine[SAMPLES] >= terms[PERIOD]
+        steer(terms, mine)
+        target, free = aimed(now, terms, mine, loss[row], said[row], left[row]), min(left[row] / terms[RATE], 1.0)
+        dead = DEAD + DEAD_SCARCE * (1.0 - free)
+        mine[TARGET] = target
+        may_lower = seen and now >= mine[HELD] and left[row] >= 1.0 + RESERVE * terms[RATE]
+        if math.isnan(request[row]) or target > request[row] * (1.0 + dead):
+            out[row] = target
+        elif target < request[row] * (1.0 - dead) and may_lower:
+            out[row] = target
+    return out
+
+
+@compiled_with(codes)
+def aimed(now: int, terms: FloatArray, own: FloatArray, loss: FloatArray, said: FloatArray, left: float) -> float:
+    """The request of a container, were a change for nothing: of the best candidates; more while young or while changes are scarce."""
+    young = YOUNG_MARGIN * own[PEAK_24H]
+    target = choose(loss, said, own) if own[WEIGHT] > 0 else young
+    target = leaning(target, young, max(0.0, 1.0 - now / (YOUNG_H * terms[PER_HOUR])))
+    return leaning(target, PEAK_MARGIN * own[PEAK_24H], SCARCE_MIX * scarcity(left, terms[RATE]))
+
+
+@compiled_with(codes)
+def lifted(  # noqa: PLR0913 - as above
+    usage: CodeArray,
+    now: int,
+    terms: FloatArray,
+    request: FloatArray,
+    left: FloatArray,
+    own: FloatArray,
+    ring: CodeArray,
+) -> FloatArray:
+    """Requests after sample `now - 1`, `[container]`: raised where usage stays above. `own` is written to."""
+    out = request.copy()
+    for row in range(request.size):
+        mine = own[row]
+        if usage[row] == 0 or math.isnan(request[row]):
+            continue
+        mine[SAMPLES] += 1.0
+        if VALUES[usage[row]] <= request[row]:
+            mine[RUN] = 0.0
+            continue
+        mine[ABOVE] += 1.0
+        mine[RUN] += 1.0
+        if mine[RUN] < terms[RAISE_AFTER]:
+            continue
+        mine[RUN] = 0.0
+        if left[row] < 1.0:
+            continue
+        target = RAISE * peak_of(ring[row], now, int(LOOK_H * terms[PER_HOUR]))
+        target = leaning(target, PEAK_MARGIN * mine[PEAK_24H], scarcity(left[row], terms[RATE]))
+        out[row] = max(target, request[row])
+        mine[HELD] = now + HOLD_H * terms[PER_HOUR]
+    return out
 
 
 @compiled_with(codes)

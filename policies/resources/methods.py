@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from policies.resources.model import DAY_S, Containers, Method, Present, Recommendation, amount_text, followed
+from policies.resources.foresail import Foresail
+from policies.resources.model import DAY_S, HOUR_S, Containers, Method, Present, Recommendation, amount_text, followed
 from policies.resources.peers import Krr, StaticPeak
 from policies.resources.vpa import TARGET_SHARE, VpaState, killed, observe, recommended
 
@@ -21,6 +22,7 @@ class Aims:
 
     overrun_ratio: float = 0.01  # share of samples that may be above the request
     changes_per_day: float = 8.0
+    every_s: float = HOUR_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Vpa:
 
 
 METHODS: Mapping[str, Callable[[Aims], Method[Any]]] = {
+    "foresail": lambda aims: Foresail(aims.overrun_ratio, aims.changes_per_day, aims.every_s),
     "vpa": lambda aims: Vpa(),  # noqa: ARG005 - cannot be steered, as the two below
     "krr": lambda aims: Krr(),  # noqa: ARG005
     "static": lambda aims: StaticPeak(),  # noqa: ARG005

@@ -31,7 +31,7 @@ class Rules:
 
     resource: Resource
     every_s: float = HOUR_S
-    changes_per_day: float = np.inf  # in any 24 hours, a whole number; kills for want of memory are beyond it
+    changes_per_day: float = np.inf  # on average, and twice as many in a day; kills for want of memory are beyond it
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class _Walk:
         """Take what is wanted where it is another request and a change is left."""
         first = rows & np.isnan(self.request) & ~np.isnan(wanted)
         other = rows & ~np.isnan(self.request) & ~np.isnan(wanted) & (wanted != self.request)
-        other &= self.changes.left(now_s) > 0
+        other &= self.changes.left(now_s) >= 1
         self.changes.note(now_s, other)
         self.request = np.where(first | other, wanted, self.request)
 
@@ -170,26 +170,28 @@ class _Walk:
 
 @dataclass(slots=True)
 class _Changes:
-    """When the last requests changed, `[container, change]`, as many as a day may have."""
+    """How many changes are left, `[container]`: those of a day come back evenly over a day, and no more are kept."""
 
-    at_s: FloatArray
+    at_s: FloatArray  # of the last look; NaN before the first
+    held: FloatArray
     bound: float
 
     @classmethod
     def none(cls, containers: int, bound: float) -> _Changes:
-        return cls(np.full((containers, int(bound) if np.isfinite(bound) else 0), -np.inf), bound)
+        return cls(floats(containers, np.nan), floats(containers, bound), bound)
 
     def left(self, now_s: FloatArray) -> FloatArray:
-        """How many more changes the last 24 hours bear, `[container]`."""
-        if not np.isfinite(self.bound):
-            return floats(now_s.size, np.inf)
-        recent: IntArray = (self.at_s > (now_s - DAY_S)[:, None]).sum(axis=1)
-        return floats(now_s.size, self.bound) - recent
+        """How many more changes each container may have now, `[container]`."""
+        if np.isfinite(self.bound):
+            passed_s = np.nan_to_num(now_s - self.at_s)
+            self.held = np.minimum(self.held + self.bound * passed_s / DAY_S, self.bound)
+            self.at_s = now_s.copy()
+        return self.held.copy()
 
     def note(self, now_s: FloatArray, rows: BoolArray) -> None:
         """Note a change of each of these containers."""
-        if self.at_s.shape[1] and rows.any():
-            self.at_s[rows, self.at_s[rows].argmin(axis=1)] = now_s[rows]
+        self.left(now_s)
+        self.held = np.where(rows, self.held - 1.0, self.held)
 
 
 def _columns(usage: Usage, which: IntArray, step_s: float) -> IntArray:
