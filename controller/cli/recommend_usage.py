@@ -60,7 +60,7 @@ def _walked(asked: UsageAsked) -> "Walked":
     from simulations.sizing.walk import Rules, walked
 
     every_s = given("--every", _interval_s, asked.every)
-    method = _method(asked)
+    method = _method(asked, every_s)
     usage = read_usage(asked.usage)
     most = usage.value.max(initial=0.0)
     if asked.resource == "memory" and most < _SMALL_BYTES:
@@ -77,11 +77,11 @@ def _interval_s(text: str) -> float:
     return every_s
 
 
-def _method(asked: UsageAsked) -> "Method[Any]":
+def _method(asked: UsageAsked, every_s: float) -> "Method[Any]":
     from policies.resources.methods import METHODS, Aims
 
     overrun = given("--overrun", lambda text: share(_share(text)), asked.overrun)
-    aims = Aims(overrun, asked.changes_per_day, EVERY)
+    aims = Aims(overrun, asked.changes_per_day, every_s)
     return given("--method", lambda name: _known(name, METHODS), asked.method)(aims)
 
 

@@ -15,9 +15,10 @@ from policies.resources.model import HOUR_S, Recommendation
 if TYPE_CHECKING:
     from policies.resources.model import Present
 
-PRICE = 0.04  # of a sample above the request, over the share that may be: 1 % makes it 4 times its slack
+PRICE, STEEPER = 8.0, 1.5  # of a sample above the request, where 1 % may be, in slack; 23 where half as many may
 HALF_LIFE_H = 96.0  # of what candidates lost
-RAISE_AFTER_S = 120.0
+RAISE_AFTER_S = 120.0  # above the request where at most 1 % may be; where 4 % may, four times as long
+_USUAL = 0.01
 _USUAL_CHANGES = 8.0  # a day, where they are not bounded
 
 
@@ -57,10 +58,10 @@ def terms_of(*, step_s: float, every_s: float, overrun_ratio: float, changes_per
     per_hour = max(1.0, np.round(HOUR_S / step_s))
     period = max(1.0, np.round(every_s / step_s))
     terms = floats(at.TERMS)
-    terms[at.PRICE], terms[at.OVERRUN] = PRICE / overrun_ratio, overrun_ratio
+    terms[at.PRICE], terms[at.OVERRUN] = PRICE * (_USUAL / overrun_ratio) ** STEEPER, overrun_ratio
     terms[at.RATE] = changes_per_day if np.isfinite(changes_per_day) else _USUAL_CHANGES
     terms[at.FADE] = 0.5 ** (period / per_hour / HALF_LIFE_H)
-    terms[at.RAISE_AFTER] = max(1.0, RAISE_AFTER_S // step_s)
+    terms[at.RAISE_AFTER] = max(1.0, RAISE_AFTER_S * max(1.0, overrun_ratio / _USUAL) // step_s)
     terms[at.PERIOD], terms[at.PER_HOUR] = period, per_hour
     return terms
 

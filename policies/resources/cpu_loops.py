@@ -37,9 +37,9 @@ PRICE, OVERRUN, RATE, FADE, RAISE_AFTER, PERIOD, PER_HOUR = range(7)
 TERMS = 7
 
 RAISE, HOLD_H, LOOK_H = 1.1, 2.0, 0.5  # a raise: times the largest of the last half hour, kept for two hours
-DEAD, DEAD_SCARCE = 0.05, 0.6  # a change is worth it from 5 % on, and from 65 % when no changes are left
-RESERVE = 0.375  # share of a day's changes that lowering leaves for raises
-SCARCE, SCARCE_MIX = 0.5, 0.5  # below half of the changes the request leans on the day's peak, at most half of it
+DEAD, DEAD_SCARCE = 0.05, 1.0  # a change is worth it from 5 % on, and from 105 % when no changes are left
+RESERVE = 0.375  # share of a day's changes but one that lowering leaves for raises
+SCARCE = 4.0  # changes left below which a raise goes further, up to the day's peak
 PEAK_MARGIN = 1.1
 STEER, STEER_MOST = 0.15, 1.5  # of the price, by what came above the request; natural logarithms
 YOUNG_H, YOUNG_MARGIN = 24.0, 1.15
@@ -197,9 +197,9 @@ def choose(loss: FloatArray, said: FloatArray, own: FloatArray) -> float:
 
 
 @compiled_with(codes)
-def scarcity(left: float, rate: float) -> float:
-    """How far changes are used up: 0 from half of a day's on, 1 when none is left."""
-    return min(1.0, max(0.0, (SCARCE - left / rate) / SCARCE))
+def scarcity(left: float) -> float:
+    """How far changes are used up: 0 with four left, 1 with none."""
+    return min(1.0, max(0.0, 1.0 - left / SCARCE))
 
 
 @compiled_with(codes)
@@ -267,10 +267,10 @@ def wanted(  # noqa: PLR0913 - as above
             continue
         seen = 2.0 * mine[SAMPLES] >= terms[PERIOD]
         steer(terms, mine)
-        target, free = aimed(now, terms, mine, loss[row], said[row], left[row]), min(left[row] / terms[RATE], 1.0)
+        target, free = aimed(now, terms, mine, loss[row], said[row]), min(left[row] / terms[RATE], 1.0)
         dead = DEAD + DEAD_SCARCE * (1.0 - free)
         mine[TARGET] = target
-        may_lower = seen and now >= mine[HELD] and left[row] >= 1.0 + RESERVE * terms[RATE]
+        may_lower = seen and now >= mine[HELD] and left[row] >= 1.0 + RESERVE * (terms[RATE] - 1.0)
         if math.isnan(request[row]) or target > request[row] * (1.0 + dead):
             out[row] = target
         elif target < request[row] * (1.0 - dead) and may_lower:
@@ -279,12 +279,11 @@ def wanted(  # noqa: PLR0913 - as above
 
 
 @compiled_with(codes)
-def aimed(now: int, terms: FloatArray, own: FloatArray, loss: FloatArray, said: FloatArray, left: float) -> float:
-    """The request of a container, were a change for nothing: of the best candidates; more while young or while changes are scarce."""
+def aimed(now: int, terms: FloatArray, own: FloatArray, loss: FloatArray, said: FloatArray) -> float:
+    """The request of a container, were a change for nothing: of the best candidates, and more while it is young."""
     young = YOUNG_MARGIN * own[PEAK_24H]
     target = choose(loss, said, own) if own[WEIGHT] > 0 else young
-    target = leaning(target, young, max(0.0, 1.0 - now / (YOUNG_H * terms[PER_HOUR])))
-    return leaning(target, PEAK_MARGIN * own[PEAK_24H], SCARCE_MIX * scarcity(left, terms[RATE]))
+    return leaning(target, young, max(0.0, 1.0 - now / (YOUNG_H * terms[PER_HOUR])))
 
 
 @compiled_with(codes)
@@ -315,7 +314,7 @@ def lifted(  # noqa: PLR0913 - as above
         if left[row] < 1.0:
             continue
         target = RAISE * peak_of(ring[row], now, int(LOOK_H * terms[PER_HOUR]))
-        target = leaning(target, PEAK_MARGIN * mine[PEAK_24H], scarcity(left[row], terms[RATE]))
+        target = leaning(target, PEAK_MARGIN * mine[PEAK_24H], scarcity(left[row]))
         out[row] = max(target, request[row])
         mine[HELD] = now + HOLD_H * terms[PER_HOUR]
     return out
