@@ -1,0 +1,213 @@
+"""The vertical loop: once a minute what containers use is taken in, and what they should request is written and shown."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from controller.errors import Conflict, ForesailError, Rejected
+from controller.loop.supervisor import Failure
+from controller.records import Answered, SizedWorkload, TargetRef
+from controller.vertical.bank import Bank
+from controller.vertical.checkpoints import Checkpoints
+from controller.vertical.past import PastUsage
+from controller.vertical.queries import usage_now
+from controller.vertical.records import RESOURCES
+from controller.vertical.status import Told, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from controller.loop.supervisor import Supervisor
+    from controller.ports import Clock, MetricsSource
+    from controller.records import PolicySet
+    from controller.vertical.records import Autoscaler, Document, VerticalCluster, Watched
+
+log = structlog.get_logger("foresail.vertical")
+
+PERIOD_S = 60.0  # as the stock recommender
+DEADLINE_S = 20.0  # for all queries of a round
+STALE_S = 180.0  # a sample that is older is none
+WRITES_AT_ONCE = 8
+TRIES = 3  # of a write that meets a newer version of the object
+
+
+@dataclass(frozen=True, slots=True)
+class VerticalParts:
+    """What the loop works with."""
+
+    clock: Clock
+    source: MetricsSource
+    cluster: VerticalCluster
+    supervisor: Supervisor
+
+
+@dataclass(frozen=True, slots=True)
+class VerticalReport:
+    """What a round saw and did. `writes` counts outcomes: written, unchanged, conflict, rejected and unavailable."""
+
+    at_s: float
+    workloads: tuple[SizedWorkload, ...] = ()
+    writes: Mapping[str, int] = field(default_factory=dict)
+    checkpoints: int = 0
+    samples: int = 0
+    problems: tuple[str, ...] = ()
+
+    @property
+    def by_policy(self) -> dict[str, SizedWorkload]:
+        """What is watched because of a policy, by uid."""
+        return {each.policy: each for each in self.workloads if each.policy is not None}
+
+
+class VerticalLoop:
+    """Watches, learns, writes and shows, a minute at a time. It writes nothing while `killed` gives a reason."""
+
+    def __init__(
+        self,
+        parts: VerticalParts,
+        policies: Callable[[], PolicySet],
+        killed: Callable[[], str | None],
+        show: Callable[[VerticalReport], None],
+    ) -> None:
+        """Know nothing yet; `policies` and `killed` are asked every round."""
+        self.parts = parts
+        self.bank = Bank()
+        self._policies, self._killed, self._show = policies, killed, show
+        self._checkpoints = Checkpoints(parts.cluster, self.bank)
+        self._past = PastUsage(parts.source, self.bank)
+        self._told: frozenset[str] = frozenset()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Go round every minute until `stop` is set; what was learned since the last checkpoint is then kept."""
+        clock = self.parts.clock
+        while not stop.is_set():
+            began_s = clock.elapsed_s()
+            report = await self.parts.supervisor.guarded("size containers", self.round())
+            if not isinstance(report, Failure):
+                self._show(report)
+            await _sleep_or(stop, clock, PERIOD_S - (clock.elapsed_s() - began_s))
+        await self.parts.supervisor.guarded("keep what was learned", self._checkpoints.keep_all(clock.now_s()))
+
+    async def round(self) -> VerticalReport:
+        """One round. Raises nothing that the cluster or the source may fail with."""
+        now_s = self.parts.clock.now_s()
+        watched = await self.parts.cluster.watched(_targets(self._policies()))
+        self.bank.follow(watched)
+        problems = await self._checkpoints.restore(watched)
+        problems += await self._past.read_some(watched, now_s)
+        samples, unheard = await self._take_usage(watched, now_s)
+        self.bank.take_kills(watched, now_s)
+        killed = self._killed()
+        writes, refused = (Counter[str](), list[str]()) if killed else await self._write_all(watched, now_s)
+        kept, failed = (0, list[str]()) if killed else await self._checkpoints.keep_due(now_s)
+        told = tuple(dict.fromkeys([*self.parts.cluster.problems(), *problems, *unheard, *refused, *failed]))
+        self._log(told)
+        workloads = tuple(
+            SizedWorkload(
+                each.target,
+                each.key if each.autoscaler else None,
+                each.policy,
+                self.bank.sizes(each, now_s),
+                each.problem,
+            )
+            for each in watched
+            if each.target is not None
+        )
+        return VerticalReport(now_s, workloads, writes, kept, samples, told)
+
+    async def _take_usage(self, watched: Sequence[Watched], now_s: float) -> tuple[int, list[str]]:
+        """What containers use now goes to the bank; returns the number of samples, and what was not answered."""
+        namespaces = {each.namespace for each in watched if each.pods}
+        queries = {query: resource for resource in RESOURCES for query in usage_now(resource, namespaces)}
+        if not queries:
+            return 0, []
+        answers = await self.parts.source.ask(list(queries), at_s=now_s, deadline_s=DEADLINE_S)
+        taken, unheard = 0, list[str]()
+        for answer in answers:
+            if isinstance(answer, Answered):
+                taken += self.bank.take(queries[answer.query], watched, _fresh(answer, now_s), now_s)
+            else:
+                unheard.append(f"usage of {queries[answer.query]}: {answer.message}")
+        return taken, unheard
+
+    async def _write_all(self, watched: Iterable[Watched], now_s: float) -> tuple[Counter[str], list[str]]:
+        limit = asyncio.Semaphore(WRITES_AT_ONCE)
+
+        async def one(each: Watched) -> tuple[str, str]:
+            async with limit:
+                return await self._written(each, now_s)
+
+        found = await asyncio.gather(*(one(each) for each in watched if each.autoscaler is not None))
+        return Counter(result for result, _ in found), [words for _, words in found if words]
+
+    async def _written(self, watched: Watched, now_s: float) -> tuple[str, str]:
+        """How the write of one autoscaler's status ended, and what went wrong in words."""
+        autoscaler: Autoscaler | None = watched.autoscaler
+        try:
+            for _ in range(TRIES):
+                status = autoscaler and self._status(replace(watched, autoscaler=autoscaler), autoscaler, now_s)
+                if autoscaler is None or status is None:
+                    return "unchanged", ""
+                try:
+                    await self.parts.cluster.write(autoscaler, status)
+                except Conflict:
+                    autoscaler = await self.parts.cluster.read(autoscaler)
+                else:
+                    return "written", ""
+        except Rejected as error:
+            return "rejected", str(error)
+        except ForesailError as error:
+            return "unavailable", str(error)
+        return "conflict", f"VerticalPodAutoscaler {watched.key} changes faster than its status can be written"
+
+    def _status(self, watched: Watched, autoscaler: Autoscaler, now_s: float) -> Document | None:
+        trouble = autoscaler.trouble or (watched.problem if watched.lasting else None)
+        told = Told(
+            recommended=self.bank.recommended(watched, now_s),
+            containers=watched.containers,
+            matched=None if watched.problem is not None or autoscaler.target is None else bool(watched.pods),
+            trouble=trouble,
+            at_s=now_s,
+        )
+        return status_of(autoscaler, told)
+
+    def _log(self, problems: Sequence[str]) -> None:
+        """Each problem once while it lasts."""
+        for problem in problems:
+            if problem not in self._told:
+                log.warning("vertical", err=problem)
+        self._told = frozenset(problems)
+
+
+def _targets(policies: PolicySet) -> dict[str, TargetRef]:
+    """What policies ask to be watched, by uid."""
+    found = {}
+    for policy in policies.policies:
+        if policy.spec.resources == "recommend":
+            target = policy.spec.target
+            found[policy.uid] = TargetRef(target.api_version, target.kind, policy.metadata.namespace, target.name)
+    return found
+
+
+def _fresh(answer: Answered, now_s: float) -> dict[tuple[str, ...], float]:
+    """Values of an answer by namespace, container and pod, but for those that nobody has measured lately."""
+    newest = answer.newest_at_s
+    return {
+        key: value
+        for key, value in zip(answer.keys, answer.values, strict=True)
+        if value >= 0 and (newest is None or now_s - newest.get(key[:2], now_s) <= STALE_S)
+    }
+
+
+async def _sleep_or(stop: asyncio.Event, clock: Clock, seconds: float) -> None:
+    """Sleep, or return as soon as `stop` is set."""
+    sleeping, stopping = asyncio.ensure_future(clock.sleep(max(0.0, seconds))), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((sleeping, stopping), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        sleeping.cancel()
+        stopping.cancel()
