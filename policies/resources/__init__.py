@@ -1,1 +1,1 @@
-"""How large containers should be: what they need of CPU and memory, learned from what they used."""
+"""Vertical sizing: what each container should request, from what it was seen to use."""
