@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -10,21 +10,23 @@ import numpy as np
 from controller.records import ContainerSize
 from controller.vertical.records import CPU, MEMORY
 from controller.vertical.status import Recommended
-from policies.resources.decaying import CPU_BUCKETS, MEMORY_BUCKETS, Decaying
-from policies.resources.recommender import DAY_S, POD_BYTES, POD_CORES, after_kill, confidence, recommended
+from policies.arrays import FloatArray, IntArray, integers
+from policies.resources.estimators import confidence_of
+from policies.resources.model import DAY_S, HOUR_S
+from policies.resources.peaks import Peaks, applied
+from policies.resources.vpa import CPU_WEIGHT, VpaState, recommended
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from controller.records import PastSeries
     from controller.vertical.records import ContainerSeen, Watched
-    from policies.arrays import FloatArray
-    from policies.resources.recommender import Range
+    from policies.resources.model import Recommendation
+    from policies.resources.peaks import Change
 
-CPU_WEIGHT = 0.1
-MEMORY_WEIGHT = 1.0
-WINDOW_S = DAY_S  # of which the peak of memory counts
-GIB = 2.0**30
+DAY_H = DAY_S / HOUR_S
+MINUTE_S = 60.0
+OLD_S = 2 * HOUR_S  # from which age of the last sample on that is said
 
 
 class Lane(NamedTuple):
@@ -38,130 +40,125 @@ class Lane(NamedTuple):
 PodContainer = tuple[str, str, str]  # namespace, container, pod
 
 
-@dataclass(slots=True)
-class _Peak:
-    """The largest memory of one container of one pod within a window, and its last kill."""
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of one lane, as a checkpoint keeps it: total weights, weights by bucket, and wall times."""
 
-    ends_s: float
-    used: float = 0.0
-    killed: float = 0.0
-    seen_s: float = 0.0
+    cpu: tuple[float, Mapping[int, int]]
+    memory: tuple[float, Mapping[int, int]]
+    reference_s: tuple[float, float]
+    first_s: float
+    last_s: float
+    samples: int
+    saved_s: float
 
 
 class Bank:
-    """Rows of evidence by lane. A row stays while its container is watched, and nothing but samples changes it."""
+    """Rows of evidence by lane. A row stays while its container is watched, and nothing but samples changes it.
+
+    Each replica's container has a row of peaks of its own; all of a workload's replicas feed one histogram.
+    """
 
     def __init__(self) -> None:
         """Know nothing."""
         self._row: dict[Lane, int] = {}
-        self._cpu = Decaying.empty(CPU_BUCKETS, 0)
-        self._memory = Decaying.empty(MEMORY_BUCKETS, 0)
-        self._samples = self._first_s = self._last_s = np.zeros(0)
-        self._beside = np.zeros(0, np.int64)  # containers of the pod
+        self._cpu, self._memory = VpaState.start(0, "cpu"), VpaState.start(0, "memory")
+        self._beside = integers(0)  # containers of the pod
         self._kills_after_s = np.zeros(0)  # older kills are in the row already
-        self._peaks: dict[PodContainer, _Peak] = {}
+        self._place: dict[PodContainer, int] = {}
+        self._peaks = Peaks.none(0)
         self._kills: dict[PodContainer, float] = {}
         self._killed: dict[Lane, float] = {}
-        self._ranges: tuple[Range, Range] | None = None
+        self._amounts: tuple[Recommendation, Recommendation] | None = None
 
     def follow(self, watched: Sequence[Watched]) -> None:
         """Have a row for each container of what is watched, and for none else.
 
         A container without pods now keeps its row, for what it used is still known.
         """
+        self._amounts = None
         lanes = {lane: len(each.containers) for each in watched for lane in lanes_of(each)}
         there = {(each.autoscaler is not None, each.key) for each in watched}
-        kept = {lane: 0 for lane in self._row if lane[:2] in there and lane not in lanes}
-        order = [*lanes, *kept]
-        rows = np.array([self._row.get(lane, -1) for lane in order], np.int64)
-        beside = np.array([lanes.get(lane, 0) for lane in order], np.int64)
-        known = self._taken(self._beside.astype(np.float64), rows).astype(np.int64)
-        self._beside = np.where(beside > 0, beside, known)
-        if order == list(self._row):
-            self._ranges = None
-            return
-        self._cpu, self._memory = self._cpu.taken(rows), self._memory.taken(rows)
-        self._samples, self._first_s, self._last_s, self._kills_after_s = (
-            self._taken(each, rows) for each in (self._samples, self._first_s, self._last_s, self._kills_after_s)
-        )
-        self._row = {lane: row for row, lane in enumerate(order)}
-        self._killed = {lane: at_s for lane, at_s in self._killed.items() if lane in self._row}
-        self._ranges = None
+        order = list(dict.fromkeys([*self._row, *lanes]))
+        order = [lane for lane in order if (lane.of_autoscaler, lane.watched) in there]
+        if order != list(self._row):
+            self._align(order)
+        for lane, beside in lanes.items():
+            self._beside[self._row[lane]] = beside
+        places = [place for each in watched for _, place, _ in _members(each)]
+        if places != list(self._place):
+            rows = np.array([self._place.get(place, -1) for place in places], np.int64)
+            self._peaks = _peaks_of(self._peaks, rows)
+            self._place = {place: row for row, place in enumerate(places)}
+            self._kills = {place: at_s for place, at_s in self._kills.items() if place in self._place}
 
     def empty(self, lane: Lane) -> bool:
         """Whether nothing is known of a lane."""
-        return self._samples[self._row[lane]] == 0
+        return not self._cpu.samples[self._row[lane]]
 
     def take(
         self, resource: str, watched: Sequence[Watched], values: Mapping[PodContainer, float], now_s: float
     ) -> int:
-        """Take in what containers use now, by namespace, container and pod; returns how many were ours."""
-        rows, used = [], []
-        for each in watched:
-            for lane, place, _ in _members(each):
-                if (value := values.get(place)) is not None:
-                    rows += [(self._row[lane], place)]
-                    used += [value]
-        if not rows:
-            return 0
-        if resource == CPU:
-            self._take_cpu(np.array([row for row, _ in rows]), np.array(used), np.full(len(rows), now_s))
-        else:
-            self._take_memory([(row, place, value) for (row, place), value in zip(rows, used, strict=True)], now_s)
-        return len(rows)
+        """Take in what containers use now, in cores or bytes; returns how many of the values were ours."""
+        found = [
+            (self._row[lane], self._place[place], values[place])
+            for each in watched
+            for lane, place, _ in _members(each)
+            if place in values
+        ]
+        for rows, places, used in _one_a_row(found):
+            at_s = np.full(rows.size, now_s)
+            if resource == CPU:
+                self._take_cpu(rows, at_s, used)
+            else:
+                self._peaked(rows, self._peaks.sample(places, at_s, used.astype(np.int64)))
+        return len(found)
 
     def take_kills(self, watched: Sequence[Watched], now_s: float) -> None:
-        """Take in containers that were killed for want of memory, each kill once."""
+        """Take in containers that were killed for want of memory within a day, each kill once."""
+        found = []
         for each in watched:
             for lane, place, seen in _members(each):
-                at_s = seen.oom_at_s
-                row = self._row[lane]
-                if at_s is None or at_s <= max(self._kills.get(place, 0.0), self._kills_after_s[row], now_s - WINDOW_S):
-                    continue
-                self._kills[place] = at_s
-                self._killed[lane] = at_s
-                request = (seen.memory_milli or 0) / 1000
-                self._take_peak(row, place, request, at_s, kill=True)
-        there = {place for each in watched for _, place, _ in _members(each)}
-        self._kills = {place: at_s for place, at_s in self._kills.items() if place in there}
-        self._peaks = {place: peak for place, peak in self._peaks.items() if place in there}
+                row, at_s = self._row[lane], seen.oom_at_s
+                known_s = max(self._kills.get(place, 0.0), self._kills_after_s[row], now_s - DAY_S)
+                if at_s is not None and at_s > known_s:
+                    self._kills[place] = self._killed[lane] = at_s
+                    found.append((row, self._place[place], (at_s, (seen.memory_milli or 0) // 1000)))
+        for rows, places, kills in _one_a_row(found):
+            at_s, requested = kills.T
+            self._peaked(rows, self._peaks.kill(places, at_s, requested.astype(np.int64)))
 
-    def take_past(self, lane: Lane, resource: str, past: PastSeries) -> None:
-        """Take in what the busiest replica's container used before: CPU as it is, of memory the peak of each day."""
-        row, at_s, used = self._row[lane], np.asarray(past.at_s), np.asarray(past.values)
-        if not at_s.size:
-            return
-        self._ranges = None
-        if resource == CPU:
-            self._take_cpu(np.full(at_s.size, row), used, at_s)
-            spacing_min = float(np.median(np.diff(at_s))) / 60 if at_s.size > 1 else 1.0
-            self._samples[row] += at_s.size * max(0.0, spacing_min - 1)  # a point stands for the minutes up to it
-            return
-        days = np.floor((at_s - at_s[0]) / WINDOW_S).astype(np.int64)
-        peaks = np.zeros(days[-1] + 1)
-        np.maximum.at(peaks, days, used)
-        known = np.flatnonzero(peaks)
-        ends_s = at_s[0] + (known + 1) * WINDOW_S
-        weights = np.full(known.size, MEMORY_WEIGHT)
-        self._memory = self._memory.added(np.full(known.size, row), peaks[known], weights, ends_s)
+    def take_past(self, resource: str, past: Sequence[tuple[Lane, PastSeries]], step_s: float) -> None:
+        """Take in what the busiest replica's containers used before: CPU as it is, of memory the peak of each day."""
+        known = [(self._row[lane], series) for lane, series in past if len(series.at_s)]
+        alone = Peaks.none(len(known))
+        for turn in range(max((len(series.at_s) for _, series in known), default=0)):
+            there = [place for place, (_, series) in enumerate(known) if turn < len(series.at_s)]
+            rows = np.array([known[place][0] for place in there], np.int64)
+            at_s = np.array([known[place][1].at_s[turn] for place in there])
+            used = np.array([known[place][1].values[turn] for place in there])
+            if resource == CPU:
+                self._take_cpu(rows, at_s, used)
+            else:
+                self._peaked(rows, alone.sample(np.array(there, np.int64), at_s, used.astype(np.int64)))
+        if resource == CPU:  # a point stands for the minutes up to it
+            for row, series in known:
+                self._cpu.samples[row] += int(len(series.at_s) * max(0.0, step_s / MINUTE_S - 1))
 
-    def recommended(self, watched: Watched, now_s: float) -> list[Recommended]:
+    def recommended(self, watched: Watched) -> list[Recommended]:
         """What is recommended for the containers that there are, and of which something is known."""
         found = []
-        for name in watched.containers:
-            lane = Lane(watched.autoscaler is not None, watched.key, name)
-            lower, target, upper = ({CPU: 0, MEMORY: 0} for _ in range(3))
-            for resource, amounts in zip((CPU, MEMORY), self._known_ranges(), strict=True):
-                row = self._row[lane]
-                if not np.isfinite(amounts.target[row]):
-                    for each in (lower, target, upper):
-                        del each[resource]
-                    continue
-                lower[resource] = _milli(amounts.lower[row])
-                target[resource] = _milli(amounts.target[row])
-                upper[resource] = _milli(amounts.upper[row])
+        sure = self._confidence()
+        for lane in lanes_of(watched):
+            row = self._row[lane]
+            lower, target, upper = dict[str, int](), dict[str, int](), dict[str, int]()
+            for resource, amounts in zip((CPU, MEMORY), self._known_amounts(), strict=True):
+                if np.isfinite(amounts.target[row]):
+                    lower[resource] = round(amounts.lower[row] * 1000)
+                    target[resource] = round(amounts.target[row] * 1000)
+                    upper[resource] = round(amounts.upper[row] * 1000)
             if target:
-                found.append(Recommended(name, lower, target, upper, young=self._confidence()[self._row[lane]] < 1))
+                found.append(Recommended(lane.container, lower, target, upper, young=bool(sure[row] < 1)))
         return found
 
     def sizes(self, watched: Watched, now_s: float) -> tuple[ContainerSize, ...]:
@@ -177,104 +174,82 @@ class Bank:
                 young=each.young,
                 why=self._why(Lane(watched.autoscaler is not None, watched.key, each.container), now_s),
             )
-            for each in self.recommended(watched, now_s)
+            for each in self.recommended(watched)
         )
 
-    def evidence(self, lane: Lane) -> tuple[Decaying, Decaying, int, float, float, float]:
-        """For a checkpoint: both histograms, the row in them, first and last sample, and how many there are."""
-        row = self._row[lane]
-        return self._cpu, self._memory, row, self._first_s[row], self._last_s[row], self._samples[row]
-
-    def restore(
-        self, lane: Lane, histograms: tuple[Decaying, Decaying], times_s: tuple[float, float, float], samples: float
-    ) -> None:
-        """Put a lane's evidence back as a checkpoint has it; times are of the first and last sample and of saving."""
-        row = self._row[lane]
-        self._cpu, self._memory = histograms
-        self._first_s[row], self._last_s[row], self._kills_after_s[row] = times_s
-        self._samples[row] = samples
-        self._ranges = None
-
-    @property
-    def histograms(self) -> tuple[Decaying, Decaying]:
-        """Those of CPU and of memory, with a row for each lane."""
-        return self._cpu, self._memory
-
-    def row(self, lane: Lane) -> int:
-        """A lane's row."""
-        return self._row[lane]
-
-    @property
-    def lanes(self) -> Sequence[Lane]:
-        """All lanes, by row."""
-        return list(self._row)
-
-    def _take_cpu(self, rows: np.ndarray, cores: FloatArray, at_s: FloatArray) -> None:
-        self._cpu = self._cpu.added(rows, cores, np.full(rows.size, CPU_WEIGHT), at_s)
-        np.add.at(self._samples, rows, 1.0)
-        first = np.where(self._first_s > 0, self._first_s, np.inf)
-        np.minimum.at(first, rows, at_s)
-        np.maximum.at(self._last_s, rows, at_s)
-        self._first_s = np.where(np.isfinite(first), first, 0.0)
-        self._ranges = None
-
-    def _take_memory(self, samples: Sequence[tuple[int, PodContainer, float]], now_s: float) -> None:
-        for row, place, used in samples:
-            self._take_peak(row, place, used, now_s, kill=False)
-
-    def _take_peak(self, row: int, place: PodContainer, used: float, at_s: float, *, kill: bool) -> None:
-        """One sample of memory, or one kill: of a window only the peak stays in the histogram."""
-        peak = self._peaks.setdefault(place, _Peak(at_s))
-        if kill and at_s < peak.seen_s - WINDOW_S:
-            return
-        before = max(peak.used, peak.killed)
-        if at_s >= peak.ends_s:
-            windows = np.floor((at_s - peak.ends_s) / WINDOW_S) + 1
-            peak.ends_s, peak.used, peak.killed, before = peak.ends_s + windows * WINDOW_S, 0.0, 0.0, 0.0
-        value = float(after_kill(np.array([peak.used]), np.array([used]))[0]) if kill else used
-        peak.seen_s = max(peak.seen_s, at_s)
-        if kill:
-            peak.killed = max(peak.killed, value)
-        else:
-            peak.used = max(peak.used, value)
-        if value <= before:
-            return
-        values, weights = ([before, value], [-MEMORY_WEIGHT, MEMORY_WEIGHT]) if before else ([value], [MEMORY_WEIGHT])
-        count = len(values)
-        self._memory = self._memory.added(
-            np.full(count, row), np.array(values), np.array(weights), np.full(count, peak.ends_s)
+    def evidence(self, lane: Lane, now_s: float) -> Evidence:
+        """What is known of a lane, for a checkpoint."""
+        row, cpu, memory = self._row[lane], self._cpu.histograms, self._memory.histograms
+        return Evidence(
+            cpu=cpu.saved(row),
+            memory=memory.saved(row),
+            reference_s=(float(cpu.reference_s[row]), float(memory.reference_s[row])),
+            first_s=float(self._cpu.first_s[row]),
+            last_s=float(self._cpu.last_s[row]),
+            samples=int(self._cpu.samples[row]),
+            saved_s=now_s,
         )
-        self._ranges = None
+
+    def restore(self, lane: Lane, kept: Evidence) -> None:
+        """Put a lane's evidence back; kills before it was saved are in it. Raises CheckpointError."""
+        row = self._row[lane]
+        for state, (total, weights), reference_s in zip(
+            (self._cpu, self._memory), (kept.cpu, kept.memory), kept.reference_s, strict=True
+        ):
+            state.histograms.restore(row, total, weights, reference_s=reference_s)
+        self._cpu.first_s[row], self._cpu.last_s[row], self._cpu.samples[row] = kept.first_s, kept.last_s, kept.samples
+        self._kills_after_s[row] = kept.saved_s
+        self._amounts = None
+
+    def _align(self, order: Sequence[Lane]) -> None:
+        """Have the lanes in this order; new ones know nothing."""
+        rows = np.array([self._row.get(lane, -1) for lane in order], np.int64)
+        self._cpu, self._memory = (_state_of(each, rows) for each in (self._cpu, self._memory))
+        self._beside = np.where(rows >= 0, self._beside[rows] if self._beside.size else 1, 1)
+        self._kills_after_s = np.where(rows >= 0, self._kills_after_s[rows] if self._kills_after_s.size else 0.0, 0.0)
+        self._row = {lane: row for row, lane in enumerate(order)}
+        self._killed = {lane: at_s for lane, at_s in self._killed.items() if lane in self._row}
+
+    def _take_cpu(self, rows: IntArray, at_s: FloatArray, cores: FloatArray) -> None:
+        state = self._cpu
+        state.histograms.add(rows, cores, CPU_WEIGHT, at_s)
+        state.first_s[rows] = np.where(np.isneginf(state.first_s[rows]), at_s, state.first_s[rows])
+        state.last_s[rows] = np.maximum(state.last_s[rows], at_s)
+        state.samples[rows] += 1
+        self._amounts = None
+
+    def _peaked(self, rows: IntArray, change: Change) -> None:
+        applied(self._memory.histograms, rows, change)
+        self._amounts = None
 
     def _confidence(self) -> FloatArray:
-        return confidence(self._samples, self._first_s, self._last_s)
+        return confidence_of(self._lifespan_s(), self._cpu.samples, DAY_S)
 
-    def _known_ranges(self) -> tuple[Range, Range]:
-        if self._ranges is None:
-            sure = self._confidence()
-            self._ranges = (
-                recommended(self._cpu, sure, self._beside, POD_CORES),
-                recommended(self._memory, sure, self._beside, POD_BYTES),
-            )
-        return self._ranges
+    def _lifespan_s(self) -> FloatArray:
+        known = self._cpu.samples > 0
+        return np.where(known, self._cpu.last_s - np.where(known, self._cpu.first_s, 0.0), 0.0)
+
+    def _known_amounts(self) -> tuple[Recommendation, Recommendation]:
+        """Of CPU and memory; both are as sure as CPU's samples are many."""
+        if self._amounts is None:
+            cpu, memory = self._cpu, self._memory
+            memory = replace(memory, first_s=cpu.first_s, last_s=cpu.last_s, samples=cpu.samples)
+            self._amounts = (recommended(cpu, self._beside), recommended(memory, self._beside))
+        return self._amounts
 
     def _why(self, lane: Lane, now_s: float) -> str:
         row = self._row[lane]
-        known_h, age_s = (self._last_s[row] - self._first_s[row]) / 3600, now_s - self._last_s[row]
-        told = [f"90 % of {known_h:.0f} h of use, the last day twice the one before, and 15 %"]
+        known_h, age_s = self._lifespan_s()[row] / HOUR_S, now_s - self._cpu.last_s[row]
+        told = [f"90 % of {known_h:.0f} h of use, a day counting twice the day before, and 15 % more"]
         if (killed_s := self._killed.get(lane)) is not None:
-            told.append(f"killed for want of memory {(now_s - killed_s) / 3600:.0f} h ago, so its peak counts more")
-        if known_h < 24:  # noqa: PLR2004 - hours of a day
+            told.append(
+                f"killed for want of memory {(now_s - killed_s) / HOUR_S:.0f} h ago, so its peak counts for more"
+            )
+        if known_h < DAY_H:
             told.append("less than a day is known, so nothing is lowered yet")
-        if age_s > 2 * DAY_S / 24:
-            told.append(f"nothing was measured for {age_s / 3600:.0f} h, so it stands")
+        if age_s > OLD_S:
+            told.append(f"nothing was measured for {age_s / HOUR_S:.0f} h, so it stands")
         return "; ".join(told)
-
-    @staticmethod
-    def _taken(values: FloatArray, rows: np.ndarray) -> FloatArray:
-        if not values.size:
-            return np.zeros(rows.size)
-        return np.where(rows >= 0, values[np.maximum(rows, 0)], 0.0)
 
 
 def lanes_of(watched: Watched) -> list[Lane]:
@@ -282,23 +257,42 @@ def lanes_of(watched: Watched) -> list[Lane]:
     return [Lane(watched.autoscaler is not None, watched.key, name) for name in watched.containers]
 
 
-def _members(watched: Watched) -> list[tuple[Lane, PodContainer, ContainerSeen]]:
+def _members(watched: Watched) -> Iterator[tuple[Lane, PodContainer, ContainerSeen]]:
     """Every container of every pod, with its lane."""
-    return [
-        (
-            Lane(watched.autoscaler is not None, watched.key, container.name),
-            (watched.namespace, container.name, pod.name),
-            container,
-        )
-        for pod in watched.pods
-        for container in pod.containers
-    ]
+    of_autoscaler, key, namespace = watched.autoscaler is not None, watched.key, watched.namespace
+    for pod in watched.pods:
+        for container in pod.containers:
+            yield Lane(of_autoscaler, key, container.name), (namespace, container.name, pod.name), container
+
+
+def _one_a_row(found: Sequence[tuple[int, int, object]]) -> Iterator[tuple[IntArray, IntArray, FloatArray]]:
+    """What was found in parts in which no row comes twice, for a histogram takes one sample at a time."""
+    count, parts = dict[int, int](), dict[int, list[tuple[int, int, object]]]()
+    for each in found:
+        turn = count[each[0]] = count.get(each[0], -1) + 1
+        parts.setdefault(turn, []).append(each)
+    for part in parts.values():
+        rows, places, values = zip(*part, strict=True)
+        yield np.array(rows, np.int64), np.array(places, np.int64), np.array(values, np.float64)
+
+
+def _state_of(state: VpaState, rows: IntArray) -> VpaState:
+    held, fresh, there = state.histograms, VpaState.start(rows.size, state.resource), rows >= 0
+    into, old = fresh.histograms, rows[there]
+    for name in ("weights", "total", "least", "most", "reference_s"):
+        getattr(into, name)[there] = getattr(held, name)[old]
+    for name in ("first_s", "last_s", "samples"):
+        getattr(fresh, name)[there] = getattr(state, name)[old]
+    return fresh
+
+
+def _peaks_of(peaks: Peaks, rows: IntArray) -> Peaks:
+    fresh, there = Peaks.none(rows.size, peaks.interval_s), rows >= 0
+    for name in ("end_s", "sample_s", "by_use", "by_kill"):
+        getattr(fresh, name)[there] = getattr(peaks, name)[rows[there]]
+    return fresh
 
 
 def _requests(seen: ContainerSeen) -> dict[str, int]:
     given = {CPU: seen.cpu_milli, MEMORY: seen.memory_milli}
     return {name: amount for name, amount in given.items() if amount is not None}
-
-
-def _milli(amount: float) -> int:
-    return int(min(amount * 1000, 2.0**62))

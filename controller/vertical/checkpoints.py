@@ -6,19 +6,19 @@ Either recommender can go on from what the other has learned, and a daemon that 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from controller.errors import ForesailError
-from controller.vertical.bank import Lane, lanes_of
+from controller.vertical.bank import Evidence, Lane
 from controller.vertical.records import Checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from controller.vertical.bank import Bank
-    from controller.vertical.records import Document, VerticalCluster, Watched
-    from policies.resources.decaying import Decaying
+    from controller.vertical.records import Autoscaler, Document, VerticalCluster, Watched
 
 VERSION = "v3"  # of the form: an older one has other buckets
 EVERY_S = 600.0
@@ -44,12 +44,9 @@ class Checkpoints:
         A namespace that cannot be read is tried again at the next round.
         """
         problems = []
-        self._owners = {
-            Lane(True, each.key, name): Checkpoint(each.namespace, each.autoscaler.name, name, {}, each.autoscaler.uid)
-            for each in watched
-            if each.autoscaler is not None
-            for name in each.containers
-        }
+        self._owners = dict(
+            _owner(each.autoscaler, name) for each in watched if each.autoscaler for name in each.containers
+        )
         self._offered &= self._owners.keys()
         new = [lane for lane in self._owners if lane not in self._offered]
         for namespace in sorted({self._owners[lane].namespace for lane in new}):
@@ -58,17 +55,8 @@ class Checkpoints:
             except ForesailError as error:
                 problems.append(str(error))
                 continue
-            known = {(each.autoscaler, each.container): each for each in found}
-            for lane in [lane for lane in new if self._owners[lane].namespace == namespace]:
-                self._offered.add(lane)
-                kept = known.get((self._owners[lane].autoscaler, lane.container))
-                if kept is not None and self._bank.empty(lane):
-                    problems += self._put_back(lane, kept)
+            problems += self._put_back(found, [lane for lane in new if self._owners[lane].namespace == namespace])
         return problems
-
-    def restored(self, watched: Watched) -> bool:
-        """Whether all lanes of what is watched have been looked for."""
-        return watched.autoscaler is None or all(lane in self._offered for lane in lanes_of(watched))
 
     async def keep_due(self, now_s: float) -> tuple[int, list[str]]:
         """Write those that are due, and return how many were written and what went wrong."""
@@ -89,11 +77,10 @@ class Checkpoints:
         limit = asyncio.Semaphore(AT_ONCE)
 
         async def one(lane: Lane) -> str:
-            owner = self._owners[lane]
-            made = Checkpoint(owner.namespace, owner.autoscaler, owner.container, self._document(lane, now_s))
+            made = replace(self._owners[lane], status=self._document(lane, now_s))
             async with limit:
                 try:
-                    await self._cluster.keep(_owned(made, owner.owner_uid))
+                    await self._cluster.keep(made)
                 except ForesailError as error:
                     return str(error)
             self._kept_s[lane] = now_s
@@ -102,46 +89,61 @@ class Checkpoints:
         failures = [words for words in await asyncio.gather(*(one(lane) for lane in lanes)) if words]
         return len(lanes) - len(failures), failures
 
+    def _put_back(self, found: Sequence[Checkpoint], lanes: Sequence[Lane]) -> list[str]:
+        """Restore these lanes of a namespace from its checkpoints, where they have one."""
+        known = {(each.autoscaler, each.container): each for each in found}
+        problems = list[str]()
+        self._offered.update(lanes)
+        for lane in lanes:
+            kept = known.get((self._owners[lane].autoscaler, lane.container))
+            if kept is None or not self._bank.empty(lane):
+                continue
+            try:
+                self._bank.restore(lane, _evidence(kept))
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                told = f"{error!r}" if isinstance(error, KeyError) else str(error)
+                problems.append(f"checkpoint {kept.namespace}/{kept.name} cannot be used, and is made anew: {told}")
+        return problems
+
     def _document(self, lane: Lane, now_s: float) -> Document:
-        cpu, memory, row, first_s, last_s, samples = self._bank.evidence(lane)
+        known = self._bank.evidence(lane, now_s)
         return {
             "lastUpdateTime": _time(now_s),
             "version": VERSION,
-            "cpuHistogram": _histogram(cpu, row),
-            "memoryHistogram": _histogram(memory, row),
-            "firstSampleStart": _time(first_s),
-            "lastSampleStart": _time(last_s),
-            "totalSamplesCount": round(samples),
+            "cpuHistogram": _histogram(known.cpu, known.reference_s[0]),
+            "memoryHistogram": _histogram(known.memory, known.reference_s[1]),
+            "firstSampleStart": _time(known.first_s),
+            "lastSampleStart": _time(known.last_s),
+            "totalSamplesCount": known.samples,
         }
 
-    def _put_back(self, lane: Lane, kept: Checkpoint) -> list[str]:
-        try:
-            status = kept.status
-            if status.get("version") != VERSION:
-                raise ValueError(f"its version is {status.get('version')!r}, not {VERSION}")
-            cpu, memory = self._bank.histograms
-            row = self._bank.row(lane)
-            times_s = (
-                _seconds(status["firstSampleStart"]),
-                _seconds(status["lastSampleStart"]),
-                _seconds(status.get("lastUpdateTime")),
-            )
-            histograms = (
-                _restored(cpu, row, status["cpuHistogram"]),
-                _restored(memory, row, status["memoryHistogram"]),
-            )
-            self._bank.restore(lane, histograms, times_s, float(status["totalSamplesCount"]))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            return [f"checkpoint {kept.namespace}/{kept.name} cannot be used, and is made anew: {error}"]
-        return []
+
+def _owner(autoscaler: Autoscaler, container: str) -> tuple[Lane, Checkpoint]:
+    """A container's lane, and its checkpoint without content."""
+    namespace, name = autoscaler.namespace, autoscaler.name
+    lane = Lane(of_autoscaler=True, watched=f"{namespace}/{name}", container=container)
+    return lane, Checkpoint(namespace, name, container, {}, autoscaler.uid)
 
 
-def _owned(checkpoint: Checkpoint, uid: str) -> Checkpoint:
-    return Checkpoint(checkpoint.namespace, checkpoint.autoscaler, checkpoint.container, checkpoint.status, uid)
+def _evidence(kept: Checkpoint) -> Evidence:
+    """What a checkpoint tells. Raises AttributeError, KeyError, TypeError and ValueError where it cannot be used."""
+    status = kept.status
+    if status["version"] != VERSION:
+        raise ValueError(f"its version is {status['version']!r}, not {VERSION}")
+    cpu, memory = status["cpuHistogram"], status["memoryHistogram"]
+    return Evidence(
+        cpu=_weights(cpu),
+        memory=_weights(memory),
+        reference_s=(_seconds(cpu.get("referenceTimestamp")), _seconds(memory.get("referenceTimestamp"))),
+        first_s=_seconds(status["firstSampleStart"]),
+        last_s=_seconds(status["lastSampleStart"]),
+        samples=int(status["totalSamplesCount"]),
+        saved_s=_seconds(status.get("lastUpdateTime")),
+    )
 
 
-def _histogram(histograms: Decaying, row: int) -> Document:
-    weights, total, reference_s = histograms.saved(row)
+def _histogram(saved: tuple[float, Mapping[int, int]], reference_s: float) -> Document:
+    total, weights = saved
     return {
         "referenceTimestamp": _time(reference_s),
         "bucketWeights": {str(bucket): weight for bucket, weight in weights.items()},
@@ -149,10 +151,9 @@ def _histogram(histograms: Decaying, row: int) -> Document:
     }
 
 
-def _restored(histograms: Decaying, row: int, given: Mapping[str, Any]) -> Decaying:
+def _weights(given: Mapping[str, Any]) -> tuple[float, dict[int, int]]:
     weights = {int(bucket): int(weight) for bucket, weight in (given.get("bucketWeights") or {}).items()}
-    total = float(given.get("totalWeight") or 0)
-    return histograms.restored(row, weights, total, _seconds(given.get("referenceTimestamp")))
+    return float(given.get("totalWeight") or 0), weights
 
 
 def _time(at_s: float) -> str | None:

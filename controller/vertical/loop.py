@@ -1,10 +1,10 @@
-"""The vertical loop: once a minute what containers use is taken in, and what they should request is written and shown."""
+"""The vertical loop: once a minute the use of containers is taken in, and what they should request written."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
@@ -12,7 +12,7 @@ import structlog
 from controller.errors import Conflict, ForesailError, Rejected
 from controller.loop.supervisor import Failure
 from controller.records import Answered, SizedWorkload, TargetRef
-from controller.vertical.bank import Bank
+from controller.vertical.bank import Bank, PodContainer
 from controller.vertical.checkpoints import Checkpoints
 from controller.vertical.past import PastUsage
 from controller.vertical.queries import usage_now
@@ -149,8 +149,7 @@ class VerticalLoop:
         autoscaler: Autoscaler | None = watched.autoscaler
         try:
             for _ in range(TRIES):
-                status = autoscaler and self._status(replace(watched, autoscaler=autoscaler), autoscaler, now_s)
-                if autoscaler is None or status is None:
+                if autoscaler is None or (status := self._status(watched, autoscaler, now_s)) is None:
                     return "unchanged", ""
                 try:
                     await self.parts.cluster.write(autoscaler, status)
@@ -167,7 +166,7 @@ class VerticalLoop:
     def _status(self, watched: Watched, autoscaler: Autoscaler, now_s: float) -> Document | None:
         trouble = autoscaler.trouble or (watched.problem if watched.lasting else None)
         told = Told(
-            recommended=self.bank.recommended(watched, now_s),
+            recommended=self.bank.recommended(watched),
             containers=watched.containers,
             matched=None if watched.problem is not None or autoscaler.target is None else bool(watched.pods),
             trouble=trouble,
@@ -193,11 +192,11 @@ def _targets(policies: PolicySet) -> dict[str, TargetRef]:
     return found
 
 
-def _fresh(answer: Answered, now_s: float) -> dict[tuple[str, ...], float]:
+def _fresh(answer: Answered, now_s: float) -> dict[PodContainer, float]:
     """Values of an answer by namespace, container and pod, but for those that nobody has measured lately."""
     newest = answer.newest_at_s
     return {
-        key: value
+        (key[0], key[1], key[2]): value
         for key, value in zip(answer.keys, answer.values, strict=True)
         if value >= 0 and (newest is None or now_s - newest.get(key[:2], now_s) <= STALE_S)
     }

@@ -10,9 +10,10 @@ from controller.vertical.queries import Named, batches, usage_past
 from controller.vertical.records import RESOURCES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from controller.ports import MetricsSource
+    from controller.records import PastSeries
     from controller.vertical.bank import Bank
     from controller.vertical.records import Watched
 
@@ -68,15 +69,18 @@ class PastUsage:
                     step_s=STEP_S,
                     deadline_s=DEADLINE_S,
                 )
-                for series in found:
-                    namespace, workload, container = series.key
-                    watched = places.get((namespace, workload))
-                    if watched is not None and container in watched.containers:
-                        self._bank.take_past(
-                            Lane(watched.autoscaler is not None, watched.key, container), resource, series
-                        )
+                past = [each for series in found for each in _of_lane(places, series)]
+                self._bank.take_past(resource, past, STEP_S)
         for name in names:
             self._not_before_s[_id(by_name[name])] = float("inf")
+
+
+def _of_lane(places: Mapping[tuple[str, str], Watched], series: PastSeries) -> Iterator[tuple[Lane, PastSeries]]:
+    """A series with the lane that it is of, where it is one's."""
+    namespace, workload, container = series.key
+    watched = places.get((namespace, workload))
+    if watched is not None and container in watched.containers:
+        yield Lane(watched.autoscaler is not None, watched.key, container), series
 
 
 def _id(watched: Watched) -> tuple[bool, str]:
