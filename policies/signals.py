@@ -340,6 +340,29 @@ JOURNAL_LAST_WRITE = Gauge(
 )
 JOURNAL_PENDING = Gauge("foresail_journal_pending_writes", "Writes that wait for the journal's database.")
 
+_CONTAINER = ("namespace", "kind", "workload", "container", "bound")
+SIZE_CORES = Gauge(
+    "foresail_vpa_recommendation_cores",
+    "CPU that a container should request: target, and the lower and upper bound between which a request is well.",
+    _CONTAINER,
+    "cores",
+)
+SIZE_BYTES = Gauge(
+    "foresail_vpa_recommendation_bytes",
+    "Memory that a container should request: target, and the lower and upper bound between which a request is well.",
+    _CONTAINER,
+    "bytes",
+)
+SIZE_WRITES = Counter(
+    "foresail_vpa_status_writes_total",
+    "Statuses of VerticalPodAutoscalers that name Foresail, by how writing them ended.",
+    ("result",),
+)
+SIZE_CHECKPOINTS = Counter("foresail_vpa_checkpoint_writes_total", "Checkpoints of containers that were written.")
+SIZE_LAST_SUCCESS = Gauge(
+    "foresail_vpa_last_success_timestamp_seconds", "When containers were last sized.", unit="seconds"
+)
+
 BY_WORKLOAD: tuple[Gauge, ...] = (
     DESIRED_REPLICAS,
     CURRENT_REPLICAS,
@@ -394,5 +417,6 @@ EXPORTED: tuple[Metric, ...] = (
     POLICIES,
     POLICY_RELOAD_FAILURES,
     QUARANTINED,
+    *(SIZE_CORES, SIZE_BYTES, SIZE_WRITES, SIZE_CHECKPOINTS, SIZE_LAST_SUCCESS),
     *(JOURNAL_WRITE_FAILURES, JOURNAL_DROPPED, JOURNAL_LAST_WRITE, JOURNAL_PENDING),
 )

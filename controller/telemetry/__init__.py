@@ -10,17 +10,18 @@ import numpy as np
 import prometheus_client
 from prometheus_client.exposition import choose_encoder
 
-from controller.telemetry import budgets, outlook, placement
+from controller.telemetry import budgets, outlook, placement, sizes
+from controller.telemetry.sizes import Wrote
 from controller.telemetry.workloads import ready_replicas, workload_text
 from policies import signals
 from policies.model import RULES, Action, Hold, Kind, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from controller.records import TickReport
+    from controller.records import SizedWorkload, TickReport
 
-__all__ = ["JournalState", "Telemetry", "ready_replicas"]
+__all__ = ["JournalState", "Telemetry", "Wrote", "ready_replicas"]
 
 SOURCES = ("prometheus",)
 PHASES = ("observe", "collect", "decide", "record", "act", "tick")
@@ -98,6 +99,17 @@ class Telemetry:
             self._gauge(gauge, *labels).set(value)
         self._gauge(signals.LOOP_LAST_SUCCESS).set(self._now_s())
 
+    def show_sizes(self, at_s: float, workloads: Sequence[SizedWorkload], wrote: Wrote) -> None:
+        """Show what containers should request, and how the writes of that ended."""
+        for metric in (signals.SIZE_CORES, signals.SIZE_BYTES):
+            self._made[metric.name].clear()
+        for gauge, labels, value in sizes.by_container(workloads):
+            self._gauge(gauge, *labels).set(value)
+        for result, count in wrote.statuses.items():
+            self._counter(signals.SIZE_WRITES, result).inc(count)
+        self._counter(signals.SIZE_CHECKPOINTS).inc(wrote.checkpoints)
+        self._gauge(signals.SIZE_LAST_SUCCESS).set(at_s)
+
     def show_journal(self, journal: JournalState) -> None:
         """Show how the journal fares."""
         failures, dropped = self._journal
@@ -139,6 +151,8 @@ class Telemetry:
                 self._counter(signals.DECISIONS, action.name.lower(), rule)
         for result in RESULTS:
             self._counter(signals.ACTUATIONS, "scale", result)
+        for result in sizes.RESULTS:
+            self._counter(signals.SIZE_WRITES, result)
         for reason in SAFE_MODES:
             self._gauge(signals.SAFE_MODE, reason)
         for state in ("valid", "invalid"):

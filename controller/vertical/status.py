@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from controller.vertical.records import CPU, RESOURCES
-from policies.quantities import milli, parse_quantity
+from controller.vertical.records import RESOURCES
+from policies.quantities import milli, parse_quantity, quantity_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,11 +80,7 @@ def amounts_of(document: Mapping[str, Any] | None) -> Amounts:
 
 def quantities(amounts: Mapping[str, int]) -> dict[str, str]:
     """As Kubernetes writes them: CPU in millicores, memory in whole bytes, both rounded up."""
-    return {
-        name: f"{amounts[name]}m" if name == CPU else str(-(-amounts[name] // 1000))
-        for name in RESOURCES
-        if name in amounts
-    }
+    return {name: quantity_of(name, amounts[name]) for name in RESOURCES if name in amounts}
 
 
 def capped(amounts: Mapping[str, int], rule: ContainerRule) -> Amounts:
