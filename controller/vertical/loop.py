@@ -139,12 +139,12 @@ class VerticalLoop:
 
         async def one(each: Watched) -> tuple[str, str]:
             async with limit:
-                return await self._written(each, now_s)
+                return await self.written(each, now_s)
 
         found = await asyncio.gather(*(one(each) for each in watched if each.autoscaler is not None))
         return Counter(result for result, _ in found), [words for _, words in found if words]
 
-    async def _written(self, watched: Watched, now_s: float) -> tuple[str, str]:
+    async def written(self, watched: Watched, now_s: float) -> tuple[str, str]:
         """How the write of one autoscaler's status ended, and what went wrong in words."""
         autoscaler: Autoscaler | None = watched.autoscaler
         try:
