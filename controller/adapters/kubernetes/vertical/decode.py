@@ -80,7 +80,7 @@ def labelled_pod_of(item: JsonObject) -> LabelledPod | None:
     metadata, status = item["metadata"], item.get("status") or {}
     if status.get("phase") in _OVER:
         return None
-    killed = {each["name"]: _killed_at_s(each) for each in status.get("containerStatuses") or ()}
+    killed = {each["name"]: killed_at_s(each) for each in status.get("containerStatuses") or ()}
     containers = tuple(_container(each, killed.get(each["name"])) for each in item["spec"]["containers"])
     return LabelledPod(metadata["namespace"], labels_of(metadata), PodSeen(metadata["name"], containers))
 
@@ -91,7 +91,7 @@ def _container(given: JsonObject, oom_at_s: float | None) -> ContainerSeen:
     return ContainerSeen(given["name"], cpu, memory, oom_at_s)
 
 
-def _killed_at_s(status: Mapping[str, Any]) -> float | None:
+def killed_at_s(status: Mapping[str, Any]) -> float | None:
     """When a container was last ended for want of memory: as it is now, or before it was started again."""
     for name in ("state", "lastState"):
         ended = (status.get(name) or {}).get("terminated") or {}
