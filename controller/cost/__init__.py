@@ -128,6 +128,7 @@ def in_currency(sources: Sequence[PricesSeen], currency: str) -> tuple[list[Pric
 
 
 def priced_node(node: StandingNode, sources: Sequence[PricesSeen], pods: int) -> PricedNode | Unpriced:
+    """The node with the price of the first source that knows it; else why none does."""
     capacity = CapacityType.SPOT if node.spot else CapacityType.ON_DEMAND
     offer = Offer(node.provider, node.instance_type, node.region, node.zone, capacity)
     whys = []
@@ -174,6 +175,7 @@ def _standing(priced: Sequence[PricedNode], pods: Sequence[StandingPod], owners:
 
 
 def shape_of_node(each: PricedNode) -> NodeShape:
+    """The node as a shape: what it has for pods, and its price with the weights that were told."""
     has = each.node.allocatable
     gpus = -(-has.gpu_milli // MILLI)
     shape = NodeShape(each.offer, each.price.micros, has.cpu_milli, has.memory_milli, gpus, MAX_PODS, shares_gpus=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Kills:
-    """When each container was last killed for want of memory (NaN: never), and the bytes it asked for, `[container]`."""
+    """When each container was last killed for want of memory (NaN: never), and the bytes it had, `[container]`."""
 
     at_s: FloatArray
     requested: FloatArray

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -117,7 +118,7 @@ def planned(workloads: Sequence[Workload], advice: Advice, rates: Rates) -> list
 def _rows(workloads: Sequence[Workload]) -> list[range]:
     """The columns of each workload's containers."""
     ends = np.cumsum([0, *(len(each.containers) for each in workloads)]).tolist()
-    return [range(first, last) for first, last in zip(ends, ends[1:], strict=False)]
+    return [range(first, last) for first, last in itertools.pairwise(ends)]
 
 
 def _bounds(advice: Advice, row: int, running: RunningContainer) -> Bounds:

@@ -80,7 +80,7 @@ async def read_usage(
     containers, steps = Containers.of(workloads), int(days * DAY_S / PAST_STEP_S)
     _refuse(prometheus, workloads, days, len(containers.places) * steps * len(RESOURCES))
     start_s = end_s - (steps - 1) * PAST_STEP_S
-    at_s = start_s + np.arange(steps) * PAST_STEP_S
+    at_s = start_s + np.arange(steps, dtype=np.float64) * PAST_STEP_S
     found = {name: Usage(at_s, np.full((steps, len(containers.places)), np.nan)) for name in RESOURCES}
     a_day = int(DAY_S / PAST_STEP_S)
     for batch in query_batches(workloads):

@@ -23,13 +23,16 @@ class Asks(NamedTuple):
     memory_milli: int | None = None
 
 
+NOTHING = Asks()
+
+
 @dataclass(frozen=True, slots=True)
 class RunningContainer:
     """A container of a pod that runs."""
 
     name: str
     requests: Asks
-    limits: Asks = Asks()
+    limits: Asks = NOTHING
     oom_at_s: float | None = None  # when it was last killed for want of memory
 
 
@@ -52,6 +55,9 @@ class Scaled(NamedTuple):
     words: str = ""
 
 
+UNSCALED = Scaled()
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
     """A workload with its pods; its containers are those of the newest kind of pod, by the most that asks the same."""
@@ -59,7 +65,7 @@ class Workload:
     named: Named
     pods: tuple[RunningPod, ...]
     containers: tuple[RunningContainer, ...]
-    scaled: Scaled = Scaled()
+    scaled: Scaled = UNSCALED
 
     @property
     def replicas(self) -> int:
