@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from controller.cli.output import Output, console, emit, table_of
+from controller.cli.output import Output, console, emit, fitting, table_of
 from policies.quantities import quantity_of
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from controller.sizing.gather import Sized
     from controller.sizing.plan import SizedContainer, SizedWorkload
     from controller.vertical.workloads import Asks
@@ -24,6 +22,7 @@ _PLACE = ("namespace", "kind", "workload", "container")
 _SIZES = ("now", "lower", "target", "upper", "plan")
 _MIB = 1000 * 2**20  # in thousandths of a byte
 _TEMPLATES = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "CronJob")
+_LEFT_OUT = ("NAMESPACE", "WHY")  # where the terminal is narrow; -o json tells all
 _COLUMNS = {
     **dict.fromkeys(("NAMESPACE", "WORKLOAD", "CONTAINER"), "left"),
     **dict.fromkeys(("REPLICAS", "CPU", "MEMORY", "SAVED/MONTH"), "right"),
@@ -221,7 +220,9 @@ def _patch(kind: str, containers: "list[SizedContainer]") -> Mapping[str, Any]:
 def _show(found: "Sized") -> None:
     out = console()
     rows = [_row(each, container) for each in found.workloads for container in each.containers]
-    out.print(_table(rows))
+    shorter = {title: side for title, side in _COLUMNS.items() if title not in _LEFT_OUT}
+    places = [place for place, title in enumerate(_COLUMNS) if title in shorter]
+    out.print(fitting([table_of(_COLUMNS, rows), table_of(shorter, [[row[at] for at in places] for row in rows])]))
     out.print()
     before, after = (_sum(getattr(each, name) for each in found.workloads) for name in ("before", "after"))
     if before is not None and after is not None:
@@ -234,7 +235,3 @@ def _show(found: "Sized") -> None:
             out.print(_finding(each), markup=False)
     for warning in found.warnings:
         out.print(f"warning: {warning}", markup=False)
-
-
-def _table(rows: "list[tuple[str, ...]]") -> "Table | str":
-    return table_of(_COLUMNS, rows)
