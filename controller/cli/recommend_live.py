@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from controller.cli.output import console
 from controller.settings import DEFAULT
 
@@ -35,22 +33,22 @@ class Live:
     query_timeout_s: float | None = None
     prices: Path | None = None
     currency: str = "USD"
+    method: str = "vpa"
+    overrun_ratio: float = 0.01
 
 
-def recommended(live: Live, method: str, overrun_ratio: float, settings: "Loaded") -> "Sized":
+def recommended(live: Live, settings: "Loaded") -> "Sized":
     """Read, size and plan, with progress on stderr. Raises ForesailError."""
     with _progress() as told:
-        return asyncio.run(_recommended(live, method, overrun_ratio, settings, told))
+        return asyncio.run(_recommended(live, settings, told))
 
 
-async def _recommended(live: Live, method: str, overrun_ratio: float, settings: "Loaded", told: "Progress") -> "Sized":
+async def _recommended(live: Live, settings: "Loaded", told: "Progress") -> "Sized":
     from controller.adapters.prometheus.metered import Budget
     from controller.clients.access import prometheus_access
     from controller.sizing.gather import ClusterAccess, Wanted, recommend
-    from policies.resources.methods import METHODS, Aims
+    from policies.resources.methods import Aims
 
-    if method not in METHODS:
-        raise typer.BadParameter(f"must be one of {', '.join(METHODS)}, not {method!r}", param_hint="--method")
     chosen = settings.settings
     access = prometheus_access(chosen)
     if live.query_timeout_s is not None or settings.origins["prometheus_timeout"] == DEFAULT:
@@ -60,8 +58,8 @@ async def _recommended(live: Live, method: str, overrun_ratio: float, settings: 
         days=live.days,
         budget=Budget(live.max_queries, live.query_pause_s),
         cluster=ClusterAccess(live.cluster, chosen.kubeconfig, chosen.context, live.namespace),
-        method=method,
-        aims=Aims(overrun_ratio=overrun_ratio),
+        method=live.method,
+        aims=Aims(overrun_ratio=live.overrun_ratio),
         prices=await _prices(live),
         currency=live.currency,
     )

@@ -17,7 +17,7 @@ from controller.clock import SystemClock
 from controller.cost import Wanted as PricesWanted
 from controller.errors import ForesailError, Rejected
 from controller.sizing.methods import Kills, sized
-from controller.sizing.plan import Advice, planned
+from controller.sizing.plan import Told, planned
 from controller.sizing.prices import Rates, rates_of
 from controller.sizing.told import told_pods
 from controller.sizing.usage import needed_queries, read_usage
@@ -113,7 +113,7 @@ async def recommend(access: HttpAccess, wanted: Wanted, progress: Progress) -> S
         )
         return Sized(
             source=f"Prometheus at {access.url}",
-            workloads=planned(workloads, advice, found.rates),
+            workloads=planned(workloads, Told(advice, usage), found.rates),
             currency=wanted.currency,
             queries=prometheus.queries,
             warnings=(*found.warnings, *found.rates.warnings),

@@ -26,8 +26,16 @@ class Kills:
     requested: FloatArray
 
 
-def sized(method: str, aims: Aims, resource: str, usage: Usage, kills: Kills) -> Recommendation:
-    """Bounds and target of each container in cores or bytes, `[container]`; NaN where nothing was seen."""
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Bounds and target of each container in cores or bytes, `[container]`, NaN where nothing was seen; and why."""
+
+    amounts: Recommendation
+    why: tuple[str, ...]
+
+
+def sized(method: str, aims: Aims, resource: str, usage: Usage, kills: Kills) -> Advice:
+    """What the method advises after the last sample."""
     count = usage.used.shape[1]
     way = METHODS[method](aims)
     state = way.start(Containers("cpu" if resource == CPU else "memory", np.full(count, PAST_STEP_S)))
@@ -37,4 +45,5 @@ def sized(method: str, aims: Aims, resource: str, usage: Usage, kills: Kills) ->
     rows = np.flatnonzero(np.isfinite(kills.at_s) & np.isfinite(usage.used).any(axis=0))
     if resource != CPU and rows.size:
         state = way.killed(state, rows, kills.at_s[rows], kills.requested[rows])
-    return way.recommend(state, np.full(count, usage.at_s[-1] if usage.at_s.size else 0.0))
+    amounts = way.recommend(state, np.full(count, usage.at_s[-1]))
+    return Advice(amounts, tuple(way.why(state, row) for row in range(count)))

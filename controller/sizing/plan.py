@@ -15,13 +15,12 @@ from policies.resources.one_plan import Counts, Sizes, UnitPrices, one_plan, wor
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from controller.sizing.methods import Advice
     from controller.sizing.prices import Rates
     from controller.sizing.usage import Usage
     from controller.vertical.workloads import RunningContainer, Workload
-    from policies.resources.model import Recommendation
 
 HOURS_A_MONTH = 730.0
-HOUR_S = 3600.0
 A_STEP = {CPU: 1, MEMORY: 1000 * 2**20}  # sizes are told in thousandths of a core and in MiB, rounded up
 
 
@@ -72,21 +71,21 @@ class SizedWorkload:
 
 
 @dataclass(frozen=True, slots=True)
-class Advice:
-    """What a method says of every container, by resource, and the use that it was told."""
+class Told:
+    """What a method advises of every container, by resource, and the use that it was told."""
 
-    by_resource: Mapping[str, Recommendation]
+    advice: Mapping[str, Advice]
     usage: Mapping[str, Usage]
 
 
-def planned(workloads: Sequence[Workload], advice: Advice, rates: Rates) -> list[SizedWorkload]:
+def planned(workloads: Sequence[Workload], told: Told, rates: Rates) -> list[SizedWorkload]:
     """Size and count of every workload together; those that cost most to leave alone come first.
 
     A container of which nothing is known, and a resource that it asks nothing of and that nobody measured, stay.
     """
     rows = _rows(workloads)
     wanted = [
-        [_bounds(advice, row, container) for row, container in zip(mine, each.containers, strict=True)]
+        [_bounds(told, row, container) for row, container in zip(mine, each.containers, strict=True)]
         for each, mine in zip(workloads, rows, strict=True)
     ]
     now = _sizes([[container.requests for container in each.containers] for each in workloads])
@@ -105,11 +104,11 @@ def planned(workloads: Sequence[Workload], advice: Advice, rates: Rates) -> list
             plan.sizes.memory_milli[place] == now.memory_milli[place] != new.memory_milli[place],
         )
         containers = tuple(
-            SizedContainer(running, mine, _asks(running, mine, kept), _why(advice, row, running))
+            SizedContainer(running, mine, _asks(running, mine, kept), _why(told, row, running))
             for running, mine, row in zip(each.containers, bounds, rows[place], strict=True)
         )
         finding = words_of(int(plan.finding[place]), int(each.scaled.signal))
-        measured = any(np.isfinite(advice.usage[name].used[:, rows[place]]).any() for name in RESOURCES)
+        measured = any(np.isfinite(told.usage[name].used[:, rows[place]]).any() for name in RESOURCES)
         money = _monthly(plan.before[place]), _monthly(plan.after[place])
         found.append(SizedWorkload(each, containers, int(plan.replicas[place]), *money, finding, measured))
     return sorted(found, key=lambda each: (-(each.saved or 0.0), each.workload.named))
@@ -121,12 +120,12 @@ def _rows(workloads: Sequence[Workload]) -> list[range]:
     return [range(first, last) for first, last in itertools.pairwise(ends)]
 
 
-def _bounds(advice: Advice, row: int, running: RunningContainer) -> Bounds:
+def _bounds(told: Told, row: int, running: RunningContainer) -> Bounds:
     """What is recommended for one container; what it asks for now where nothing is."""
     found = {}
     for name in ("lower", "target", "upper"):
         amounts = [
-            _stepped(resource, getattr(advice.by_resource[resource], name)[row], asked)
+            _stepped(resource, getattr(told.advice[resource].amounts, name)[row], asked)
             for resource, asked in zip(RESOURCES, running.requests, strict=True)
         ]
         found[name] = Asks(*amounts)
@@ -153,22 +152,21 @@ def _asks(running: RunningContainer, bounds: Bounds, kept: tuple[bool, bool]) ->
     )
 
 
-def _why(advice: Advice, row: int, running: RunningContainer) -> str:
+def _why(told: Told, row: int, running: RunningContainer) -> str:
     """What the target rests on, in a sentence."""
-    told = []
+    parts = []
     for resource in RESOURCES:
-        usage = advice.usage[resource]
+        usage = told.usage[resource]
         used = usage.used[:, row]
         seen = np.isfinite(used)
         if not seen.any():
-            told.append(f"no {resource} was measured, so it stays")
+            parts.append(f"no {resource} was measured, so it stays")
             continue
-        days = (usage.at_s[seen][-1] - usage.at_s[seen][0]) / (24 * HOUR_S)
-        typical, peak = np.quantile(used[seen], 0.95), used[seen].max()
-        told.append(f"{resource} {_text(resource, typical)} at p95, {_text(resource, peak)} at most in {days:.1f} d")
+        typical, peak = (_text(resource, amount) for amount in (np.quantile(used[seen], 0.95), used[seen].max()))
+        parts.append(f"{resource} used {typical} at p95 and {peak} at most: {told.advice[resource].why[row]}")
     if running.oom_at_s is not None:
-        told.append("killed for want of memory")
-    return "; ".join(told)
+        parts.append("killed for want of memory")
+    return "; ".join(parts)
 
 
 def _text(resource: str, amount: float) -> str:

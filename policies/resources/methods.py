@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from policies.resources.model import Containers, Method, Present, Recommendation, followed
+from policies.resources.model import DAY_S, Containers, Method, Present, Recommendation, amount_text, followed
 from policies.resources.peers import Krr, StaticPeak
-from policies.resources.vpa import VpaState, killed, observe, recommended
+from policies.resources.vpa import TARGET_SHARE, VpaState, killed, observe, recommended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,6 +58,15 @@ class Vpa:
         """Nothing is urgent."""
         del state, at_s
         return present.request
+
+    def why(self, state: VpaState, row: int) -> str:
+        """See Method."""
+        if not state.samples[row]:
+            return "nothing was seen"
+        days = (state.last_s[row] - state.first_s[row]) / DAY_S
+        end = amount_text(float(state.histograms.percentile(TARGET_SHARE)[row]), state.resource)
+        whats = "use" if state.resource == "cpu" else "daily peaks"
+        return f"90 % of {whats}, halved in weight each day, is at most {end}, and 15 % more; {days:.1f} days seen"
 
 
 METHODS: Mapping[str, Callable[[Aims], Method[Any]]] = {

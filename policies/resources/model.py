@@ -72,6 +72,19 @@ class Method(Protocol[State]):
     def urgent(self, state: State, at_s: FloatArray, present: Present) -> FloatArray:
         """The request after each sample: the present one, unless it cannot wait for the next decision."""
 
+    def why(self, state: State, row: int) -> str:
+        """What the advice for a container comes from, in a sentence."""
+
+
+def amount_text(amount: float, resource: Resource) -> str:
+    """An amount for people: ``0.45 cores``, ``1.2 GiB``."""
+    if resource == "cpu":
+        return f"{amount:.3g} cores"
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20)):
+        if amount >= size:
+            return f"{amount / size:.1f} {unit}"
+    return f"{amount:.0f} B"
+
 
 def followed(target: FloatArray, request: FloatArray, dead_band: float = 0.0) -> FloatArray:
     """The target, or the present request where the two differ by no more than a share of it, `[container]`."""

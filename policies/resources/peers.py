@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.arrays import floats, integers
-from policies.resources.model import DAY_S, HOUR_S, Containers, Present, Recommendation, Resource, followed
+from policies.resources.model import DAY_S, HOUR_S, Containers, Present, Recommendation, Resource, amount_text, followed
 
 if TYPE_CHECKING:
     from policies.arrays import FloatArray, IntArray
 
 HISTORY_S = 14 * DAY_S
-LEAST_POINTS, LEAST_SPAN_S = 100, 3 * HOUR_S
+LEAST_SPAN_S = 3 * HOUR_S  # and 100 samples, which at KRR's own step of 75 s are there sooner
 CPU_PERCENTILE, MEMORY_MARGIN = 95.0, 0.15
 LEAST = {"cpu": 0.010, "memory": 100e6}
 _ROOM = 1024  # columns at first
@@ -50,7 +50,7 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Krr:
-    """A percentile of CPU, or the largest memory and a margin, of 14 days; nothing before 100 samples and 3 hours."""
+    """A percentile of CPU, or the largest memory and a margin, of 14 days; nothing before 3 hours."""
 
     name: str = "krr"
 
@@ -75,7 +75,7 @@ class Krr:
         """See Method: bounds are the target itself, for KRR has none."""
         recent = state.recent(at_s)
         seen = np.isfinite(recent)
-        enough = (seen.sum(axis=1) >= LEAST_POINTS) & (_span_s(state.at_s, seen) >= LEAST_SPAN_S)
+        enough = _span_s(state.at_s, seen) >= LEAST_SPAN_S
         target = floats(at_s.size, np.nan)
         if state.resource == "cpu":
             target[enough] = _percentile(recent[enough], seen[enough])
@@ -93,6 +93,14 @@ class Krr:
         """Nothing is urgent."""
         del state, at_s
         return present.request
+
+    def why(self, state: Past, row: int) -> str:
+        """See Method."""
+        last_s = np.fmax.reduce(state.at_s[row], keepdims=True)
+        recent = state.recent(np.broadcast_to(last_s, state.at_s.shape[:1]))[row]
+        if state.resource == "cpu":
+            return f"in {np.isfinite(recent).sum()} samples of 14 days, 95 % of use is at most this"
+        return f"the most in 14 days is {amount_text(float(np.fmax.reduce(recent)), 'memory')}, and 15 % more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +137,11 @@ class StaticPeak:
         """Nothing is urgent."""
         del state, at_s
         return present.request
+
+    def why(self, state: FloatArray, row: int) -> str:
+        """See Method."""
+        del state, row
+        return "the most that was ever used"
 
 
 def _span_s(at_s: FloatArray, seen: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> FloatArray:

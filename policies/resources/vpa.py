@@ -25,7 +25,8 @@ CPU_WEIGHT = 0.1
 POD_LEAST = {"cpu": 25.0, "memory": 250.0 * (1 << 20)}  # thousandths of a core; bytes
 PER_UNIT = {"cpu": 1000.0, "memory": 1.0}
 _MARGIN = 0.15
-LOWER, TARGET, UPPER = (Margin(Percentile(share), _MARGIN) for share in (0.5, 0.9, 0.95))
+TARGET_SHARE = 0.9
+LOWER, TARGET, UPPER = (Margin(Percentile(share), _MARGIN) for share in (0.5, TARGET_SHARE, 0.95))
 _BUCKETS: dict[str, Buckets] = {"cpu": CPU, "memory": MEMORY}
 
 
