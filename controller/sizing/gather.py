@@ -108,9 +108,7 @@ async def recommend(access: HttpAccess, wanted: Wanted, progress: Progress) -> S
         progress.doing(f"reading what {len(workloads)} workloads used")
         _, usage = await read_usage(prometheus, workloads, wanted.end_s, wanted.days, progress.done)
         kills = _kills(workloads)
-        advice = Advice(
-            {name: sized(wanted.method, wanted.aims, name, usage[name], kills) for name in RESOURCES}, usage
-        )
+        advice = {name: sized(wanted.method, wanted.aims, name, usage[name], kills) for name in RESOURCES}
         return Sized(
             source=f"Prometheus at {access.url}",
             workloads=planned(workloads, Told(advice, usage), found.rates),

@@ -16,7 +16,7 @@ from controller.clients.kubernetes import connect
 from controller.loop.supervisor import Supervisor
 from controller.records import PastSeries, PolicySet
 from controller.vertical.loop import VerticalLoop, VerticalParts
-from tests.controller.vertical_rig import UsageSource
+from tests.controller.vertical.rig import UsageSource
 from tests.integration.daemon import rights
 from tests.integration.servers.fake_node import FakeNode
 from tests.integration.servers.kube_client import MERGE, collection, request
@@ -63,10 +63,12 @@ class Stand:
 
         async def found() -> list[str] | None:
             listed = await send(self.kube_api, "GET", collection(self.namespace, "pods"))
-            names = sorted(item["metadata"]["name"] for item in listed["items"])
+            names = sorted(str(item["metadata"]["name"]) for item in listed["items"])
             return names if len(names) == count else None
 
-        return await eventually_async(found, 20, what=f"{count} pods")
+        names = await eventually_async(found, 20, what=f"{count} pods")
+        assert names is not None
+        return names
 
     async def make(self, document: Document) -> Document:
         return await send(self.kube_api, "POST", path(self.namespace), document)

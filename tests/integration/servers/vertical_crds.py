@@ -141,12 +141,12 @@ def path(namespace: str, plural: str = "verticalpodautoscalers") -> str:
 
 def _definition(kind: str, fields: Document, *, status: bool) -> Document:
     plural = f"{kind.lower()}s"
-    schema = {"type": "object", "properties": {"apiVersion": _TEXT, "kind": _TEXT, "metadata": {"type": "object"}}}
+    own: Document = {"apiVersion": _TEXT, "kind": _TEXT, "metadata": {"type": "object"}}
     version: Document = {
         "name": VERSION,
         "served": True,
         "storage": True,
-        "schema": {"openAPIV3Schema": {**schema, "properties": {**schema["properties"], **fields}}},
+        "schema": {"openAPIV3Schema": {"type": "object", "properties": {**own, **fields}}},
     }
     if status:
         version["subresources"] = {"status": {}}

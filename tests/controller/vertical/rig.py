@@ -51,5 +51,5 @@ class UsageSource:
             return Unanswered(query, Why.SOURCE_DOWN, self.down)
         found = self.cores if "cpu" in query.text else self.bytes
         mine = {place: value for place, value in found.items() if place[0] in query.text}
-        newest = {place[:2]: at_s - self.age_s for place in mine}
+        newest: dict[tuple[str, ...], float] = {place[:2]: at_s - self.age_s for place in mine}
         return Answered(query, list(mine), list(mine.values()), newest, dict.fromkeys(newest, 1))
