@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from controller.records import SizedWorkload
-    from policies.signals import Gauge
+    from policies.metric import Gauge
 
 RESULTS = ("written", "unchanged", "conflict", "rejected", "unavailable")
 _GAUGES = {"cpu": signals.SIZE_CORES, "memory": signals.SIZE_BYTES}
