@@ -136,7 +136,9 @@ def _write(walk: "Walked", path: Path) -> None:
     made = ~np.isnan(walk.request)
     which = np.repeat(np.arange(len(walk.usage.series)), np.diff(walk.usage.start))[made]
     names = pa.array([walk.usage.series[n] for n in which.tolist()], pa.string())
-    times, requests = pa.array(walk.usage.at_s[made]), pa.array(walk.request[made])
+    at_s = walk.usage.at_s[made]
+    times = pa.array(at_s.astype(np.int64) if (at_s == np.round(at_s)).all() else at_s)
+    requests = pa.array(walk.request[made])
     try:
         pq.write_table(pa.table({"series": names, "timestamp": times, "request": requests}), path)
     except OSError as error:

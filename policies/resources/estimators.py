@@ -6,15 +6,19 @@ Source: kubernetes/autoscaler, vertical-pod-autoscaler/pkg/recommender/logic/est
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
 from policies.resources.amounts import amounts_of, scaled
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from policies.arrays import FloatArray, IntArray
     from policies.resources.histogram import Histograms
+
+Estimated = TypeVar("Estimated")
 
 MINUTE_S = 60.0
 
@@ -105,3 +109,8 @@ def widened(amounts: IntArray, confidence: FloatArray, multiplier: float, expone
 def pod_minimum(amount: float, containers: IntArray) -> IntArray:
     """A pod's minimum shared evenly by its containers, `[container]`: 25 thousandths of a core by two are 12."""
     return scaled(amounts_of(np.asarray(amount)), 1.0 / np.asarray(containers, np.float64))
+
+
+def controlled_only(estimated: Mapping[str, Estimated], controlled: Collection[str]) -> dict[str, Estimated]:
+    """What is estimated of the resources that a container's policy lets a recommender control, by resource."""
+    return {resource: amounts for resource, amounts in estimated.items() if resource in controlled}

@@ -10,7 +10,16 @@ import pytest
 
 from policies.arrays import floats, integers
 from policies.resources.amounts import amounts_of, milli_of, rounded_up, scaled
-from policies.resources.estimators import AtLeast, Margin, Percentile, Seen, confidence_of, pod_minimum, widened
+from policies.resources.estimators import (
+    AtLeast,
+    Margin,
+    Percentile,
+    Seen,
+    confidence_of,
+    controlled_only,
+    pod_minimum,
+    widened,
+)
 from policies.resources.histogram import CPU, MEMORY, Buckets, CheckpointError, Histograms
 from policies.resources.peaks import Bump, Peaks, applied
 from policies.resources.vpa import VpaState, expired, observe
@@ -18,6 +27,18 @@ from tests.conformance.lanes import Vector, vectors
 from tests.simulations.shared import SHARED
 
 ONE = np.zeros(1, np.int64)
+AMOUNTS = ("cpu_milli_from_cores", "scale_amount", "amount_from_float", "round_up")
+ESTIMATOR_KINDS = {
+    "percentile",
+    "confidence_multiplier",
+    "margin",
+    "min_resource",
+    "pod_minimum",
+    "controlled_resources",
+    "aggregate_expired",
+    "cpu_samples",
+    *AMOUNTS,
+}
 
 
 def _all(file: str, *kinds: str) -> list[object]:
@@ -50,10 +71,16 @@ def _values(vector: Vector) -> dict[str, int]:
     return {"cpu_milli": given["base_cpu_milli"], "memory_bytes": given["base_memory_bytes"]}
 
 
-def _same(expected: dict[str, Any], found: dict[str, Any]) -> None:
-    assert found == {name: expected[name] for name in found if expected.get(name) is not None} | {
-        name: found[name] for name in found if expected.get(name) is None
-    }
+@pytest.mark.parametrize(
+    ("file", "kinds"),
+    [
+        pytest.param("vpa_histogram", {"options", "steps", "merge", "checkpoint"}, id="histograms"),
+        pytest.param("vpa_estimator", ESTIMATOR_KINDS, id="estimators"),
+    ],
+)
+def test_every_kind_of_vector_is_run(file: str, kinds: set[str]) -> None:
+    files = (SHARED / "conformance").glob(f"{file}.*.json")
+    assert {each["kind"] for path in files for each in json.loads(path.read_text())} <= kinds
 
 
 @pytest.mark.parametrize("vector", _all("vpa_histogram", "options"))
@@ -93,7 +120,7 @@ def test_checkpoints(vector: Vector) -> None:
                 held.restore(0, load["total_weight"], weights)
             return
         held.restore(0, load["total_weight"], weights)
-    _put(held, vector["steps"])
+    _put(held, vector.get("steps", []))
     if vector.get("round_trip"):
         again = Histograms.empty(1, held.buckets, held.half_life_s)
         again.restore(0, *held.saved(0), reference_s=float(held.reference_s[0]))
@@ -172,9 +199,14 @@ def test_minimum(vector: Vector) -> None:
     assert found == {name: vector["expected"][name] for name in found}
 
 
-@pytest.mark.parametrize(
-    "vector", _all("vpa_estimator", "cpu_milli_from_cores", "scale_amount", "amount_from_float", "round_up")
-)
+@pytest.mark.parametrize("vector", _all("vpa_estimator", "controlled_resources"))
+def test_controlled_resources(vector: Vector) -> None:
+    found = controlled_only({"cpu": 1, "memory": 2}, vector["input"]["controlled"])
+    assert set(vector["expected"]["present"]) <= set(found)
+    assert not set(vector["expected"]["absent"]) & set(found)
+
+
+@pytest.mark.parametrize("vector", _all("vpa_estimator", *AMOUNTS))
 def test_amounts(vector: Vector) -> None:
     given, expected = vector["input"], vector["expected"]
     if expected.get("error"):
