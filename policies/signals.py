@@ -241,7 +241,6 @@ SIZE_CORES = Gauge(
     "foresail_vpa_recommendation_cores",
     "CPU that a container should request: target, and the lower and upper bound between which a request is well.",
     _CONTAINER,
-    "cores",
 )
 SIZE_BYTES = Gauge(
     "foresail_vpa_recommendation_bytes",

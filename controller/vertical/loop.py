@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("foresail.vertical")
 
 PERIOD_S = 60.0  # as the stock recommender
+GLANCE_S = 5.0  # as often changed policies are looked for
 DEADLINE_S = 20.0  # for all queries of a round
 STALE_S = 180.0  # a sample that is older is none
 WRITES_AT_ONCE = 8
@@ -80,6 +81,7 @@ class VerticalLoop:
         self._checkpoints = Checkpoints(parts.cluster, self.bank)
         self._past = PastUsage(parts.source, self.bank)
         self._told: frozenset[str] = frozenset()
+        self._digest = ""  # of the policies of the last round
 
     async def run(self, stop: asyncio.Event) -> None:
         """Go round every minute until `stop` is set; what was learned since the last checkpoint is then kept."""
@@ -89,13 +91,22 @@ class VerticalLoop:
             report = await self.parts.supervisor.guarded("size containers", self.round())
             if not isinstance(report, Failure):
                 self._show(report)
-            await _sleep_or(stop, clock, PERIOD_S - (clock.elapsed_s() - began_s))
+            await self._pause(stop, began_s + PERIOD_S)
         await self.parts.supervisor.guarded("keep what was learned", self._checkpoints.keep_all(clock.now_s()))
+
+    async def _pause(self, stop: asyncio.Event, until_s: float) -> None:
+        """Wait for the next round; policies that have changed are not kept waiting."""
+        clock = self.parts.clock
+        while not stop.is_set() and clock.elapsed_s() < until_s and self._policies().digest == self._digest:
+            await _sleep_or(stop, clock, min(GLANCE_S, until_s - clock.elapsed_s()))
 
     async def round(self) -> VerticalReport:
         """One round. Raises nothing that the cluster or the source may fail with."""
         now_s = self.parts.clock.now_s()
-        watched = await self.parts.cluster.watched(_targets(self._policies()))
+        policies = self._policies()
+        self._digest = policies.digest
+        namespaces = {policy.metadata.namespace for policy in policies.policies}
+        watched = await self.parts.cluster.watched(_targets(policies), namespaces)
         self.bank.follow(watched)
         problems = await self._checkpoints.restore(watched)
         problems += await self._past.read_some(watched, now_s)

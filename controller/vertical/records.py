@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from controller.records import TargetRef
 
@@ -109,7 +109,7 @@ class Checkpoint:
 class VerticalCluster(Protocol):
     """Where autoscalers and pods are seen, and statuses and checkpoints written."""
 
-    async def watched(self, policies: Mapping[str, TargetRef]) -> Sequence[Watched]:
+    async def watched(self, policies: Mapping[str, TargetRef], namespaces: Collection[str]) -> Sequence[Watched]:
         """Every autoscaler that names us, and the targets of policies, by uid, that no such one has. Never raises."""
 
     async def write(self, autoscaler: Autoscaler, status: Document) -> None:

@@ -21,7 +21,7 @@ from tests.integration.daemon import rights
 from tests.integration.servers.fake_node import FakeNode
 from tests.integration.servers.kube_client import MERGE, collection, request
 from tests.integration.servers.kubernetes import create_deployment
-from tests.integration.servers.process import eventually_async
+from tests.integration.servers.process import eventually, eventually_async
 from tests.integration.servers.vertical_crds import autoscaler, install, path
 from tests.integration.watched_cluster import WallClock, send
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
+    from tests.integration.daemon import Stage
     from tests.integration.servers.kube_client import Document
     from tests.integration.servers.kubernetes import KubeApi
 
@@ -213,7 +214,7 @@ async def test_a_container_killed_for_want_of_memory_gets_more_at_once(stand: St
         await send(stand.kube_api, "PATCH", f"{pods}/{name}/status", {"status": status}, MERGE)
 
         async def seen() -> object:
-            [each] = await recommender.parts.cluster.watched({})
+            [each] = await recommender.parts.cluster.watched({}, ())
             return any(c.oom_at_s for pod in each.pods for c in pod.containers) or None
 
         await eventually_async(seen, 10, what="the kill is seen")
@@ -239,7 +240,7 @@ async def test_what_cannot_be_followed_is_said_in_the_conditions(stand: Stand) -
 async def test_a_status_that_somebody_else_wrote_meanwhile_is_read_again(stand: Stand) -> None:
     await stand.make(autoscaler("web"))
     async with stand.recommender() as recommender:
-        [seen] = await recommender.parts.cluster.watched({})
+        [seen] = await recommender.parts.cluster.watched({}, ())
         assert seen.autoscaler is not None
         label = {"metadata": {"labels": {"touched": "yes"}}}
         await send(stand.kube_api, "PATCH", f"{path(stand.namespace)}/web", label, MERGE)
@@ -291,3 +292,57 @@ async def test_the_rights_of_the_recommender_allow_nothing_on_workloads(stand: S
     async with stand.kube_api.client(stand.token) as api:
         with pytest.raises(ApiException, match="forbidden"):
             await request(api, "PATCH", f"{path(stand.namespace)}/web", body, content_type=MERGE)
+
+
+async def test_the_daemon_sizes_for_autoscalers_and_for_policies(stage: Stage) -> None:
+    await install(stage.kube_api)
+    await send(stage.kube_api, "POST", path(stage.namespace), autoscaler("web"))
+    pods = [item["metadata"]["name"] for item in await pods_of(stage)]
+    for name, value in (("memory_working_set_bytes", 600 * MIB), ("cpu_usage_seconds_total", 5.0)):
+        for pod in pods:
+            stage.exporter.set(f"container_{name}", value, namespace=stage.namespace, container="server", pod=pod)
+    stage.load(14)
+    stage.policy(resources="recommend")
+    rate = f'rate(container_cpu_usage_seconds_total{{namespace="{stage.namespace}"}}[3m])'
+    eventually(lambda: stage.prometheus.query(rate), 30, what="usage is scraped twice")
+    try:
+        with stage.daemon as daemon:
+            place = f"{path(stage.namespace)}/web"
+
+            async def written() -> Document | None:
+                found = await send(stage.kube_api, "GET", place)
+                return found if found.get("status", {}).get("recommendation") else None
+
+            found = await eventually_async(written, 30, what="the status is written")
+            assert found is not None
+            [server] = containers(found).values()
+            assert server["target"]["cpu"] == "25m"  # it idles: a pod's least
+            assert int(server["target"]["memory"]) >= 1.15 * 600 * MIB
+            [size] = daemon.api("sizes")["items"]
+            assert (size["autoscaler"], size["policy"]) == (f"{stage.namespace}/web", f"{stage.namespace}/web")
+            bound = {"workload": "web", "container": "server", "bound": "target"}
+            amount = daemon.metric("foresail_vpa_recommendation_bytes", namespace=stage.namespace, **bound)
+            assert amount == int(server["target"]["memory"])
+
+            def explained() -> object:
+                told = daemon.api(f"workloads/{stage.namespace}/web")["explanation"]
+                return [each for each in told if each.startswith("container server should request")]
+
+            eventually(explained, 20, what="the policy's explanation tells the size")
+        kept = await send(stage.kube_api, "GET", path(stage.namespace, "verticalpodautoscalercheckpoints"))
+        assert [each["metadata"]["name"] for each in kept["items"]] == ["web-server"]
+    finally:
+        await send(stage.kube_api, "DELETE", path(stage.namespace))
+
+
+async def pods_of(stage: Stage) -> list[Document]:
+    """The pods of the stage's Deployment, once both are there."""
+
+    async def found() -> list[Document] | None:
+        listed = await send(stage.kube_api, "GET", collection(stage.namespace, "pods"))
+        items: list[Document] = listed["items"]
+        return items if len(items) == 2 else None
+
+    both = await eventually_async(found, 20, what="two pods")
+    assert both is not None
+    return both

@@ -15,7 +15,7 @@ BASE_UNITS = ("seconds", "ratio", "bytes")
 BOUNDED = {
     *("namespace", "workload", "signal", "quantile", "action", "reason", "result", "source", "kind"),
     *("phase", "state", "version", "python", "hash", "case", "horizon", "model"),
-    *("candidate", "mode", "in_charge", "bound", "capacity_type", "zone", "resource"),
+    *("candidate", "mode", "in_charge", "bound", "capacity_type", "zone", "resource", "container"),
 }
 
 

@@ -15,7 +15,7 @@ from tests.controller.vertical.rig import UsageSource
 from tests.rig import START_S, policy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from controller.vertical.records import Document
 
@@ -36,7 +36,8 @@ class KeptCluster:
     kept: dict[str, Checkpoint] = field(default_factory=dict)
     asked_for: dict[str, TargetRef] = field(default_factory=dict)
 
-    async def watched(self, policies: Mapping[str, TargetRef]) -> Sequence[Watched]:
+    async def watched(self, policies: Mapping[str, TargetRef], namespaces: Collection[str]) -> Sequence[Watched]:
+        assert {ref.namespace for ref in policies.values()} <= set(namespaces)
         self.asked_for = dict(policies)
         containers = (ContainerSeen("server", 1000, 2**30 * 1000, self.oom_at_s),)
         pods = tuple(PodSeen(name, containers) for name in self.pods)

@@ -35,7 +35,7 @@ from controller.errors import Rejected, Unavailable
 from controller.vertical.records import Autoscaler, Watched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from controller.adapters.kubernetes.discovery import Discovery
@@ -67,9 +67,11 @@ class KubernetesVertical:
         self._selectors = TargetSelectors(session, discovery, clock)
         self._autoscalers: dict[tuple[str, str], Autoscaler] = {}
         self._pods: dict[str, dict[str, LabelledPod]] = defaultdict(dict)
+        self._pod_keys: frozenset[FeedKey] = frozenset()
+        self._narrow: set[str] = set()  # namespaces whose autoscalers are watched one by one
 
     async def __aenter__(self) -> Self:
-        await self._feeds.keep({_EVERYWHERE: self._subject_of_autoscalers()})
+        await self._feeds.keep({_EVERYWHERE: self._subject_of_autoscalers(None)})
         await self._settled([_EVERYWHERE])
         return self
 
@@ -78,9 +80,15 @@ class KubernetesVertical:
     ) -> None:
         await self._feeds.close()
 
-    async def watched(self, policies: Mapping[str, TargetRef]) -> Sequence[Watched]:
-        """Every autoscaler that names us, and the targets of policies that no such autoscaler has. Never raises."""
-        mine = sorted(self._autoscalers.values(), key=lambda each: (each.namespace, each.name))
+    async def watched(self, policies: Mapping[str, TargetRef], namespaces: Collection[str]) -> Sequence[Watched]:
+        """Every autoscaler that names us, and the targets of policies that no such autoscaler has. Never raises.
+
+        Autoscalers are watched in all namespaces, or in those given where that is forbidden.
+        """
+        self._narrow = set(namespaces) if self._feeds.denied(_EVERYWHERE) else set()
+        await self._watch()
+        seen = [each for each in self._autoscalers.values() if not self._narrow or each.namespace in self._narrow]
+        mine = sorted(seen, key=lambda each: (each.namespace, each.name))
         of_policy = {_place(ref): uid for uid, ref in policies.items()}
         taken = {_place(each.target) for each in mine if each.target is not None}
         alone = [(uid, ref) for uid, ref in sorted(policies.items()) if _place(ref) not in taken]
@@ -165,26 +173,33 @@ class KubernetesVertical:
 
     def problems(self) -> tuple[str, ...]:
         """What may not be read, in words. A cluster without the API of autoscalers has no problem."""
-        absent = self._feeds.failure(_EVERYWHERE)
-        keys = set(self._feeds)
-        if absent is not None and absent.status == HTTPStatus.NOT_FOUND:
-            keys -= {_EVERYWHERE}
-        return self._feeds.told(keys)
+        hidden = {key for key in self._feeds if key.resource == AUTOSCALERS and self._absent(key)}
+        return self._feeds.told(set(self._feeds) - hidden - ({_EVERYWHERE} if self._narrow else set()))
+
+    def _absent(self, key: FeedKey) -> bool:
+        failure = self._feeds.failure(key)
+        return failure is not None and failure.status == HTTPStatus.NOT_FOUND
 
     async def _watch_pods(self, namespaces: set[str]) -> dict[str, FeedKey]:
         """Watch the pods of these namespaces; returns the watch that shows each."""
         wide = len(namespaces) > FEW_NAMESPACES and not self._feeds.denied(FeedKey(PODS, None))
         keys = {namespace: FeedKey(PODS, None if wide else namespace) for namespace in namespaces}
-        wanted: dict[FeedKey, Subject[Any]] = {_EVERYWHERE: self._subject_of_autoscalers()}
-        wanted |= {key: self._subject_of_pods(key) for key in keys.values()}
-        new = [key for key in wanted if key not in self._feeds]
-        await self._feeds.keep(wanted)
-        kept = {key.namespace for key in keys.values()}
-        if None not in kept:
+        self._pod_keys = frozenset(keys.values())
+        if not wide:
             for gone in self._pods.keys() - namespaces:
                 del self._pods[gone]
-        await self._settled(new)
+        await self._watch()
         return keys
+
+    async def _watch(self) -> None:
+        """Watch autoscalers and the pods that are wanted, and wait for a first look at what is new."""
+        wanted: dict[FeedKey, Subject[Any]] = {_EVERYWHERE: self._subject_of_autoscalers(None)}
+        for namespace in self._narrow:
+            wanted[FeedKey(AUTOSCALERS, namespace)] = self._subject_of_autoscalers(namespace)
+        wanted |= {key: self._subject_of_pods(key) for key in self._pod_keys}
+        new = [key for key in wanted if key not in self._feeds]
+        await self._feeds.keep(wanted)
+        await self._settled(new)
 
     async def _settled(self, keys: Iterable[FeedKey]) -> None:
         """Wait until these watches have been listed or have failed to be, but not for long."""
@@ -207,8 +222,14 @@ class KubernetesVertical:
                     found[ref].append(each.pod)
         return {ref: tuple(pods) for ref, pods in found.items()}
 
-    def _subject_of_autoscalers(self) -> Subject[Autoscaler | _Other]:
-        return Subject(AUTOSCALERS.path(None), _decoded, self._take)
+    def _subject_of_autoscalers(self, namespace: str | None) -> Subject[Autoscaler | _Other]:
+        def take(change: Change[Autoscaler | _Other]) -> None:
+            if isinstance(change, Replaced):  # of this namespace alone
+                others = [each for each in self._autoscalers.values() if namespace not in (None, each.namespace)]
+                change = Replaced([*others, *change.items])
+            self._take(change)
+
+        return Subject(AUTOSCALERS.path(namespace), _decoded, take)
 
     def _subject_of_pods(self, key: FeedKey) -> Subject[LabelledPod | _Over]:
         def take(change: Change[LabelledPod | _Over]) -> None:
