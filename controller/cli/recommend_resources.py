@@ -133,8 +133,8 @@ def resources(
 
     With --usage a file tells what was used. With --evaluate the method is walked over it: it decides every hour by what
     came before, the request is held until the next decision, and what it wasted and missed is told. The first 3 days of
-    CPU and 6 hours of memory are watched only (of a shorter series than twice that, a quarter). Resizing is in place.
-    A sample of memory above the request is a kill, after which the request is 1.2 times as large.
+    CPU and 6 hours of memory are watched only (a quarter of a series shorter than 4 days, or 8 hours). Resizing is in
+    place. A sample of memory above the request is a kill, after which the request is 1.2 times as large.
     """
     of_cluster: dict[str, object] = {
         "namespace": namespace,

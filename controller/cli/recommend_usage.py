@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Maker = Callable[[Aims], Method[Any]]
 
 _SMALL_BYTES = 1 << 20
+_MANY_CORES = 1000.0
 _LEFT = ("SERIES", "RESOURCE", "WHY")
 
 
@@ -61,8 +62,11 @@ def _walked(asked: UsageAsked) -> "Walked":
     every_s = given("--every", _interval_s, asked.every)
     method = _method(asked)
     usage = read_usage(asked.usage)
-    if asked.resource == "memory" and usage.value.max(initial=0.0) < _SMALL_BYTES:
+    most = usage.value.max(initial=0.0)
+    if asked.resource == "memory" and most < _SMALL_BYTES:
         note(f"note: {asked.usage}: no value reaches 1 MiB; memory is read as bytes")
+    if asked.resource == "cpu" and most > _MANY_CORES:
+        note(f"note: {asked.usage}: a value is {most:.0f}; CPU is read as cores, of which vpa knows no more than 1000")
     return walked(usage, method, Rules(asked.resource, every_s, asked.changes_per_day))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -20,7 +20,7 @@ from controller.vertical.records import RESOURCES
 from controller.vertical.status import Told, status_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
     from controller.loop.supervisor import Supervisor
     from controller.ports import Clock, MetricsSource
@@ -88,17 +88,20 @@ class VerticalLoop:
         clock = self.parts.clock
         while not stop.is_set():
             began_s = clock.elapsed_s()
-            report = await self.parts.supervisor.guarded("size containers", self.round())
-            if not isinstance(report, Failure):
-                self._show(report)
+            await _or_stop(stop, self._go_round())
             await self._pause(stop, began_s + PERIOD_S)
         await self.parts.supervisor.guarded("keep what was learned", self._checkpoints.keep_all(clock.now_s()))
+
+    async def _go_round(self) -> None:
+        report = await self.parts.supervisor.guarded("size containers", self.round())
+        if not isinstance(report, Failure):
+            self._show(report)
 
     async def _pause(self, stop: asyncio.Event, until_s: float) -> None:
         """Wait for the next round; policies that have changed are not kept waiting."""
         clock = self.parts.clock
         while not stop.is_set() and clock.elapsed_s() < until_s and self._policies().digest == self._digest:
-            await _sleep_or(stop, clock, min(GLANCE_S, until_s - clock.elapsed_s()))
+            await _or_stop(stop, clock.sleep(min(GLANCE_S, until_s - clock.elapsed_s())))
 
     async def round(self) -> VerticalReport:
         """One round. Raises nothing that the cluster or the source may fail with."""
@@ -213,11 +216,12 @@ def _fresh(answer: Answered, now_s: float) -> dict[PodContainer, float]:
     }
 
 
-async def _sleep_or(stop: asyncio.Event, clock: Clock, seconds: float) -> None:
-    """Sleep, or return as soon as `stop` is set."""
-    sleeping, stopping = asyncio.ensure_future(clock.sleep(max(0.0, seconds))), asyncio.ensure_future(stop.wait())
+async def _or_stop(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work, or give it up as soon as `stop` is set."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
     try:
-        await asyncio.wait((sleeping, stopping), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        sleeping.cancel()
+        working.cancel()
         stopping.cancel()
+        await asyncio.wait((working, stopping))

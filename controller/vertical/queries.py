@@ -22,7 +22,6 @@ A_BATCH = 50  # names in one query
 
 CONTAINER = ("namespace", "container")
 WORKLOAD_CONTAINER = ("namespace", "workload", "container")
-WORKLOAD = ("namespace", "workload")
 
 _REAL = 'container!="",container!="POD"'
 _SERIES = {
@@ -70,17 +69,6 @@ def usage_past(resource: str, workloads: Sequence[Named]) -> SignalQuery:
         f"max by (namespace, workload, container) ({_named(_of_pods(resource, workloads), workloads)})",
         WORKLOAD_CONTAINER,
     )
-
-
-def total_past(resource: str, workloads: Sequence[Named]) -> SignalQuery:
-    """What all replicas use together, by workload. All workloads are of one kind."""
-    return SignalQuery(f"sum by (namespace, workload) ({_named(_of_pods(resource, workloads), workloads)})", WORKLOAD)
-
-
-def killed_past(workloads: Sequence[Named]) -> SignalQuery:
-    """Whether some container's last end was for want of memory, by workload and container."""
-    series = f'kube_pod_container_status_last_terminated_reason{{{pods(workloads)},reason="OOMKilled"}}'
-    return SignalQuery(f"max by (namespace, workload, container) ({_named(series, workloads)})", WORKLOAD_CONTAINER)
 
 
 def batches(workloads: Iterable[Named]) -> Iterator[Sequence[Named]]:

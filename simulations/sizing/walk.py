@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 WARMUP_S: dict[Resource, float] = {"cpu": 3 * DAY_S, "memory": 6 * HOUR_S}
 KILL_BUMP = 1.2  # times the request of a container that was killed for want of memory
-_SHORT = 4  # the warm-up of a series shorter than two warm-ups is this part of it
+_SHORT = 4 / 3  # warm-ups: of a series shorter than these, a part is watched
+_PART = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,10 @@ def steps_s(usage: Usage) -> FloatArray:
 def warmups_s(usage: Usage, resource: Resource) -> FloatArray:
     """How long each series is watched before its first request, `[series]`.
 
-    CPU 3 days, memory 6 hours; a quarter of a series that is shorter than twice that, as 6 hours of a day of CPU.
+    CPU 3 days, memory 6 hours; a quarter of a series shorter than 4 days or 8 hours, as 6 hours of a day of CPU.
     """
     span_s = usage.at_s[usage.start[1:] - 1] - usage.at_s[usage.start[:-1]]
-    return np.where(span_s < 2 * WARMUP_S[resource], span_s / _SHORT, WARMUP_S[resource])
+    return np.where(span_s < _SHORT * WARMUP_S[resource], span_s / _PART, WARMUP_S[resource])
 
 
 @dataclass(slots=True)

@@ -101,3 +101,10 @@ def test_a_file_that_is_wrong_and_one_that_is_not_in_bytes(tmp_path: Path, usage
     assert (done.exit_code, "cannot be read" in done.stderr) == (1, True)
     done = run("recommend", "resources", "--usage", usage, "--resource", "memory", "--method", "krr")
     assert (done.exit_code, "memory is read as bytes" in done.stderr) == (0, True)
+
+
+def test_cpu_in_thousandths_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_text("series,timestamp,value\na,0,1500\na,600,1500\n")
+    done = run("recommend", "resources", "--usage", str(path), "--resource", "cpu", "--method", "static")
+    assert "a value is 1500; CPU is read as cores" in done.stderr

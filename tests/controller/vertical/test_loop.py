@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from tests.rig import START_S, policy
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from controller.records import Answer, SignalQuery
     from controller.vertical.records import Document
 
 MIB = 2.0**20
@@ -193,3 +195,24 @@ async def test_a_policy_is_watched_shown_and_nothing_is_written() -> None:
     [size] = report.by_policy["shop/web"].containers
     assert (size.container, size.requests["cpu"], size.young) == ("server", 1000, True)
     assert "less than a day is known" in size.why
+
+
+async def test_told_to_stop_it_gives_up_what_hangs_and_keeps_what_it_has_learned() -> None:
+    rig = Rig()
+    rig.uses(0.5, 600)
+    stop, hung = asyncio.Event(), asyncio.Event()
+    ask = rig.source.ask
+
+    async def ask_once(queries: Sequence[SignalQuery], *, at_s: float, deadline_s: float) -> Sequence[Answer]:
+        if rig.cluster.written:
+            hung.set()
+            await asyncio.Event().wait()
+        return await ask(queries, at_s=at_s, deadline_s=deadline_s)
+
+    rig.source.ask = ask_once  # type: ignore[method-assign]  # a source that hangs the second time
+    running = asyncio.create_task(rig.loop.run(stop))
+    await asyncio.wait_for(hung.wait(), 10)
+    rig.cluster.kept.clear()
+    stop.set()
+    await asyncio.wait_for(running, 10)
+    assert list(rig.cluster.kept) == ["web-server"]

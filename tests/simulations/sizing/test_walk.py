@@ -117,6 +117,17 @@ def test_the_future_changes_no_earlier_request(method: str, resource: str, seed:
     np.testing.assert_array_equal(first[: cut + 1], second[: cut + 1])
 
 
+@pytest.mark.parametrize("method", list(METHODS))
+def test_a_file_that_ends_earlier_has_the_same_requests_until_then(method: str) -> None:
+    at_s, _ = _steady(8, 600.0)
+    value = np.random.default_rng(5).gamma(2.0, 1.0, at_s.size)
+    whole, part = (
+        walked(_usage((at_s[:count], value[:count])), METHODS[method](Aims()), Rules("cpu", changes_per_day=8)).request
+        for count in (8 * 144, 5 * 144)
+    )
+    np.testing.assert_array_equal(whole[: part.size], part)
+
+
 @pytest.mark.parametrize("bound", [0, 1, 8])
 def test_no_more_changes_in_any_24_hours_than_allowed(bound: int) -> None:
     walk = walked(_usage(_steady(9)), Scripted(), Rules("cpu", changes_per_day=bound))
