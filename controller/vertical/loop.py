@@ -110,17 +110,21 @@ class VerticalLoop:
         self._digest = policies.digest
         namespaces = {policy.metadata.namespace for policy in policies.policies}
         watched = await self.parts.cluster.watched(_targets(policies), namespaces)
-        self.bank.follow(watched)
+        await asyncio.to_thread(self.bank.follow, watched)  # of thousands of containers it takes a second
         problems = await self._checkpoints.restore(watched)
         problems += await self._past.read_some(watched, now_s)
         samples, unheard = await self._take_usage(watched, now_s)
-        self.bank.take_kills(watched, now_s)
+        await asyncio.to_thread(self.bank.take_kills, watched, now_s)
         killed = self._killed()
         writes, refused = (Counter[str](), list[str]()) if killed else await self._write_all(watched, now_s)
         kept, failed = (0, list[str]()) if killed else await self._checkpoints.keep_due(now_s)
         told = tuple(dict.fromkeys([*self.parts.cluster.problems(), *problems, *unheard, *refused, *failed]))
         self._log(told)
-        workloads = tuple(
+        workloads = await asyncio.to_thread(self._sized, watched, now_s)
+        return VerticalReport(now_s, workloads, writes, kept, samples, told)
+
+    def _sized(self, watched: Sequence[Watched], now_s: float) -> tuple[SizedWorkload, ...]:
+        return tuple(
             SizedWorkload(
                 each.target,
                 each.key if each.autoscaler else None,
@@ -131,7 +135,6 @@ class VerticalLoop:
             for each in watched
             if each.target is not None
         )
-        return VerticalReport(now_s, workloads, writes, kept, samples, told)
 
     async def _take_usage(self, watched: Sequence[Watched], now_s: float) -> tuple[int, list[str]]:
         """What containers use now goes to the bank; returns the number of samples, and what was not answered."""
@@ -143,7 +146,8 @@ class VerticalLoop:
         taken, unheard = 0, list[str]()
         for answer in answers:
             if isinstance(answer, Answered):
-                taken += self.bank.take(queries[answer.query], watched, _fresh(answer, now_s), now_s)
+                fresh = _fresh(answer, now_s)
+                taken += await asyncio.to_thread(self.bank.take, queries[answer.query], watched, fresh, now_s)
             else:
                 unheard.append(f"usage of {queries[answer.query]}: {answer.message}")
         return taken, unheard

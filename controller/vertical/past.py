@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from controller.errors import ForesailError
@@ -70,7 +71,7 @@ class PastUsage:
                     deadline_s=DEADLINE_S,
                 )
                 past = [each for series in found for each in _of_lane(places, series)]
-                self._bank.take_past(resource, past, STEP_S)
+                await asyncio.to_thread(self._bank.take_past, resource, past, STEP_S)
         for name in names:
             self._not_before_s[_id(by_name[name])] = float("inf")
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Amounts = dict[str, int]  # thousandths by resource
 
 BOUNDS = ("lowerBound", "target", "upperBound")
+_TOLERANCE = {"target": 0.0, "uncappedTarget": 0.0, "lowerBound": 0.01, "upperBound": 0.01}
 PROVIDED, NO_PODS, UNSUPPORTED, LOW = (
     "RecommendationProvided",
     "NoPodsMatched",
@@ -148,18 +149,29 @@ def _condition(kind: str, said: tuple[bool, str, str], before: Mapping[str, Any]
 
 
 def _same(before: Mapping[str, Any], after: Document) -> bool:
-    return _plain(before) == _plain(after)
+    """Whether two statuses say the same, whatever their quantities and the order of their conditions look like.
+
+    The bounds move a little with every sample; less than 1 % of that is nothing to write.
+    """
+    was, now = _standing(before), _standing(after)
+    if was.keys() != now.keys() or _plain_conditions(before) != _plain_conditions(after):
+        return False
+    return all(
+        _near(amounts_of(was[name].get(bound)), amounts_of(now[name].get(bound)), share)
+        for name in now
+        for bound, share in _TOLERANCE.items()
+    )
 
 
-def _plain(status: Mapping[str, Any]) -> tuple[Any, Any]:
-    """What a status says, whatever its quantities and the order of its conditions look like."""
-    bounds = (*BOUNDS, "uncappedTarget")
-    containers = {
-        name: {bound: amounts_of(each.get(bound)) for bound in bounds} for name, each in _standing(status).items()
-    }
-    conditions = {
+def _near(before: Amounts, after: Amounts, share: float) -> bool:
+    return before.keys() == after.keys() and all(
+        abs(after[name] - before[name]) <= share * before[name] for name in after
+    )
+
+
+def _plain_conditions(status: Mapping[str, Any]) -> dict[str, tuple[Any, str, str]]:
+    return {
         each["type"]: (each.get("status"), each.get("reason") or "", each.get("message") or "")
         for each in status.get("conditions") or ()
         if each.get("type")
     }
-    return containers, conditions

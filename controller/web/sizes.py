@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from policies.quantities import quantity_of
+from policies.resources.fed_by_size import fed_by_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +40,8 @@ def sentences(report: TickReport, lane: int) -> list[str]:
     told = [_sentence(each) for each in found.containers]
     if found.problem:
         told.append(f"its containers cannot be sized: {found.problem}")
-    return told
+    mine = [policy for policy in report.policies.policies if policy.uid == found.policy]
+    return told + [each.message for policy in mine for each in fed_by_size(policy, source="")]
 
 
 def _sentence(size: ContainerSize) -> str:

@@ -63,6 +63,10 @@ def test_a_status_that_stands_is_not_written_again_however_its_quantities_look()
     each["target"] = {"cpu": "0.5", "memory": "2Gi"}
     assert status_of(autoscaler(**status), told(server(), at_s=AT_S + 60)) is None
     assert status_of(autoscaler(**status), told(server(cpu=501))) is not None
+    each["upperBound"]["cpu"] = "1009m"  # by less than 1 %
+    assert status_of(autoscaler(**status), told(server())) is None
+    each["upperBound"]["cpu"] = "1020m"
+    assert status_of(autoscaler(**status), told(server())) is not None
 
 
 @pytest.mark.parametrize(
