@@ -39,7 +39,6 @@ class Autoscaler:
     resource_version: str
     target: TargetRef | None
     rules: tuple[ContainerRule, ...] = ()
-    mode: str = "Recreate"
     status: Mapping[str, Any] = field(default_factory=dict)  # as it stands
     trouble: str | None = None
 

@@ -5,23 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policies.problems import Problem
-from policies.resources.one_plan import Signal
 from policies.spec import DemandSignal
 
 if TYPE_CHECKING:
     from policies.spec import WorkloadPolicy
-
-
-def signal_of(policy: WorkloadPolicy) -> Signal:
-    """The request that a policy's count of replicas follows; CPU where it follows both."""
-    followed = {
-        signal.capacity_from_request.resource
-        for signal in policy.spec.signals
-        if isinstance(signal, DemandSignal) and signal.capacity_from_request is not None
-    }
-    if "cpu" in followed:
-        return Signal.CPU
-    return Signal.MEMORY if followed else Signal.FREE
 
 
 def fed_by_size(policy: WorkloadPolicy, *, source: str) -> tuple[Problem, ...]:

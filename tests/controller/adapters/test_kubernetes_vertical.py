@@ -37,9 +37,9 @@ def test_an_autoscaler_with_its_rules() -> None:
         {"containerName": "server", "minAllowed": {"cpu": "100m"}, "maxAllowed": {"memory": "2Gi", "cpu": 2}},
         {"containerName": "*", "mode": "Off"},
     ]
-    found = autoscaler_of(item(resourcePolicy={"containerPolicies": policies}, updatePolicy={"updateMode": "Off"}))
+    found = autoscaler_of(item(resourcePolicy={"containerPolicies": policies}))
     assert found is not None
-    assert (found.target, found.mode, found.trouble) == (TargetRef("apps/v1", "Deployment", "shop", "web"), "Off", None)
+    assert (found.target, found.trouble) == (TargetRef("apps/v1", "Deployment", "shop", "web"), None)
     assert found.rule_of("server").most == {"cpu": 2000, "memory": 2 * GIB}
     assert found.rule_of("server").least == {"cpu": 100}
     assert found.rule_of("sidecar").off

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from policies.problems import PolicyError
-from policies.resources.fed_by_size import fed_by_size, signal_of
-from policies.resources.one_plan import Signal
+from policies.resources.fed_by_size import fed_by_size
 from tests.rig import policy
 
 DEMAND = {"name": "cpu", "kind": "demand", "query": "usage", "capacityFromRequest": {"resource": "cpu"}}
@@ -38,12 +37,6 @@ def test_a_count_that_follows_a_recommended_size_is_found(
     found = fed_by_size(policy(resources=resources, signals=signals), source="web.yaml")
     assert [each.path for each in found] == paths
     assert all("capacityPerReplica" in each.message and each.source == "web.yaml" for each in found)
-
-
-def test_which_request_a_count_follows() -> None:
-    assert signal_of(policy(signals=[MEMORY])) is Signal.MEMORY
-    assert signal_of(policy(signals=[MEMORY, DEMAND])) is Signal.CPU
-    assert signal_of(policy()) is Signal.FREE
 
 
 def test_off_is_off_in_yaml_that_reads_it_as_false() -> None:

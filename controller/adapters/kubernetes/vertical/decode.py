@@ -62,7 +62,6 @@ def autoscaler_of(item: JsonObject) -> Autoscaler | None:
         resource_version=metadata["resourceVersion"],
         target=target,
         rules=tuple(rules),
-        mode=str((spec.get("updatePolicy") or {}).get("updateMode") or "Recreate"),
         status=item.get("status") or {},
         trouble="; ".join(troubles) or None,
     )
