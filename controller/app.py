@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -18,6 +18,7 @@ from controller.adapters.kubernetes import (
     KubernetesCluster,
     KubernetesEvents,
 )
+from controller.adapters.kubernetes.vertical import KubernetesVertical
 from controller.adapters.policy_files import PolicyFiles
 from controller.adapters.prometheus import Allowance, PrometheusSource
 from controller.clients.access import prometheus_access
@@ -25,22 +26,25 @@ from controller.clients.kubernetes import connect
 from controller.clock import SystemClock
 from controller.journal import Journal
 from controller.loop import Loop, Pace, Parts
-from controller.telemetry import About, Telemetry
+from controller.telemetry import About, Telemetry, Wrote
+from controller.vertical.loop import VerticalLoop, VerticalParts, VerticalReport
 from controller.web import Check, Views, heartbeat, serving, web_app
 from controller.worker import worker
 from policies.model import Limits
 from simulations.daemon import warmed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
     from controller.ports import Actuator, Clock, Cluster, Events, MetricsSource
     from controller.records import TickReport
     from controller.settings import Settings
+    from controller.vertical.records import VerticalCluster
 
 log = structlog.get_logger("foresail.app")
 
 STALE_TICKS = 4  # after so many intervals without a tick, its figures are no longer shown as the present ones
+SIZING = Allowance(concurrency=2, requests_per_tick=200)  # of the queries by which containers are sized, once a minute
 NAMESPACE = "foresail"  # where nothing says in which one Foresail lives
 POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -56,6 +60,7 @@ class Outside:
     problems: Callable[[], tuple[str, ...]] = lambda: ()  # what is wrong with it beside the targets' own problems
     clock: Clock = field(default_factory=SystemClock)
     source: MetricsSource | None = None  # None: Prometheus, as the settings say
+    vertical: VerticalCluster | None = None  # None: nothing is sized
 
 
 async def run_daemon(
@@ -94,9 +99,24 @@ async def run_daemon(
         daemon = _Daemon(settings, world, journal, on_tick)
         loop = Loop(parts, _pace(settings), daemon.show)
         url = await stack.enter_async_context(serving(web_app(daemon.views(loop)), settings.listen))
+        if world.vertical is not None:
+            sizing = await stack.enter_async_context(PrometheusSource(prometheus_access(settings), SIZING))
+            vertical = daemon.vertical(loop, VerticalParts(clock, sizing, world.vertical, loop.supervisor))
+            await stack.enter_async_context(_running(vertical.run(stop)))
         log.info("started", url=url, policies=[str(path) for path in settings.policies])
         await loop.run(stop)
         log.info("stopped")
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run work that ends when it is told to stop; where the block fails it is cancelled."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+        await task
+    finally:
+        task.cancel()
 
 
 @dataclass(slots=True)
@@ -109,16 +129,32 @@ class _Daemon:
     on_tick: Callable[[TickReport], None] | None
     report: TickReport | None = None
     telemetry: Telemetry | None = None
+    sized: VerticalReport | None = None
 
     def show(self, report: TickReport) -> None:
         """Take the report of a tick, and add what is wrong with the world."""
-        report = replace(report, problems=(*report.problems, *self.world.problems()))
+        problems, sized = (*report.problems, *self.world.problems()), self.sized
+        if sized is not None:
+            problems = (*problems, *sized.problems)
+            report = replace(report, sizes=sized.by_policy)
+        report = replace(report, problems=problems)
         self.report = report
         if self.telemetry is not None:
             self.telemetry.show(report)
             self.telemetry.show_journal(self.journal.health)
         if self.on_tick is not None:
             self.on_tick(report)
+
+    def vertical(self, loop: Loop, parts: VerticalParts) -> VerticalLoop:
+        """The loop that sizes containers for the policies in force, and writes nothing while the kill switch is set."""
+
+        def show(report: VerticalReport) -> None:
+            self.sized = report
+            if self.telemetry is not None:
+                wrote = Wrote(report.writes, report.checkpoints)
+                self.telemetry.show_sizes(report.at_s, report.workloads, wrote)
+
+        return VerticalLoop(parts, lambda: loop.policies, lambda: self.world.cluster.view().killed, show)
 
     def views(self, loop: Loop) -> Views:
         """What the web application may ask for."""
@@ -141,6 +177,7 @@ class _Daemon:
         return Views(
             report=lambda: self.report,
             metrics=telemetry.render,
+            sized=lambda: self.sized.workloads if self.sized else (),
             live=live,
             ready=ready,
             version={"version": version("foresail")},
@@ -152,13 +189,18 @@ async def _kubernetes(settings: Settings) -> AsyncIterator[Outside]:
     clock = SystemClock()
     session = await connect(kubeconfig=settings.kubeconfig, context=settings.context)
     place = KillSwitchPlace(own_namespace(settings), settings.kill_switch_configmap, settings.kill_switch_file)
-    async with session, KubernetesCluster(session, clock, ClusterSettings(kill_switch=place)) as cluster:
+    async with (
+        session,
+        KubernetesCluster(session, clock, ClusterSettings(kill_switch=place)) as cluster,
+        KubernetesVertical(session, cluster.discovery, clock) as vertical,
+    ):
         yield Outside(
             cluster=cluster,
             actuator=KubernetesActuator(session, cluster.discovery, cluster.wrote),
             events=KubernetesEvents(session, clock, cluster.uid_of),
             reached=lambda: cluster.view().seen_at_s > 0,
             problems=cluster.problems,
+            vertical=vertical,
         )
 
 

@@ -237,6 +237,33 @@ class SourceHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class ContainerSize:
+    """What a container asks for and should ask for, in thousandths of a core and of a byte by resource.
+
+    `why` says in a sentence what the target rests on; `young` that it is less than a day of use.
+    """
+
+    container: str
+    requests: Mapping[str, int]
+    lower: Mapping[str, int]
+    target: Mapping[str, int]
+    upper: Mapping[str, int]
+    young: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SizedWorkload:
+    """The containers of a workload that is watched for its size, and who asked for that."""
+
+    target: TargetRef
+    autoscaler: str | None  # namespace/name of the VerticalPodAutoscaler that names us
+    policy: str | None  # uid
+    containers: tuple[ContainerSize, ...]
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TickReport:
     """All that one tick saw, decided and did: what telemetry, the API and the console show.
 
@@ -258,3 +285,4 @@ class TickReport:
     killed: str | None = None
     plans: Plans | None = None  # of the fleet's lanes
     surges: Mapping[str, TargetRef] = field(default_factory=dict)  # by uid: the second object of those that have one
+    sizes: Mapping[str, SizedWorkload] = field(default_factory=dict)  # by uid: of those with spec.resources: recommend

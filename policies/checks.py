@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeGuard
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, Field, StrictInt, StrictStr, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, StrictStr, WithJsonSchema
 
 from policies.problems import Location, Rule, nearest
 from policies.quantities import duration_text
@@ -99,6 +99,10 @@ def amount_up_to(most: float) -> AfterValidator:
         return amount
 
     return AfterValidator(check)
+
+
+def _off_in_yaml(given: object) -> object:
+    return "off" if given is False else given
 
 
 def _share_up_to(share: float, most: float) -> float:
@@ -269,6 +273,7 @@ def _known_timezone(key: str) -> str:
 
 
 slo_target = AfterValidator(_slo_target)
+off_in_yaml = BeforeValidator(_off_in_yaml)  # YAML 1.1 reads a plain off as false
 Integer = Annotated[StrictInt, Field(ge=-(2**31), le=2**31 - 1)]
 Count = Annotated[StrictInt, Field(ge=1, le=2**31 - 1)]
 Subdomain = Annotated[

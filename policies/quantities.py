@@ -79,6 +79,11 @@ def quantity_text(quantity: Decimal) -> str:
     return f"{quantity:f}"
 
 
+def quantity_of(resource: str, amount_milli: int) -> str:
+    """Thousandths as Kubernetes writes them: CPU as ``250m``, all else in whole units rounded up."""
+    return f"{amount_milli}m" if resource == "cpu" else str(-(-amount_milli // 1000))
+
+
 def parse_duration_s(given: object) -> float:
     """Parse a duration (``8h``, ``90m``, ``1h30m``, ``7d``) into seconds.
 

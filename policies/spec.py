@@ -27,6 +27,7 @@ from policies.checks import (
     events_speak_of_signals,
     exactly_one,
     names_are_unique,
+    off_in_yaml,
     per_pod_needs_average,
     prices_have_requests,
     something_decides,
@@ -245,6 +246,11 @@ class Spec(Part):
         description="What is measured; the largest proposal wins."
     )
     objective: Objective = Field(Objective(), description="How late requests may be.")
+    resources: Annotated[Literal["off", "recommend"], off_in_yaml] = Field(
+        "off",
+        description="`recommend` watches what its containers use and shows what they should request; nothing is"
+        " written but the status of a VerticalPodAutoscaler that names Foresail as its recommender.",
+    )
     behavior: Behavior | None = Field(None, description="Speed and steadiness, as in autoscaling/v2.")
     forecast: Forecast = Field(Forecast(), description="How demand is forecast.")
     incumbent: Incumbent | None = Field(

@@ -15,6 +15,7 @@ from controller.policy_text import file_text, parse_documents, parse_policies, p
 from policies.budget import Budget
 from policies.documents import Documents
 from policies.problems import PolicyError, Problem
+from policies.resources.fed_by_size import fed_by_size
 from policies.spec import WorkloadPolicy, duplicates
 
 if TYPE_CHECKING:
@@ -49,13 +50,18 @@ def validate(paths: PolicyPaths, output: OutputOption = Output.TABLE) -> None:
     Whether a query is valid PromQL is not checked: only Prometheus can tell, and the daemon reports what it refuses.
     """
     found = read(paths)
+    pairs = zip(found.policies, found.sources, strict=True)
+    warnings = [each for policy, source in pairs for each in fed_by_size(policy, source=source)]
     content = {
         "valid": not found.problems,
         "policies": [_listed(policy, source) for policy, source in zip(found.policies, found.sources, strict=True)],
         "budgets": [_listed_budget(budget, source) for budget, source in found.budgets],
         "problems": [{"source": each.source, "path": each.path, "message": each.message} for each in found.problems],
+        "warnings": [{"source": each.source, "path": each.path, "message": each.message} for each in warnings],
     }
     emit("PolicyValidation", content, output, lambda: _checked(found))
+    for warning in warnings:
+        note(f"warning: {warning}")
     if found.problems:
         note(f"{len(found.problems)} problem{'s' if len(found.problems) > 1 else ''}")
         raise typer.Exit(INVALID)

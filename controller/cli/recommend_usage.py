@@ -80,9 +80,19 @@ def _interval_s(text: str) -> float:
 def _method(asked: UsageAsked, every_s: float) -> "Method[Any]":
     from policies.resources.methods import METHODS, Aims
 
-    overrun = given("--overrun", lambda text: share(_share(text)), asked.overrun)
-    aims = Aims(overrun, asked.changes_per_day, every_s)
-    return given("--method", lambda name: _known(name, METHODS), asked.method)(aims)
+    return METHODS[method_named(asked.method)](Aims(overrun_ratio(asked.overrun), asked.changes_per_day, every_s))
+
+
+def overrun_ratio(text: str) -> float:
+    """The share that `--overrun` says."""
+    return given("--overrun", lambda text: share(_share(text)), text)
+
+
+def method_named(name: str) -> str:
+    """The name of a method that there is, as `--method` says it."""
+    from policies.resources.methods import METHODS
+
+    return given("--method", lambda name: _known(name, METHODS), name)
 
 
 def _share(text: str) -> float:
@@ -93,10 +103,10 @@ def _share(text: str) -> float:
         return parse_share(text)
 
 
-def _known(name: str, methods: "Mapping[str, Maker]") -> "Maker":
+def _known(name: str, methods: "Mapping[str, Maker]") -> str:
     if name not in methods:
         raise ValueError(f"must be {either(methods)}, not {name!r}{nearest(name, methods)}")
-    return methods[name]
+    return name
 
 
 def _scored(walk: "Walked") -> list[dict[str, object]]:

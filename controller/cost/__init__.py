@@ -86,9 +86,9 @@ def built_in() -> PricesSeen:
 
 def cluster_cost(inventory: Inventory, sources: Sequence[PricesSeen], wanted: Wanted) -> ClusterCost:
     """Price every node by the first source that knows it. Raises Rejected: currencies or commitments do not fit."""
-    asked, warnings = _in_currency(sources, wanted.currency)
+    asked, warnings = in_currency(sources, wanted.currency)
     standing = Counter(pod.node for pod in inventory.pods)
-    found = [_priced(node, asked, standing[node.name]) for node in inventory.nodes]
+    found = [priced_node(node, asked, standing[node.name]) for node in inventory.nodes]
     priced = [each for each in found if isinstance(each, PricedNode)]
     pods, owners = _owned(inventory.pods, {each.node.name for each in priced})
     counted = Counter(map(_owner, pods))
@@ -114,7 +114,7 @@ def cluster_cost(inventory: Inventory, sources: Sequence[PricesSeen], wanted: Wa
     )
 
 
-def _in_currency(sources: Sequence[PricesSeen], currency: str) -> tuple[list[PricesSeen], list[str]]:
+def in_currency(sources: Sequence[PricesSeen], currency: str) -> tuple[list[PricesSeen], list[str]]:
     """The sources in this currency; built-in prices in another are left out, others refused."""
     kept, warnings = [], []
     for source in sources:
@@ -127,7 +127,8 @@ def _in_currency(sources: Sequence[PricesSeen], currency: str) -> tuple[list[Pri
     return kept, warnings
 
 
-def _priced(node: StandingNode, sources: Sequence[PricesSeen], pods: int) -> PricedNode | Unpriced:
+def priced_node(node: StandingNode, sources: Sequence[PricesSeen], pods: int) -> PricedNode | Unpriced:
+    """The node with the price of the first source that knows it; else why none does."""
     capacity = CapacityType.SPOT if node.spot else CapacityType.ON_DEMAND
     offer = Offer(node.provider, node.instance_type, node.region, node.zone, capacity)
     whys = []
@@ -162,7 +163,7 @@ def _owned(pods: Sequence[StandingPod], priced: set[str]) -> tuple[list[Standing
 
 def _standing(priced: Sequence[PricedNode], pods: Sequence[StandingPod], owners: dict[Owner, int]) -> Standing:
     place = {each.node.name: number for number, each in enumerate(priced)}
-    shapes = [_shape(each) for each in priced]
+    shapes = [shape_of_node(each) for each in priced]
     ratios = [shapes[place[pod.node]].node_ratio(_request(pod)) for pod in pods]
     return Standing(
         offers=tuple(each.offer for each in priced),
@@ -173,7 +174,8 @@ def _standing(priced: Sequence[PricedNode], pods: Sequence[StandingPod], owners:
     )
 
 
-def _shape(each: PricedNode) -> NodeShape:
+def shape_of_node(each: PricedNode) -> NodeShape:
+    """The node as a shape: what it has for pods, and its price with the weights that were told."""
     has = each.node.allocatable
     gpus = -(-has.gpu_milli // MILLI)
     shape = NodeShape(each.offer, each.price.micros, has.cpu_milli, has.memory_milli, gpus, MAX_PODS, shares_gpus=True)

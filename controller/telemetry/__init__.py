@@ -10,17 +10,20 @@ import numpy as np
 import prometheus_client
 from prometheus_client.exposition import choose_encoder
 
-from controller.telemetry import budgets, outlook, placement
+from controller.telemetry import budgets, outlook, placement, sizes
+from controller.telemetry.sizes import Wrote
 from controller.telemetry.workloads import ready_replicas, workload_text
 from policies import signals
+from policies.metric import Counter, Gauge, Histogram
 from policies.model import RULES, Action, Hold, Kind, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from controller.records import TickReport
+    from controller.records import SizedWorkload, TickReport
+    from policies.metric import Metric
 
-__all__ = ["JournalState", "Telemetry", "ready_replicas"]
+__all__ = ["JournalState", "Telemetry", "Wrote", "ready_replicas"]
 
 SOURCES = ("prometheus",)
 PHASES = ("observe", "collect", "decide", "record", "act", "tick")
@@ -98,6 +101,17 @@ class Telemetry:
             self._gauge(gauge, *labels).set(value)
         self._gauge(signals.LOOP_LAST_SUCCESS).set(self._now_s())
 
+    def show_sizes(self, at_s: float, workloads: Sequence[SizedWorkload], wrote: Wrote) -> None:
+        """Show what containers should request, and how the writes of that ended."""
+        for metric in (signals.SIZE_CORES, signals.SIZE_BYTES):
+            self._made[metric.name].clear()
+        for gauge, labels, value in sizes.by_container(workloads):
+            self._gauge(gauge, *labels).set(value)
+        for result, count in wrote.statuses.items():
+            self._counter(signals.SIZE_WRITES, result).inc(count)
+        self._counter(signals.SIZE_CHECKPOINTS).inc(wrote.checkpoints)
+        self._gauge(signals.SIZE_LAST_SUCCESS).set(at_s)
+
     def show_journal(self, journal: JournalState) -> None:
         """Show how the journal fares."""
         failures, dropped = self._journal
@@ -139,6 +153,8 @@ class Telemetry:
                 self._counter(signals.DECISIONS, action.name.lower(), rule)
         for result in RESULTS:
             self._counter(signals.ACTUATIONS, "scale", result)
+        for result in sizes.RESULTS:
+            self._counter(signals.SIZE_WRITES, result)
         for reason in SAFE_MODES:
             self._gauge(signals.SAFE_MODE, reason)
         for state in ("valid", "invalid"):
@@ -173,21 +189,21 @@ class Telemetry:
             newest_s = report.at_s - float(readings.age_s[there].min())
             self._gauge(signals.SOURCE_LAST_SAMPLE, report.sources[0].name).set(newest_s)
 
-    def _counter(self, metric: signals.Counter, *labels: str) -> prometheus_client.Counter:
+    def _counter(self, metric: Counter, *labels: str) -> prometheus_client.Counter:
         made = self._made[metric.name]
         found = made.labels(*labels) if labels else made
         if not isinstance(found, prometheus_client.Counter):
             raise TypeError(f"{metric.name} is no counter")
         return found
 
-    def _gauge(self, metric: signals.Gauge, *labels: str) -> prometheus_client.Gauge:
+    def _gauge(self, metric: Gauge, *labels: str) -> prometheus_client.Gauge:
         made = self._made[metric.name]
         found = made.labels(*labels) if labels else made
         if not isinstance(found, prometheus_client.Gauge):
             raise TypeError(f"{metric.name} is no gauge")
         return found
 
-    def _histogram(self, metric: signals.Histogram, *labels: str) -> prometheus_client.Histogram:
+    def _histogram(self, metric: Histogram, *labels: str) -> prometheus_client.Histogram:
         made = self._made[metric.name]
         found = made.labels(*labels) if labels else made
         if not isinstance(found, prometheus_client.Histogram):
@@ -204,13 +220,13 @@ _OWN = tuple(metric for metric in signals.EXPORTED if metric not in signals.BY_W
 Made = prometheus_client.Counter | prometheus_client.Gauge | prometheus_client.Histogram
 
 
-def _made(metric: signals.Metric, registry: prometheus_client.CollectorRegistry) -> Made:
+def _made(metric: Metric, registry: prometheus_client.CollectorRegistry) -> Made:
     match metric:
-        case signals.Counter():
+        case Counter():
             return prometheus_client.Counter(metric.name, metric.help, metric.labels, registry=registry)
-        case signals.Gauge():
+        case Gauge():
             return prometheus_client.Gauge(metric.name, metric.help, metric.labels, registry=registry)
-        case signals.Histogram():
+        case Histogram():
             return prometheus_client.Histogram(
                 metric.name, metric.help, metric.labels, registry=registry, buckets=metric.buckets
             )

@@ -10,9 +10,9 @@ from aiohttp import web
 from controller.web import documents
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from controller.records import TickReport
+    from controller.records import SizedWorkload, TickReport
 
     Report = Callable[[], TickReport | None]
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -23,8 +23,10 @@ _PAGE = 500
 _LARGEST_PAGE = 5000
 
 
-def routes(report: Report, version: documents.Document) -> list[web.RouteDef]:
-    """The routes of the API. `report` gives the last tick's report; None before the first."""
+def routes(
+    report: Report, version: documents.Document, sized: Callable[[], Sequence[SizedWorkload]]
+) -> list[web.RouteDef]:
+    """The routes of the API. `report` gives the last tick's report; None before the first. `sized` gives sizes."""
 
     async def workloads(request: web.Request) -> web.Response:
         found = _present(report)
@@ -45,12 +47,16 @@ def routes(report: Report, version: documents.Document) -> list[web.RouteDef]:
             raise web.HTTPNotFound(text=f"no policy is in force for {uid}; those in force begin with {known}")
         return web.json_response(documents.workload(found, found.fleet.uid.index(uid)))
 
+    async def sizes(_request: web.Request) -> web.Response:
+        return web.json_response(documents.size_list(sized()))
+
     async def told_version(_request: web.Request) -> web.Response:
         return web.json_response(version)
 
     return [
         web.get(f"{PREFIX}v1/workloads", workloads),
         web.get(f"{PREFIX}v1/workloads/{{namespace}}/{{name}}", workload),
+        web.get(f"{PREFIX}v1/sizes", sizes),
         web.get(f"{PREFIX}v1/version", told_version),
     ]
 

@@ -15,7 +15,7 @@ from controller.web import api
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from controller.records import TickReport
+    from controller.records import SizedWorkload, TickReport
     from controller.settings.values import Listen
     from controller.web.documents import Document
 
@@ -50,6 +50,7 @@ class Views:
     live: Callable[[], Sequence[Check]]
     ready: Callable[[], Sequence[Check]]
     version: Document
+    sized: Callable[[], Sequence[SizedWorkload]] = tuple
 
 
 def heartbeat(age_s: float, interval_s: float) -> Check:
@@ -68,7 +69,7 @@ def web_app(views: Views) -> web.Application:
             web.get("/livez", _probe(views.live)),
             web.get("/readyz", _probe(views.ready)),
             web.get("/healthz", _probe(views.live)),
-            *api.routes(views.report, views.version),
+            *api.routes(views.report, views.version, views.sized),
         ]
     )
     return app

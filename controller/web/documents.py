@@ -11,6 +11,8 @@ from controller.telemetry import ready_replicas
 from controller.web.budget import budget
 from controller.web.outlook import outlook
 from controller.web.placement import placement
+from controller.web.sizes import sentences as size_sentences
+from controller.web.sizes import sized, sizes
 from policies.explain import sentences, steps_of
 from policies.forecast.words import outlook_sentences
 from policies.lateness import base_value
@@ -21,7 +23,7 @@ from policies.startup import Given
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from controller.records import TickReport
+    from controller.records import SizedWorkload, TickReport
     from policies.arrays import BoolArray
 
 API_VERSION = "foresail.dev/v1alpha1"
@@ -56,10 +58,21 @@ def workload(report: TickReport, lane: int) -> Document:
         "startup": _startup(report, lane),
         "kubernetesReplicas": int(decision.kubernetes[lane]),
         "steps": [{"rule": rule, "before": before, "after": after} for rule, before, after in steps_of(decision, lane)],
-        "explanation": [*sentences(report.fleet, report.seen, decision, lane), *_outlook_sentences(report, lane)],
+        "explanation": [
+            *sentences(report.fleet, report.seen, decision, lane),
+            *_outlook_sentences(report, lane),
+            *size_sentences(report, lane),
+        ],
+        "sizes": sizes(report, lane),
         "outlook": outlook(report, lane),
         "signals": [_signal(report, track) for track in np.flatnonzero(report.fleet.tracks.lane == lane).tolist()],
     }
+
+
+def size_list(workloads: Sequence[SizedWorkload]) -> Document:
+    """Every workload whose containers are sized."""
+    items = [sized(each) for each in workloads]
+    return {"apiVersion": API_VERSION, "kind": "WorkloadSizeList", "items": items}
 
 
 def problem(status: int, title: str, detail: str, path: str) -> Document:

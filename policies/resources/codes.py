@@ -1,4 +1,4 @@
-"""Usage as codes of two bytes: logarithmic steps of 3 %, so that a week of minutes of 20,000 containers fits in memory."""
+"""Usage as codes of two bytes in steps of 3 %, so that a week of minutes of 20,000 containers fits in memory."""
 
 from __future__ import annotations
 

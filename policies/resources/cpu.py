@@ -1,4 +1,4 @@
-"""Foresail's own sizing of CPU: candidates replayed on what came, and raises as soon as usage stays above the request."""
+"""Foresail's own sizing of CPU: candidates replayed on what came, and raises where usage stays above the request."""
 
 from __future__ import annotations
 
@@ -88,16 +88,12 @@ def recommended(state: CpuState) -> Recommendation:
 
 def decided(state: CpuState, present: Present) -> FloatArray:
     """The request at a decision, in cores, `[container]`: the present one where a change is not worth its price."""
-    return at.wanted(
-        state.now, state.terms, present.request, present.changes_left, state.own, state.said, state.loss
-    )
+    return at.wanted(state.now, state.terms, present.request, present.changes_left, state.own, state.said, state.loss)
 
 
 def urgent(state: CpuState, present: Present) -> FloatArray:
     """The request after the last sample, in cores, `[container]`: raised where usage stays above it."""
-    return at.lifted(
-        state.latest, state.now, state.terms, present.request, present.changes_left, state.own, state.ring
-    )
+    return at.lifted(state.latest, state.now, state.terms, present.request, present.changes_left, state.own, state.ring)
 
 
 def best_of(state: CpuState, row: int) -> tuple[str, float, float]:

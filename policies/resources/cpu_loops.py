@@ -49,7 +49,7 @@ _LOG_RATIO = math.log(RATIO)
 @compiled_with(codes)
 def code_of(value: float) -> int:
     """The code nearest to a value."""
-    return min(max(int(round(math.log(max(value, LEAST) / LEAST) / _LOG_RATIO)) + 1, 1), COUNT - 1)
+    return min(max(round(math.log(max(value, LEAST) / LEAST) / _LOG_RATIO) + 1, 1), COUNT - 1)
 
 
 @compiled_with(codes)
@@ -220,7 +220,7 @@ def steer(terms: FloatArray, own: FloatArray) -> None:
 
 
 @compiled_with(codes)
-def learn(  # noqa: PLR0913 - the columns of one state, of which a compiled loop takes each
+def learn(
     usage: CodeArray,
     now: int,
     terms: FloatArray,
@@ -247,7 +247,7 @@ def learn(  # noqa: PLR0913 - the columns of one state, of which a compiled loop
 
 
 @compiled_with(codes)
-def wanted(  # noqa: PLR0913 - as above
+def wanted(
     now: int,
     terms: FloatArray,
     request: FloatArray,
@@ -271,9 +271,8 @@ def wanted(  # noqa: PLR0913 - as above
         dead = DEAD + DEAD_SCARCE * (1.0 - free)
         mine[TARGET] = target
         may_lower = seen and now >= mine[HELD] and left[row] >= 1.0 + RESERVE * (terms[RATE] - 1.0)
-        if math.isnan(request[row]) or target > request[row] * (1.0 + dead):
-            out[row] = target
-        elif target < request[row] * (1.0 - dead) and may_lower:
+        raised = math.isnan(request[row]) or target > request[row] * (1.0 + dead)
+        if raised or (may_lower and target < request[row] * (1.0 - dead)):
             out[row] = target
     return out
 
@@ -287,7 +286,7 @@ def aimed(now: int, terms: FloatArray, own: FloatArray, loss: FloatArray, said: 
 
 
 @compiled_with(codes)
-def lifted(  # noqa: PLR0913 - as above
+def lifted(
     usage: CodeArray,
     now: int,
     terms: FloatArray,

@@ -73,7 +73,9 @@ def recommended(state: MemoryState, at_s: FloatArray) -> Recommendation:
     rise = np.fmax(np.fmax.reduce(ordered - before, axis=1), 0.0)
     own = peak * (1.0 + MARGIN) + RISES * np.nan_to_num(rise)
     target = np.where(np.isnan(peak), np.nan, np.fmax(own, _floor(state, at_s, slice(None))))
-    return Recommendation(np.where(np.isnan(peak), np.nan, np.fmin(peak, target)), target, target + RISES * np.nan_to_num(rise))
+    return Recommendation(
+        np.where(np.isnan(peak), np.nan, np.fmin(peak, target)), target, target + RISES * np.nan_to_num(rise)
+    )
 
 
 def decided(advice: Recommendation, request: FloatArray) -> FloatArray:

@@ -7,14 +7,15 @@ import re
 import pytest
 
 from policies import signals
-from policies.signals import EXPORTED, Counter, Gauge, Histogram, Metric
+from policies.metric import Counter, Gauge, Histogram, Metric
+from policies.signals import EXPORTED
 
 BASE_UNITS = ("seconds", "ratio", "bytes")
 # Sets that are bounded by the policies, the code or the cloud; pods, uids, messages and queries are not.
 BOUNDED = {
     *("namespace", "workload", "signal", "quantile", "action", "reason", "result", "source", "kind"),
     *("phase", "state", "version", "python", "hash", "case", "horizon", "model"),
-    *("candidate", "mode", "in_charge", "bound", "capacity_type", "zone", "resource"),
+    *("candidate", "mode", "in_charge", "bound", "capacity_type", "zone", "resource", "container"),
 }
 
 

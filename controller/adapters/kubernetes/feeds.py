@@ -114,6 +114,11 @@ class Feeds:
         failure = feed.watch.failure if feed else None
         return _denial(key.where, feed.watch) if feed and failure is not None and failure.denied else None
 
+    def failure(self, key: FeedKey) -> ApiFailure | None:
+        """What the last contact of a watch ended with; None when well, or when there is no such watch."""
+        feed = self._feeds.get(key)
+        return None if feed is None else feed.watch.failure
+
     def answered(self, key: FeedKey) -> bool:
         """Whether a watch has been listed, or has failed to be."""
         feed = self._feeds.get(key)

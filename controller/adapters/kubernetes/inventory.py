@@ -70,6 +70,14 @@ class Inventory:
     pods: tuple[StandingPod, ...]
 
 
+async def read_nodes(session: KubernetesSession) -> tuple[StandingNode, ...]:
+    """List all nodes. Raises Unavailable and Rejected."""
+    try:
+        return tuple([_node(item) async for item in items(session, NODES, None)])
+    except ApiFailure as failure:
+        raise translated(failure, doing="listing nodes") from failure
+
+
 async def read_inventory(session: KubernetesSession) -> Inventory:
     """List all nodes and pods. Raises Unavailable and Rejected."""
     try:
@@ -108,7 +116,7 @@ def _stands(item: JsonObject) -> bool:
 
 def _pod(item: JsonObject) -> StandingPod:
     metadata, spec = item["metadata"], item["spec"]
-    kind, workload = _workload(metadata)
+    kind, workload = workload_of(metadata)
     asked = {
         name.removeprefix("requests."): milli or 0
         for name, milli in charge_of(_said(spec))
@@ -120,7 +128,7 @@ def _pod(item: JsonObject) -> StandingPod:
     return StandingPod(metadata["namespace"], metadata["name"], kind, workload, spec["nodeName"], asks)
 
 
-def _workload(metadata: JsonObject) -> tuple[str, str]:
+def workload_of(metadata: JsonObject) -> tuple[str, str]:
     """Kind and name of what made a pod: a Deployment by its ReplicaSet, a CronJob by its Job."""
     maker = controller_of(metadata)
     if maker is None:

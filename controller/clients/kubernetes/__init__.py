@@ -1,6 +1,7 @@
 """The shared session with a Kubernetes API server, and watches that survive it."""
 
 from controller.clients.kubernetes.session import (
+    JSON_PATCH,
     MERGE_PATCH,
     ApiFailure,
     JsonObject,
@@ -12,6 +13,7 @@ from controller.clients.kubernetes.session import (
 from controller.clients.kubernetes.watch import WATCH_S, Change, Gone, ListWatch, Put, Replaced, Subject
 
 __all__ = [
+    "JSON_PATCH",
     "MERGE_PATCH",
     "WATCH_S",
     "ApiFailure",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 JsonObject = dict[str, Any]
 
 MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"  # its body is a list of changes
 NO_ANSWER = 0  # the status of a failure without an answer
 
 _CONNECT_S = 10.0
@@ -56,7 +57,7 @@ class Request:
     path: str
     method: str = "GET"
     params: Mapping[str, str] = field(default_factory=dict)
-    body: JsonObject | None = None
+    body: JsonObject | list[JsonObject] | None = None
     content_type: str = "application/json"
 
 

@@ -1,0 +1,1 @@
+"""What containers request, what they should, and what that saves: for `foresail recommend resources`."""

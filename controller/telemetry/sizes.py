@@ -1,0 +1,35 @@
+"""The metrics of what containers should request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from policies import signals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from controller.records import SizedWorkload
+    from policies.metric import Gauge
+
+RESULTS = ("written", "unchanged", "conflict", "rejected", "unavailable")
+_GAUGES = {"cpu": signals.SIZE_CORES, "memory": signals.SIZE_BYTES}
+
+
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    """How many statuses ended how, and how many checkpoints were written."""
+
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    checkpoints: int = 0
+
+
+def by_container(workloads: Sequence[SizedWorkload]) -> Iterator[tuple[Gauge, tuple[str, ...], float]]:
+    """Each metric of each container, its labels and its value."""
+    for each in workloads:
+        place = (each.target.namespace, each.target.kind, each.target.name)
+        for size in each.containers:
+            for bound, amounts in (("lower", size.lower), ("target", size.target), ("upper", size.upper)):
+                for resource, milli in amounts.items():
+                    yield _GAUGES[resource], (*place, size.container, bound), milli / 1000

@@ -1,0 +1,1 @@
+"""Vertical recommendations, live: what containers use, and what is written on autoscalers that name Foresail."""
