@@ -182,6 +182,11 @@ SPOT_INTERRUPTIONS = Counter(
 BUDGET_WITHHELD = Gauge(
     "foresail_budget_withheld_replicas", "Replicas that a workload asks for and a budget does not leave.", _WORKLOAD
 )
+GPU_QUOTA_WITHHELD = Gauge(
+    "foresail_gpu_quota_withheld_replicas",
+    "Replicas more that a workload asks for and the GPU quotas of its namespace do not leave.",
+    _WORKLOAD,
+)
 BUDGET_USED = Gauge(
     "foresail_budget_used_ratio",
     "Share of a budget that the replicas decided on take (in shadow, those that are there), by whose it is (namespace,"
@@ -351,6 +356,7 @@ BY_WORKLOAD: tuple[Gauge, ...] = (
     SPOT_MISSING,
     SPOT_SHORT,
     BUDGET_WITHHELD,
+    GPU_QUOTA_WITHHELD,
     MIN_REPLICAS,
     MAX_REPLICAS,
     RECOMMENDED_REPLICAS,

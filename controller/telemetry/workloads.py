@@ -65,6 +65,8 @@ def _replicas(report: TickReport) -> Iterator[tuple[Gauge, BoolArray, Values]]:
     yield signals.READY_REPLICAS, every, ready_replicas(seen)
     withheld = decision.budget.withheld
     yield signals.BUDGET_WITHHELD, every[: withheld.size], withheld
+    withheld = decision.gpu_shares.withheld
+    yield signals.GPU_QUOTA_WITHHELD, every[: withheld.size], withheld
     yield signals.MIN_REPLICAS, every, decision.min_replicas
     yield signals.MAX_REPLICAS, every, decision.max_replicas
     yield signals.RECOMMENDED_REPLICAS, decision.replicas.action != Action.HOLD, decision.replicas.target
