@@ -49,9 +49,9 @@ class Idle:
 def idle_devices(supply: Supply, holders: Holders, devices: Devices, rule: IdleRule) -> Idle:
     """Which allocated devices are idle.
 
-    Where readings name pods, a pod's own devices count. Where those of a node name none, all its pods are idle when all
-    its devices are; else as many are idle as exceed what nobody asked for, of whom is not known. Pods younger than the
-    window are not judged, nor is a node's unnamed rest while one of its pods is so young.
+    Where readings name pods, a pod's own devices count, all the window long. Where those of a node name none, all its
+    pods are idle when all its devices are; else as many are idle as exceed what nobody asked for, of whom is not known.
+    There pods younger than the window are not judged, nor is the node's rest while one of its pods is so young.
     """
     count = holders.supply.size
     quiet = devices.peak < rule.below
@@ -61,7 +61,7 @@ def idle_devices(supply: Supply, holders: Holders, devices: Devices, rule: IdleR
     seen, idle, holding = (
         np.bincount(devices.holder[named & rows], minlength=count)[:count] for rows in (named, quiet, held)
     )
-    known = (seen > 0) & old
+    known = seen > 0
     all_quiet, all_held, unnamed = _unnamed(supply, devices, quiet, held)
     whole = ~named_nodes(supply, devices)[holders.supply] & unnamed[holders.supply] & old
     by_node = whole & all_quiet[holders.supply]

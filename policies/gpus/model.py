@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from policies.arrays import BoolArray, FloatArray, IntArray
+    from policies.arrays import FloatArray, IntArray
 
 HOURS_A_MONTH = 730.0  # 365 days of 24 hours, by 12
 _MIG = re.compile(r".*/mig-(\d+)g\..*")
@@ -40,25 +40,17 @@ class Holders:
     supply: IntArray  # row of Supply
     devices: IntArray
     age_s: FloatArray
-    workload: IntArray
 
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """What was read of each device over a window."""
+    """What was read of each device over a window, through all of which it was the named pod's."""
 
     node: IntArray  # [device]
     holder: IntArray  # row of Holders; UNKNOWN where no pod is told [device]
     peak: FloatArray  # largest activity, 0 to 1 [device]
     mean: FloatArray  # [device]
     memory_ratio: FloatArray  # largest share of memory used; NaN where not told [device]
-
-    @property
-    def told(self) -> BoolArray:
-        """Whether any device of the same node is told with its pod, `[device]`."""
-        nodes = np.unique(self.node[self.holder >= 0])
-        told: BoolArray = np.isin(self.node, nodes)
-        return told
 
 
 def gpu_share(resource: str) -> float:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DEVICE_LABELS = ("node", "gpu", "slice", "namespace", "pod")  # of every answer; slice is empty but for MIG instances
 PRESENT_LABELS = ("metric",)
+ALLOCATION_LABELS = ("node", "resource")
 
 _MIB = 1_048_576.0
 _SENTINEL = 2**62  # DCGM writes blanks as values from here on
@@ -69,19 +70,31 @@ class Candidate:
         return " + ".join(self.metrics)
 
     def over(self, function: str, window: str) -> str:
-        """PromQL of each device's value by `DEVICE_LABELS`: `max_over_time` or `avg_over_time` of a window like 1h."""
-        parts = " + ".join(f"{function}({metric}[{window}])" for metric in self.metrics)
-        return self._by_device(parts)
+        """PromQL of each device's value by `DEVICE_LABELS`: `max_over_time` or `avg_over_time` of a window like 1h.
+
+        Only of series that are there now and were when the window began: a device under the pod that has it all the
+        while, measured as long.
+        """
+        parts, first = " + ".join(f"{function}({metric}[{window}])" for metric in self.metrics), self.metrics[0]
+        return self._by_device(f"({parts}) and {first} and {first} offset {window}")
 
     def now(self) -> str:
         """PromQL of each device's present value by `DEVICE_LABELS`."""
         return self._by_device(" + ".join(self.metrics))
 
+    def by_node(self, step: str) -> str:
+        """PromQL of the mean over a node's devices, each over the last `step`, by the label `node`."""
+        parts = " + ".join(f"avg_over_time({metric}[{step}])" for metric in self.metrics)
+        return f"avg by (node) ({self._labelled(parts)}) * {self.scale!r}"
+
     def _by_device(self, parts: str) -> str:
+        return f"max by ({', '.join(DEVICE_LABELS)}) ({self._labelled(parts)}) * {self.scale!r}"
+
+    def _labelled(self, parts: str) -> str:
         told = f"({parts}) < {_SENTINEL}" if self.exporter is Exporter.DCGM else f"({parts})"
         for label, source in _DCGM_LABELS if self.exporter is Exporter.DCGM else _AGENT_LABELS:
             told = f'label_replace({told}, "{label}", "$1", "{source}", "(.+)")'
-        return f"max by ({', '.join(DEVICE_LABELS)}) ({told}) * {self.scale!r}"
+        return told
 
 
 _A, _D = Exporter.AGENT, Exporter.DCGM
@@ -121,6 +134,7 @@ ONLY_UTILISATION = frozenset(
     }
 )
 _NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
+_NOT_OF_A_LABEL = re.compile(r"[^A-Za-z0-9_]")
 
 Binding = dict[Quantity, Candidate]
 
@@ -140,6 +154,18 @@ def bound(present: Collection[str]) -> Binding:
                 found[quantity] = candidate
                 break
     return found
+
+
+def allocation_query() -> str:
+    """PromQL of the GPUs that living pods ask for, by `ALLOCATION_LABELS`, as kube-state-metrics has it."""
+    lives = 'max by (namespace, pod) (kube_pod_status_phase{phase=~"Pending|Running"}) == 1'
+    asks = 'kube_pod_container_resource_requests{resource=~".*_gpu|.*_gpu_shared|nvidia_com_mig_.*",node!=""}'
+    return f"sum by ({', '.join(ALLOCATION_LABELS)}) ({asks} * on (namespace, pod) group_left () ({lives}))"
+
+
+def allocation_name(resource: str) -> str:
+    """A resource as kube-state-metrics writes it: nvidia_com_mig_1g_10gb."""
+    return _NOT_OF_A_LABEL.sub("_", resource)
 
 
 def utilisation_in(query: str) -> str | None:
