@@ -182,6 +182,20 @@ SPOT_INTERRUPTIONS = Counter(
 BUDGET_WITHHELD = Gauge(
     "foresail_budget_withheld_replicas", "Replicas that a workload asks for and a budget does not leave.", _WORKLOAD
 )
+GPU_ALLOCATED = Gauge(
+    "foresail_gpu_allocated_devices", "GPUs and MIG instances that a workload's pods have asked for.", _WORKLOAD
+)
+GPU_IDLE = Gauge(
+    "foresail_gpu_idle_devices",
+    "GPUs and MIG instances that a workload's pods have and that were active less than 2 % all through the last hour;"
+    " absent where no exporter tells of them.",
+    _WORKLOAD,
+)
+SIGNAL_BOUND = Gauge(
+    "foresail_signal_bound",
+    "Always 1; the metrics that a quantity is read from, the best of those that are there.",
+    ("signal", "candidate"),
+)
 GPU_QUOTA_WITHHELD = Gauge(
     "foresail_gpu_quota_withheld_replicas",
     "Replicas more that a workload asks for and the GPU quotas of its namespace do not leave.",
@@ -357,6 +371,8 @@ BY_WORKLOAD: tuple[Gauge, ...] = (
     SPOT_SHORT,
     BUDGET_WITHHELD,
     GPU_QUOTA_WITHHELD,
+    GPU_ALLOCATED,
+    GPU_IDLE,
     MIN_REPLICAS,
     MAX_REPLICAS,
     RECOMMENDED_REPLICAS,
@@ -391,6 +407,7 @@ EXPORTED: tuple[Metric, ...] = (
     SOURCE_LAST_SAMPLE,
     *BY_WORKLOAD,
     BUDGET_USED,
+    SIGNAL_BOUND,
     *(OUTLOOK_OLDEST_FIT, OUTLOOK_MODELS, OUTLOOK_DEMOTED, OUTLOOK_COVERAGE, OUTLOOK_ERROR),
     DECISIONS,
     SPOT_INTERRUPTIONS,

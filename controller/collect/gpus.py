@@ -39,6 +39,7 @@ class ReplicaGpus:
         self._targets: Sequence[TargetRef] = ()
         self._asked: list[_ByResource] = []  # that so many pods asked for together, [lane]
         self._total, self._pods = integers(0), integers(0)  # the same summed over resources, [lane]
+        self._living: IntArray = integers(0)  # whether any pod lives, [lane]
         self._lanes: Mapping[str, list[int]] = {}  # by namespace
 
     def look(self, targets: Sequence[TargetRef], work: Workloads, pods_per_replica: IntArray) -> IntArray:
@@ -49,10 +50,16 @@ class ReplicaGpus:
         if targets is not self._targets:
             self._follow(targets)
         for lane in work.changed:
-            if (found := _asked(work.views[lane])) is not None:
+            found = _asked(work.views[lane])
+            self._living[lane] = found is not None
+            if found is not None:
                 self._asked[lane], self._pods[lane] = found
                 self._total[lane] = _total(self._asked[lane])
         return np.where(self._total < 0, UNKNOWN, -(-self._total * pods_per_replica // self._pods))
+
+    def allocated_milli(self) -> IntArray:
+        """Thousandths of GPUs that living pods asked for at the last look, `[lane]`; 0 where one is unclear."""
+        return np.where(self._living > 0, np.maximum(self._total, 0), 0)
 
     def room(self, quotas: Mapping[str, Sequence[Quota]], fleet: Fleet, pods_per_replica: IntArray) -> GpuRoom | None:
         """What quotas leave of GPUs to the lanes last looked at; None where none counts GPUs.
@@ -89,6 +96,7 @@ class ReplicaGpus:
         known = dict(zip(self._targets, zip(self._total.tolist(), pairs, strict=True), strict=True))
         found = [known.get(target, (UNKNOWN, (_NOTHING, 1))) for target in targets]
         self._targets = targets
+        self._living = integers(len(targets))
         self._total = np.array([total for total, _ in found], np.int64)
         self._asked = [asked for _, (asked, _) in found]
         self._pods = np.array([pods for _, (_, pods) in found], np.int64)
@@ -96,12 +104,6 @@ class ReplicaGpus:
         for lane, target in enumerate(targets):
             lanes[target.namespace].append(lane)
         self._lanes = lanes
-
-
-def gpus_of(charge: Charge) -> int | None:
-    """Thousandths of GPUs that a pod takes; None where one amount is unclear."""
-    total = _total(_by_resource(charge))
-    return None if total == UNKNOWN else total
 
 
 def _caps(quotas: Sequence[Quota]) -> dict[str, int]:

@@ -10,10 +10,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
+from controller.adapters.prometheus import PrometheusSource
+from controller.clients.http import HttpAccess
+from controller.clock import SystemClock
+from controller.loop.gpus import GpuWatch, Lanes
+from controller.records import PodView, TargetRef
+from policies.gpus.idle import IdleRule
 from tests.controller.cluster_documents import node, of_deployment
 from tests.integration.servers.kube_client import MERGE, collection, request
+from tests.integration.servers.process import eventually_async
 from tests.integration.servers.prometheus import Series
 from tests.integration.test_cost import nodes, start
 
@@ -103,3 +111,24 @@ async def test_idle_gpus_of_pods_are_found_in_what_dcgm_tells(
     assert {what: each["devices"] for what, each in idle.items()} == {"Deployment llm": 1, "Deployment batch": 1}
     assert idle["Deployment llm"]["perMonth"] == pytest.approx(3.912 * 0.75 / 2 * 730)
     assert idle["Deployment llm"]["why"].endswith("1 of them hold memory")
+
+
+async def told(watch: GpuWatch, lanes: Lanes) -> bool:
+    return not np.isnan(watch.use(lanes).idle).any()
+
+
+async def test_the_daemon_counts_the_idle_ones_of_a_workload(prometheus: Prometheus) -> None:
+    now_s = time.time() - 1
+    prometheus.backfill(of_exporter("shop", now_s))
+    pods = [
+        PodView(name, "Running", deleted=False, ready=True, created_at_s=0, started_at_s=0, transition_at_s=0)
+        for name in ("llm-1", "batch-1")
+    ]
+    refs = [TargetRef("apps/v1", "Deployment", "shop", name) for name in ("llm", "batch")]
+    lanes = Lanes(("shop/llm", "shop/batch"), refs, [pods[:1], pods[1:]], np.array([2000, 1000]))
+    async with PrometheusSource(HttpAccess(prometheus.url, timeout_s=10)) as source:
+        watch = GpuWatch(source, SystemClock(), IdleRule(window_s=WINDOW_S))
+        watch.look_when_due(lanes)
+        await eventually_async(lambda: told(watch, lanes), 20, what="idle GPUs are told")
+    assert watch.use(lanes).idle.tolist() == [1.0, 1.0]
+    assert watch.use(lanes).binding["activity"] == "DCGM_FI_DEV_GPU_UTIL"
