@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from controller.records import TickReport
     from policies.arrays import BoolArray, FloatArray, IntArray
+    from policies.metric import Gauge
     from policies.model import Fleet, Observation
-    from policies.signals import Gauge
     from policies.standing import Standing
 
     Values = IntArray | FloatArray
