@@ -126,6 +126,8 @@ def _percent(value: float) -> str | None:
 
 
 def _show(shown: Shown) -> None:
+    from controller.cost.finding import counted
+
     out = console()
     if pools := shown.pools():
         columns = {"GPUS": "left", **dict.fromkeys(("NODES", "HAVE", "ALLOCATED", "ACTIVE"), "right")}
@@ -147,7 +149,9 @@ def _show(shown: Shown) -> None:
         sides = {"FINDING": "left", "OF": "left", "GPUS": "right", f"{shown.currency}/MONTH": "right", "WHY": "left"}
         out.print(table_of(sides, rows))
         out.print()
-    out.print(f"{len(found)} findings; idle GPUs cost {_idle(shown):,.0f} {shown.currency} a month", markup=False)
+    out.print(
+        f"{counted(len(found), 'finding')}; idle GPUs cost {_idle(shown):,.0f} {shown.currency} a month", markup=False
+    )
     for quantity, each in shown.readings.binding.items():
         out.print(f"{quantity} is read from {each.name} ({each.exporter})", markup=False)
     if (tensor := _tensor(shown.readings)) is not None:

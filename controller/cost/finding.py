@@ -49,6 +49,11 @@ def named(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: 1 pod, 2 pods."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def money(micros: FloatArray | float) -> float | None:
     """Millionths of the currency an hour as an amount a month; None where a price is missing."""
     total = float(np.sum(micros))

@@ -89,6 +89,7 @@ def _idle(tables: GpuTables, idle: Idle, rule: IdleRule) -> Iterator[Finding]:
         count, loaded = int(idle.idle[holders].sum()), int(idle.holding_memory[holders].sum())
         if count:
             pods = [tables.held[holder].name for holder in holders if idle.idle[holder]]
+            memory, mend = _loaded(tables, holders, loaded)
             yield Finding(
                 kind=Kind.IDLE,
                 namespace=namespace,
@@ -97,11 +98,19 @@ def _idle(tables: GpuTables, idle: Idle, rule: IdleRule) -> Iterator[Finding]:
                 devices=count,
                 per_month=money(idle.micros[holders]),
                 why=f"{count} of the {int(tables.holders.devices[holders].sum())} that its pods have stayed below"
-                f" {_idly(rule)} ({named(pods)}); {loaded} of them hold memory",
-                mend="scale it down to what its load needs, or have several share a GPU (MIG, time slicing)"
-                if loaded
-                else "nothing is loaded on them: end these pods, or have them ask for fewer",
+                f" {_idly(rule)} ({named(pods)}){memory}",
+                mend=mend,
             )
+
+
+def _loaded(tables: GpuTables, holders: list[int], loaded: int) -> tuple[str, str]:
+    """What is told of the memory of idle devices, and what to do with them."""
+    devices = tables.devices
+    told = np.isfinite(devices.memory_ratio[np.isin(devices.holder, holders)]).any()
+    if loaded or not told:
+        held = f"; {loaded} of them with memory in use" if told else ""
+        return held, "scale it down to what its load needs, or have several share a GPU (MIG, time slicing)"
+    return "; none with memory in use", "nothing is loaded on them: end these pods, or have them ask for fewer"
 
 
 def _unassigned(tables: GpuTables, idle: Idle, rule: IdleRule) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from controller.cost import node_shape
-from controller.cost.finding import Finding, Kind, money, named
+from controller.cost.finding import Finding, Kind, counted, money, named
 from controller.cost.repack import DAEMON_SET
 from policies.gpus.fragments import Standing, emptied, fragments
 from policies.pricing.nodes import Headroom
@@ -102,7 +102,7 @@ def _waiting(sizes: Sequence[_Size], tables: GpuTables, rows: Sequence[int]) -> 
                 resource=resource,
                 devices=size.waiting * each,
                 per_month=None,
-                why=f"{size.waiting} pods that ask for {each} each wait for a node; {free} are free in all",
+                why=f"{counted(size.waiting, 'pod')} with {each} each waiting for a node; {free} are free in all",
                 mend="see what is idle or fragmented; else add nodes",
             )
 
@@ -130,8 +130,8 @@ def _fragmented(
             resource=tables.supply.resource[rows[0]],
             devices=more * each,
             per_month=money(left * tables.supply.micros[list(mine)]),
-            why=f"a pod asks for {each}; {int(parts.free.sum())} are free on {int((parts.free > 0).sum())} nodes, at"
-            f" most {most} on one: room for {int(parts.by_count.sum())}, and together for {int(parts.together[0])}",
+            why=f"a pod asks for {each}; {int(parts.free.sum())} are free on"
+            f" {counted(int((parts.free > 0).sum()), 'node')}, at most {most} on one: room for {int(parts.by_count.sum())}, and together for {int(parts.together[0])}",
             mend="move pods together (see repack), or schedule small ones so that they fill nodes"
             " (scheduler scoring MostAllocated)",
         )
@@ -193,7 +193,8 @@ def _repacked(
         resource=kind.resource,
         devices=int(tables.supply.devices[rows].sum()),
         per_month=money(np.array(micros)),
-        why=f"{done.moved} pods fit into free room of other nodes: {len(done.nodes)} nodes would be empty"
+        why=f"{counted(done.moved, 'pod')} in free room of other nodes would leave"
+        f" {counted(len(done.nodes), 'node')} empty"
         f" ({named([nodes[place].name for place in done.nodes])}){fit}",
         mend="drain these nodes, or let the cluster's autoscaler consolidate; affinity, spread, volumes and disruption"
         " budgets were not looked at",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from controller.cost.finding import Finding, Kind, money
+from controller.cost.finding import Finding, Kind, counted, money
 from policies.gpus.fleet import Verdict, verdict
 from policies.gpus.signals import Quantity, allocation_name
 from policies.quantities import duration_text
@@ -139,7 +139,7 @@ def _few(use: PoolUse, rule: FleetRule) -> Finding | None:
         devices,
         money(devices * use.micros),
         f"{use.asked} of {use.devices} are allocated ({_since(use, rule)} below {_percent(rule.consolidate_below)})",
-        f"let {nodes} of {use.nodes} nodes go; what must move for it is told under repack",
+        f"let {nodes} of {counted(use.nodes, 'node')} go; what must move for it is told under repack",
     )
 
 

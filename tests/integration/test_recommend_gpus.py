@@ -110,7 +110,7 @@ async def test_idle_gpus_of_pods_are_found_in_what_dcgm_tells(
     idle = {each["what"]: each for each in found["findings"] if each["kind"] == "idle"}
     assert {what: each["devices"] for what, each in idle.items()} == {"Deployment llm": 1, "Deployment batch": 1}
     assert idle["Deployment llm"]["perMonth"] == pytest.approx(3.912 * 0.75 / 2 * 730)
-    assert idle["Deployment llm"]["why"].endswith("1 of them hold memory")
+    assert idle["Deployment llm"]["why"].endswith("1 of them with memory in use")
 
 
 async def told(watch: GpuWatch, lanes: Lanes) -> bool:

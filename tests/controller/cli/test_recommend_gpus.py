@@ -92,8 +92,8 @@ def answers(form: Mapping[str, str], metrics: Sequence[str]) -> web.Response:
     if "avg by (node)" in query:
         return matrix(({"node": "a"}, 0.05), ({"node": "b"}, 0.3), form=form)
     if "max_over_time(DCGM_FI_DEV_FB_USED" in query:
-        amount = "20" if "FB_FREE" in query else "15"
-        return vector(*((labels, amount) for labels, _ in PEAKS[:2]))
+        used = ("20",) * 4 if "FB_FREE" in query else ("15", "15", "0.2", "0.2")
+        return vector(*((labels, amount) for (labels, _), amount in zip(PEAKS, used, strict=False)))
     if "_over_time(" in query:
         return vector(*((labels, str(value)) for labels, value in PEAKS))
     return vector()
@@ -135,9 +135,10 @@ async def test_idle_gpus_are_found_by_workload_and_priced(tmp_path: Path) -> Non
     }
     assert idle["shop/Deployment chat"]["perMonth"] == pytest.approx(GPU_HOUR * MONTH)
     assert idle["shop/Deployment chat"]["why"] == (
-        "1 of the 5 that its pods have stayed below 2 % activity for 1h (chat-1); 1 of them hold memory"
+        "1 of the 5 that its pods have stayed below 2 % activity for 1h (chat-1); 1 of them with memory in use"
     )
     assert idle["lab/Deployment lab"]["mend"].startswith("nothing is loaded on them")
+    assert idle["shop/Deployment tiny"]["mend"].startswith("scale it down"), "of its memory nothing is told"
     assert idle["shop/Deployment tiny"]["perMonth"] == pytest.approx(PARTS[1] / 7 * MONTH)
     assert found["idlePerMonth"] == pytest.approx((3 * GPU_HOUR + 3 / 7) * MONTH)
     assert found["readFrom"][0] == {
@@ -173,15 +174,13 @@ async def test_large_replicas_wait_while_small_ones_stand_apart(tmp_path: Path) 
     async with cluster(tmp_path) as server:
         done = await run(server, tmp_path, "-o", "json")
     found = json.loads(done.stdout)
-    assert of_kind(found, "waiting")["shop/llm"]["why"] == (
-        "1 pods that ask for 8 each wait for a node; 9 are free in all"
-    )
+    assert of_kind(found, "waiting")["shop/llm"]["why"] == ("1 pod with 8 each waiting for a node; 9 are free in all")
     assert of_kind(found, "fragmented")["shop/llm"]["why"] == (
         "a pod asks for 8; 9 are free on 2 nodes, at most 5 on one: room for 0, and together for 1"
     )
     repack = of_kind(found, "repack")["/nvidia.com/gpu on p5.48xlarge"]
     assert repack["why"] == (
-        "1 pods fit into free room of other nodes: 1 nodes would be empty (b); or room for 1 more of llm (8 each)"
+        "1 pod in free room of other nodes would leave 1 node empty (b); or room for 1 more of llm (8 each)"
     )
     assert (repack["devices"], repack["perMonth"]) == (8, pytest.approx(64.0 * MONTH))
 
