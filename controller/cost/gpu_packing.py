@@ -122,7 +122,7 @@ def _fragmented(
             continue
         each = int(parts.asked[0])
         left = parts.free - parts.by_count[:, 0] * each
-        most = int(parts.free.max(initial=0))
+        most, room = int(parts.free.max(initial=0)), int(parts.by_count.sum())
         yield Finding(
             kind=Kind.FRAGMENTED,
             namespace=size.namespace,
@@ -131,7 +131,8 @@ def _fragmented(
             devices=more * each,
             per_month=money(left * tables.supply.micros[list(mine)]),
             why=f"a pod asks for {each}; {int(parts.free.sum())} are free on"
-            f" {counted(int((parts.free > 0).sum()), 'node')}, at most {most} on one: room for {int(parts.by_count.sum())}, and together for {int(parts.together[0])}",
+            f" {counted(int((parts.free > 0).sum()), 'node')}, at most {most} on one: room for {room},"
+            f" and together for {int(parts.together[0])}",
             mend="move pods together (see repack), or schedule small ones so that they fill nodes"
             " (scheduler scoring MostAllocated)",
         )

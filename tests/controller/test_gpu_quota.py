@@ -14,6 +14,7 @@ from controller.journal import Journal
 from controller.loop.again import Again
 from controller.records import ClusterView, PodView, Quota, TargetRef, TargetView
 from controller.telemetry.workloads import workload_text
+from controller.web.documents import workload
 from policies.arrays import integers
 from policies.fleet import fleet_of
 from policies.packing import pack
@@ -113,13 +114,15 @@ async def test_the_journal_is_decided_again_as_it_was(tmp_path: Path) -> None:
     await journal.close()
 
 
-async def test_what_is_withheld_is_a_metric() -> None:
+async def test_what_is_withheld_is_shown_by_the_api_and_as_a_metric() -> None:
     here = world()
     here.wants(chat=5, batch=9)
     await here.ticks()
     lines = workload_text(here.last()).splitlines()
     assert 'foresail_gpu_quota_withheld_replicas{namespace="shop",workload="batch"} 5' in lines
     assert 'foresail_gpu_quota_withheld_replicas{namespace="shop",workload="chat"} 0' in lines
+    assert workload(here.last(), 0)["gpuQuota"] == {"resource": "nvidia.com/gpu", "left": 5.0, "asked": 7, "given": 2}
+    assert workload(here.last(), 1)["gpuQuota"] is None
 
 
 CHAT = TargetRef("apps/v1", "Deployment", "shop", "chat")
