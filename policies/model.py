@@ -189,7 +189,7 @@ class Fleet:
     mode: SmallArray
     min_replicas: IntArray
     max_replicas: IntArray
-    late_ratio: FloatArray  # most that may be late, within the SLO's part
+    late_ratio: FloatArray  # most that may be late for want of replicas, within the SLO's part
     serving_limit_ratio: FloatArray
     forecast: BoolArray
     history_s: FloatArray

@@ -3,6 +3,7 @@
 import typer
 
 from controller.cli.recommend_gpus import gpus
+from controller.cli.recommend_resources import resources
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Tell what would be better, why, and what it saves.")
 
@@ -13,3 +14,4 @@ def recommend() -> None:
 
 
 app.command()(gpus)
+app.command()(resources)
