@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.gpus.model import usd_a_month
+from policies.pricing.money import HOURS_A_MONTH, MICROS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,4 +57,4 @@ def counted(number: int, noun: str) -> str:
 def money(micros: FloatArray | float) -> float | None:
     """Millionths of the currency an hour as an amount a month; None where a price is missing."""
     total = float(np.sum(micros))
-    return usd_a_month(total) if np.isfinite(total) else None
+    return total / MICROS * HOURS_A_MONTH if np.isfinite(total) else None

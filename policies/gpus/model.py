@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from policies.arrays import FloatArray, IntArray
 
-HOURS_A_MONTH = 730.0  # 365 days of 24 hours, by 12
 _MIG = re.compile(r".*/mig-(\d+)g\..*")
 _SLICES = 7.0  # of a whole GPU
 
@@ -73,8 +72,3 @@ def device_micros(
     with np.errstate(divide="ignore", invalid="ignore"):
         found: FloatArray = node_micros[node] * gpu_weight[node] * share / together[node]
     return np.where(devices > 0, found, 0.0)
-
-
-def usd_a_month(micros_an_hour: float) -> float:
-    """Millionths of the currency an hour as an amount a month of 730 hours."""
-    return micros_an_hour / 1e6 * HOURS_A_MONTH

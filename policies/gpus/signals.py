@@ -72,15 +72,12 @@ class Candidate:
     def over(self, function: str, window: str) -> str:
         """PromQL of each device's value by `DEVICE_LABELS`: `max_over_time` or `avg_over_time` of a window like 1h.
 
-        Only of series that are there now and were when the window began: a device under the pod that has it all the
-        while, measured as long.
+        Only of devices that are told of now and were when the window began, under the same pod: measured, and its own,
+        all the while. An exporter that was started anew in between does not matter.
         """
         parts, first = " + ".join(f"{function}({metric}[{window}])" for metric in self.metrics), self.metrics[0]
-        return self._by_device(f"({parts}) and {first} and {first} offset {window}")
-
-    def now(self) -> str:
-        """PromQL of each device's present value by `DEVICE_LABELS`."""
-        return self._by_device(" + ".join(self.metrics))
+        told = [self._by_device(each) for each in (parts, first, f"{first} offset {window}")]
+        return f"({' and '.join(told)}) * {self.scale!r}"
 
     def by_node(self, step: str) -> str:
         """PromQL of the mean over a node's devices, each over the last `step`, by the label `node`."""
@@ -88,7 +85,7 @@ class Candidate:
         return f"avg by (node) ({self._labelled(parts)}) * {self.scale!r}"
 
     def _by_device(self, parts: str) -> str:
-        return f"max by ({', '.join(DEVICE_LABELS)}) ({self._labelled(parts)}) * {self.scale!r}"
+        return f"max by ({', '.join(DEVICE_LABELS)}) ({self._labelled(parts)})"
 
     def _labelled(self, parts: str) -> str:
         told = f"({parts}) < {_SENTINEL}" if self.exporter is Exporter.DCGM else f"({parts})"

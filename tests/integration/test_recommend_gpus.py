@@ -34,7 +34,10 @@ WINDOW_S = 300
 
 
 def of_exporter(namespace: str, now_s: float) -> list[Series]:
-    """Two nodes: one whose series keep the labels of pods, one scraped without honouring labels."""
+    """Two nodes: one whose series keep the labels of pods, one scraped without honouring labels.
+
+    In the middle of the last window the exporters were started anew.
+    """
     at_s = [now_s - WINDOW_S * 6 + 15 * step for step in range(WINDOW_S * 6 // 15 + 1)]
     kept = {"Hostname": "fast", "namespace": namespace}
     moved = {
@@ -56,7 +59,8 @@ def of_exporter(namespace: str, now_s: float) -> list[Series]:
             ("DCGM_FI_DEV_FB_USED", 40_000.0),
             ("DCGM_FI_DEV_FB_FREE", 41_000.0),
         ):
-            shown.append(Series(name, labels, at_s, [value] * len(at_s)))
+            for exporter, times in (("old", at_s[: -WINDOW_S // 30]), ("new", at_s[-WINDOW_S // 30 :])):
+                shown.append(Series(name, {**labels, "instance": exporter}, times, [value] * len(times)))
     asks = {"namespace": namespace, "resource": "nvidia_com_gpu", "unit": "integer", "container": "main"}
     for pod, on, count in (("llm-1", "fast", 2.0), ("batch-1", "plain", 1.0), ("over", "plain", 1.0)):
         labels = {**asks, "pod": pod, "node": on}
