@@ -20,6 +20,15 @@ BY_DEFAULT = {  # of DCGM exporter
     [
         pytest.param(BY_DEFAULT, "DCGM_FI_PROF_GR_ENGINE_ACTIVE", False, id="dcgm-as-it-comes"),
         pytest.param(BY_DEFAULT | {"DCGM_FI_PROF_SM_ACTIVE"}, "DCGM_FI_PROF_SM_ACTIVE", True, id="dcgm-told-to"),
+        pytest.param(
+            BY_DEFAULT | {"foresail_gpu_sm_active_ratio"}, "foresail_gpu_sm_active_ratio", True, id="our-own-agent"
+        ),
+        pytest.param(
+            {"foresail_gpu_utilization_ratio", "DCGM_FI_PROF_SM_ACTIVE"},
+            "DCGM_FI_PROF_SM_ACTIVE",
+            True,
+            id="what-tells-more-goes-before-our-own",
+        ),
         pytest.param({"DCGM_FI_DEV_GPU_UTIL"}, "DCGM_FI_DEV_GPU_UTIL", False, id="only-utilisation"),
     ],
 )
@@ -47,6 +56,9 @@ def test_units_and_labels_are_made_one() -> None:
     assert "(DCGM_FI_DEV_GPU_UTIL offset 1h) < " in query
     assert '"node", "$1", "Hostname", "(.+)")' in query
     assert query.endswith("* 0.01")
+    own = bound({"foresail_gpu_utilization_ratio"})[Quantity.ACTIVITY].over("max_over_time", "1h")
+    assert '"gpu", "$1", "uuid", "(.+)")' in own
+    assert "Hostname" not in own
     assert bound(BY_DEFAULT)[Quantity.MEMORY_USED].over("max_over_time", "1h").endswith("* 1048576.0")
 
 
