@@ -153,6 +153,17 @@ ALERTS: tuple[Alert, ...] = (
         labels=("cluster", *_WORKLOAD),
     ),
     Alert(
+        name="ForesailGPUIdle",
+        expr=f"{_largest(signals.GPU_IDLE, *_WORKLOAD)} > 0",
+        severity=Severity.WARNING,
+        summary="A workload has GPUs that it has not used for hours.",
+        description="{{ $labels.namespace }}/{{ $labels.workload }} has {{ $value }} GPUs that did nothing for three"
+        " hours. First see with `foresail recommend gpus -n {{ $labels.namespace }}` which those are and what they"
+        " cost.",
+        wait="120m",
+        labels=("cluster", *_WORKLOAD),
+    ),
+    Alert(
         name="ForesailObjectiveMissed",
         expr="\nand\n".join(f"({part})" for part in (_OVER_BUDGET, _NOT_FALLING, _PROVEN, _ACTING)),
         severity=Severity.WARNING,

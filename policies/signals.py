@@ -78,6 +78,25 @@ SPOT_INTERRUPTIONS = Counter(
 BUDGET_WITHHELD = Gauge(
     "foresail_budget_withheld_replicas", "Replicas that a workload asks for and a budget does not leave.", _WORKLOAD
 )
+GPU_ALLOCATED = Gauge(
+    "foresail_gpu_allocated_devices", "GPUs and MIG instances that a workload's pods have asked for.", _WORKLOAD
+)
+GPU_IDLE = Gauge(
+    "foresail_gpu_idle_devices",
+    "GPUs and MIG instances that a workload's pods have and that were active less than 2 % all through the last hour;"
+    " absent where no exporter tells of them.",
+    _WORKLOAD,
+)
+SIGNAL_BOUND = Gauge(
+    "foresail_signal_bound",
+    "Always 1; the metrics that a quantity is read from, the best of those that are there.",
+    ("signal", "candidate"),
+)
+GPU_QUOTA_WITHHELD = Gauge(
+    "foresail_gpu_quota_withheld_replicas",
+    "Replicas more that a workload asks for and the GPU quotas of its namespace do not leave.",
+    _WORKLOAD,
+)
 BUDGET_USED = Gauge(
     "foresail_budget_used_ratio",
     "Share of a budget that the replicas decided on take (in shadow, those that are there), by whose it is (namespace,"
@@ -269,6 +288,9 @@ BY_WORKLOAD: tuple[Gauge, ...] = (
     SPOT_MISSING,
     SPOT_SHORT,
     BUDGET_WITHHELD,
+    GPU_QUOTA_WITHHELD,
+    GPU_ALLOCATED,
+    GPU_IDLE,
     MIN_REPLICAS,
     MAX_REPLICAS,
     RECOMMENDED_REPLICAS,
@@ -303,6 +325,7 @@ EXPORTED: tuple[Metric, ...] = (
     SOURCE_LAST_SAMPLE,
     *BY_WORKLOAD,
     BUDGET_USED,
+    SIGNAL_BOUND,
     *(OUTLOOK_OLDEST_FIT, OUTLOOK_MODELS, OUTLOOK_DEMOTED, OUTLOOK_COVERAGE, OUTLOOK_ERROR),
     DECISIONS,
     SPOT_INTERRUPTIONS,

@@ -14,6 +14,7 @@ from controller.cli.output import Output, OutputOption, emit, note, table_of
 from controller.policy_text import file_text, parse_documents, parse_policies, policy_files
 from policies.budget import Budget
 from policies.documents import Documents
+from policies.gpus.caution import utilisation_cautions
 from policies.problems import PolicyError, Problem
 from policies.resources.fed_by_size import fed_by_size
 from policies.spec import WorkloadPolicy, duplicates
@@ -52,16 +53,20 @@ def validate(paths: PolicyPaths, output: OutputOption = Output.TABLE) -> None:
     found = read(paths)
     pairs = zip(found.policies, found.sources, strict=True)
     warnings = [each for policy, source in pairs for each in fed_by_size(policy, source=source)]
+    cautions = [caution for policy in found.policies for caution in utilisation_cautions(policy)]
     content = {
         "valid": not found.problems,
         "policies": [_listed(policy, source) for policy, source in zip(found.policies, found.sources, strict=True)],
         "budgets": [_listed_budget(budget, source) for budget, source in found.budgets],
         "problems": [{"source": each.source, "path": each.path, "message": each.message} for each in found.problems],
         "warnings": [{"source": each.source, "path": each.path, "message": each.message} for each in warnings],
+        "cautions": cautions,
     }
     emit("PolicyValidation", content, output, lambda: _checked(found))
     for warning in warnings:
         note(f"warning: {warning}")
+    for caution in cautions:
+        note(f"caution: {caution}")
     if found.problems:
         note(f"{len(found.problems)} problem{'s' if len(found.problems) > 1 else ''}")
         raise typer.Exit(INVALID)

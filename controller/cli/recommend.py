@@ -2,6 +2,7 @@
 
 import typer
 
+from controller.cli.recommend_gpus import gpus
 from controller.cli.recommend_resources import resources
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Tell what would be better, why, and what it saves.")
@@ -12,4 +13,5 @@ def recommend() -> None:
     """Tell what would be better, why, and what it saves."""
 
 
+app.command()(gpus)
 app.command()(resources)

@@ -84,6 +84,16 @@ def built_in() -> PricesSeen:
     return PricesSeen(BUILT_IN, built_in_prices())
 
 
+def priced_nodes(
+    nodes: Sequence[StandingNode], sources: Sequence[PricesSeen], currency: str
+) -> tuple[list[PricedNode], list[Unpriced], list[str]]:
+    """Price nodes by the first source that knows each; and warnings. Raises Rejected: a currency does not fit."""
+    asked, warnings = in_currency(sources, currency)
+    found = [priced_node(node, asked, 0) for node in nodes]
+    priced = [each for each in found if isinstance(each, PricedNode)]
+    return priced, [each for each in found if isinstance(each, Unpriced)], warnings
+
+
 def cluster_cost(inventory: Inventory, sources: Sequence[PricesSeen], wanted: Wanted) -> ClusterCost:
     """Price every node by the first source that knows it. Raises Rejected: currencies or commitments do not fit."""
     asked, warnings = in_currency(sources, wanted.currency)

@@ -18,7 +18,7 @@ from policies.metric import Counter, Gauge, Histogram
 from policies.model import RULES, Action, Hold, Kind, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from controller.records import SizedWorkload, TickReport
     from policies.metric import Metric
@@ -97,7 +97,7 @@ class Telemetry:
         self._gauge(signals.QUARANTINED).set(len(report.quarantined))
         for metric in _OF_FLEET:
             self._made[metric.name].clear()
-        for gauge, labels, value in (*outlook.of_fleet(report), *budgets.used(report)):
+        for gauge, labels, value in (*outlook.of_fleet(report), *budgets.used(report), *_bound(report)):
             self._gauge(gauge, *labels).set(value)
         self._gauge(signals.LOOP_LAST_SUCCESS).set(self._now_s())
 
@@ -212,7 +212,7 @@ class Telemetry:
 
 
 _OF_FLEET = (
-    signals.BUDGET_USED,
+    *(signals.BUDGET_USED, signals.SIGNAL_BOUND),
     *(signals.OUTLOOK_MODELS, signals.OUTLOOK_DEMOTED, signals.OUTLOOK_COVERAGE, signals.OUTLOOK_ERROR),
 )
 _OWN = tuple(metric for metric in signals.EXPORTED if metric not in signals.BY_WORKLOAD)
@@ -230,6 +230,12 @@ def _made(metric: Metric, registry: prometheus_client.CollectorRegistry) -> Made
             return prometheus_client.Histogram(
                 metric.name, metric.help, metric.labels, registry=registry, buckets=metric.buckets
             )
+
+
+def _bound(report: TickReport) -> Iterator[tuple[Gauge, tuple[str, ...], float]]:
+    """What quantities are read from."""
+    for quantity, metrics in report.gpus.binding.items() if report.gpus is not None else ():
+        yield signals.SIGNAL_BOUND, (f"gpu_{quantity}", metrics), 1.0
 
 
 def _safe_modes(report: TickReport) -> tuple[bool, bool, bool]:

@@ -170,7 +170,7 @@ class _Walk:
 
 @dataclass(slots=True)
 class _Changes:
-    """How many changes are left, `[container]`: those of a day come back evenly over a day, and no more are kept."""
+    """How many changes are left, `[container]`: they come evenly from the first request on, and a day's are kept."""
 
     at_s: FloatArray  # of the last look; NaN before the first
     held: FloatArray
@@ -178,7 +178,7 @@ class _Changes:
 
     @classmethod
     def none(cls, containers: int, bound: float) -> _Changes:
-        return cls(floats(containers, np.nan), floats(containers, bound), bound)
+        return cls(floats(containers, np.nan), floats(containers, 0.0 if np.isfinite(bound) else bound), bound)
 
     def left(self, now_s: FloatArray) -> FloatArray:
         """How many more changes each container may have now, `[container]`."""
