@@ -1,0 +1,195 @@
+"""The serving limit: the largest load per replica at which no more than a share of events is later than an objective.
+
+The share that is late is regressed on the load near where it crosses what may be late: a probit with a bend, by
+quasi-likelihood with more variance than a binomial has. The interval is the set of loads at which the share may be
+what is allowed, by variances that let windows of one block be alike (inverse regression; Fieller 1954).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+from sklearn.isotonic import IsotonicRegression
+
+from policies.calibration.estimates import LEAST_BLOCKS, Interval, clustered, freedom, spread
+
+if TYPE_CHECKING:
+    from policies.arrays import BoolArray, FloatArray, IntArray
+
+_TOP = 10  # windows at or above what counts as the highest load seen
+_WIDEST, _NARROWEST = 0.4, 0.06  # logarithm of the load on either side of the limit
+_LEAST_WINDOWS = 40
+_ROUNDS = 3
+_GRID = 400
+_RIDGE = 1e-3
+_MOST_ETA = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Events and late ones in each window by the load per replica, `[window]`."""
+
+    load: FloatArray
+    events: FloatArray
+    late: FloatArray
+    block: IntArray
+
+    def part(self, rows: BoolArray) -> Late:
+        """Some of the windows."""
+        return Late(self.load[rows], self.events[rows], self.late[rows], self.block[rows])
+
+    @property
+    def highest(self) -> float:
+        """The highest load that enough windows had."""
+        return float(np.sort(self.load)[-min(_TOP, self.load.size)])
+
+    @property
+    def lowest(self) -> float:
+        """The lowest load that enough windows had."""
+        return float(np.sort(self.load)[min(_TOP, self.load.size) - 1])
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Where the limit lies. Without `value` it was not seen: above `low`, or below `high`, or nobody can tell."""
+
+    interval: Interval
+    highest: float  # load that was seen per replica
+    late_at_highest: float  # share that was late at the highest loads
+    windows: int  # that speak of it
+
+
+def limit_of(late: Late, allowed: float) -> Limit:
+    """The largest load at which no more than the share `allowed` is late, by what was seen."""
+    late = late.part((late.events > 0) & (late.load > 0))
+    if late.load.size < _LEAST_WINDOWS or np.unique(late.block).size < LEAST_BLOCKS:
+        highest = late.highest if late.load.size else 0.0
+        return Limit(Interval(None, None, None), highest, _share_at_top(late), late.load.size)
+    centre, reach = _about(late, allowed)
+    found, windows = Interval(None, None, None), 0
+    for _ in range(_ROUNDS):
+        found, windows = _near(late, allowed, centre, reach)
+        if found.value is None:
+            break
+        centre = found.value
+    return Limit(found, late.highest, _share_at_top(late), windows)
+
+
+def _share_at_top(late: Late) -> float:
+    top = late.load >= late.highest if late.load.size else np.zeros(0, np.bool_)
+    return float(late.late[top].sum() / max(late.events[top].sum(), 1e-300))
+
+
+def _about(late: Late, allowed: float) -> tuple[float, float]:
+    """About where the crossing is, and how far around it to look: from a tenth of what is allowed to most of all."""
+    order = np.argsort(late.load)
+    load = late.load[order]
+    rising = IsotonicRegression().fit(load, (late.late / late.events)[order], sample_weight=late.events[order])
+    share = np.asarray(rising.predict(load), np.float64)
+
+    def at(level: float) -> float:
+        return float(load[min(int(np.searchsorted(share, level, side="right")), load.size - 1)])
+
+    centre = float(np.clip(at(allowed), late.lowest, late.highest))
+    below, above = at(allowed / 10), at(min(10 * allowed, 0.8))
+    reach = 1.5 * max(np.log(centre / below), np.log(above / centre))
+    return centre, float(np.clip(reach, _NARROWEST, _WIDEST))
+
+
+def _near(late: Late, allowed: float, centre: float, reach: float) -> tuple[Interval, int]:
+    """The crossing by the windows around `centre`, and how many these are."""
+    away = np.log(late.load / centre)
+    near = np.abs(away) < reach
+    while (near.sum() < _LEAST_WINDOWS or np.unique(late.block[near]).size < LEAST_BLOCKS) and not near.all():
+        reach *= 1.3
+        near = np.abs(away) < reach
+    part, place = late.part(near), away[near] / reach
+    kernel = (1 - np.abs(place) ** 3) ** 3  # tricube
+    fitted = _fitted(part, place, kernel, 2)
+    grid = np.linspace(max(place.min(), -1.0), min(float(np.log(late.highest / centre)) / reach, place.max()), _GRID)
+    if (slope := fitted.beta[1] + 2 * fitted.beta[2] * grid)[np.argmin(np.abs(fitted.at(grid)))] <= 0 or (
+        slope[np.abs(grid) < 0.5] < 0  # noqa: PLR2004 - the middle half
+    ).any():
+        fitted = _fitted(part, place, kernel, 1)
+    return _crossing(fitted, grid, float(stats.norm.ppf(allowed)), (centre, reach)), int(near.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    beta: FloatArray
+    covariance: FloatArray
+    freedom: float
+
+    def at(self, place: FloatArray) -> FloatArray:
+        return np.asarray(_powers(place, self.beta.size - 1) @ self.beta, np.float64)
+
+    def error(self, place: FloatArray) -> FloatArray:
+        design = _powers(place, self.beta.size - 1)
+        return np.sqrt(np.einsum("ij,jk,ik->i", design, self.covariance, design))
+
+
+def _crossing(fitted: _Fitted, grid: FloatArray, level: float, scale: tuple[float, float]) -> Interval:
+    centre, reach = scale
+    middle, half = fitted.at(grid), spread(fitted.freedom) * fitted.error(grid)
+
+    def first(line: FloatArray) -> float | None:
+        """Where a line rises above the level for good."""
+        above = line > level
+        if not above[-1]:
+            return None
+        last_below = np.flatnonzero(~above)
+        if not last_below.size:
+            return float(grid[0])
+        left = int(last_below[-1])
+        part = (level - line[left]) / (line[left + 1] - line[left])
+        return float(grid[left] + part * (grid[left + 1] - grid[left]))
+
+    value, low, high = (first(line) for line in (middle, middle + half, middle - half))
+    low = float(grid[-1]) if low is None else low
+    bottom = float(grid[0])
+    told = [None if each is None else centre * float(np.exp(reach * each)) for each in (value, low, high)]
+    if value is not None and value <= bottom:
+        told[0] = None  # the lowest load seen is late already
+    if low <= bottom:
+        told[1] = None
+    if high is not None and high <= bottom:
+        told[2] = centre * float(np.exp(reach * bottom))
+    return Interval(*told)
+
+
+def _powers(values: FloatArray, degree: int) -> FloatArray:
+    return np.vander(values, degree + 1, increasing=True)
+
+
+def _fitted(part: Late, place: FloatArray, kernel: FloatArray, degree: int) -> _Fitted:
+    """A probit by iterated least squares; windows have a variance of their own besides the binomial's (Williams 1982)."""
+    design = _powers(place, degree)
+    share = part.late / part.events
+    beta = np.zeros(degree + 1)
+    beta[0] = stats.norm.ppf(np.clip(float((kernel * share).sum() / kernel.sum()), 1e-4, 1 - 1e-4))
+    own, factor, density, scores = 0.0, kernel, kernel, design
+    for step in range(60):
+        eta = np.clip(design @ beta, -_MOST_ETA, _MOST_ETA)
+        p, density = stats.norm.cdf(eta), stats.norm.pdf(eta)
+        variance = p * (1 - p) * (1 / part.events + own)
+        factor = kernel * density / variance
+        bread = (design * (factor * density)[:, np.newaxis]).T @ design
+        scores = design * (factor * (share - p))[:, np.newaxis]
+        penalty = np.diag([0.0] + [_RIDGE] * degree)
+        move = np.linalg.solve(bread + penalty, scores.sum(axis=0) - penalty @ beta)
+        beta = beta + move / max(1.0, float(np.abs(move).max()))
+        if step in (5, 10, 15):
+            own = _own_variance(share, p, part.events, kernel)
+        if step > 15 and np.abs(move).max() < 1e-7:  # noqa: PLR2004 - after the last look at the variance
+            break
+    breads = (design * (factor * density)[:, np.newaxis])[:, :, np.newaxis] * design[:, np.newaxis, :]
+    return _Fitted(beta, clustered(breads, scores, part.block), freedom(part.block, kernel, degree + 1))
+
+
+def _own_variance(share: FloatArray, p: FloatArray, events: FloatArray, kernel: FloatArray) -> float:
+    """Variance that windows have besides the binomial's, in its unit p (1 - p), by moments."""
+    excess = kernel * ((share - p) ** 2 - p * (1 - p) / events)
+    return float(np.clip(excess.sum() / (kernel * p * (1 - p)).sum(), 0.0, 1.0))
