@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from policies.behaviors import Behavior
     from policies.budgeted import Budgeted
     from policies.candidates import Conditions
+    from policies.contradiction import Contradicted
     from policies.history import Backfill
     from policies.lead_time import Learned
     from policies.proposal import Step
@@ -374,3 +375,4 @@ class Decision:
     hold: SmallArray  # why a lane must not be changed, the policy's own pause included [lane]
     removal_budget: int  # replicas that the fleet breaker would still let go
     conditions: Conditions
+    contradicted: Contradicted  # declared capacities that are not what was seen

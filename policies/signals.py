@@ -199,6 +199,13 @@ RECOMMENDED_REPLICAS = Gauge(
 LOAD = Gauge(
     "foresail_load_replicas", "Largest demand of a workload, in replicas loaded to the serving limit.", _WORKLOAD
 )
+CAPACITY_SEEN = Gauge(
+    "foresail_capacity_seen_ratio",
+    "Load per ready replica at which a workload queued or was late, over what its policy declares to be served in time;"
+    " absent where what is seen contradicts nothing.",
+    _WORKLOAD,
+    "ratio",
+)
 FORECAST = Gauge(
     "foresail_forecast_replicas",
     "Demand one start-up ahead, in replicas loaded to the serving limit: expected (0.5), and with the margin of the"
@@ -355,6 +362,7 @@ BY_WORKLOAD: tuple[Gauge, ...] = (
     MAX_REPLICAS,
     RECOMMENDED_REPLICAS,
     LOAD,
+    CAPACITY_SEEN,
     FORECAST,
     FORECAST_TIME,
     SATURATION,

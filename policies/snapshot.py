@@ -9,6 +9,7 @@ import numpy as np
 
 from policies.behaviors import Behavior
 from policies.budget_terms import BudgetTerms
+from policies.contradiction import Doubt
 from policies.events import EventTable
 from policies.forecast.nearby import Near
 from policies.forecast.recursive import Models
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TYPES = (
-    *(Backfill, Behavior, Block, BudgetTerms, EventTable, History, Log, Removals, ScheduleTable, StartTimes, Window),
+    *(Backfill, Behavior, Block, BudgetTerms, Doubt, EventTable, History, Log, Removals, ScheduleTable, StartTimes, Window),
     *(Incumbent, Learned, LeadTime, Models, Near, Scores),
     *(LaneMemory, MixState, Places, PoolMemory, SplitState, SpotTerms, Zones),
 )
