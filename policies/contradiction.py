@@ -137,8 +137,8 @@ def _trouble(fleet: Fleet, seen: Observation) -> BoolArray:
 def contradiction_sentences(found: Contradicted, fleet: Fleet, lane: int) -> tuple[str, ...]:
     """What is contradicted of one lane, for people."""
     return tuple(
-        f"The declared capacity of signal {signal_name(fleet.tracks.uid[track])} is contradicted: replicas queue or are late at {load:.4g} each,"
-        f" and {declared:.4g} is declared to be served in time; see `foresail calibrate`."
+        f"The declared capacity of signal {signal_name(fleet.tracks.uid[track])} is contradicted: replicas queue or are"
+        f" late at {load:.4g} each, and {declared:.4g} is declared to be served in time; see `foresail calibrate`."
         for row, track, load, declared in zip(
             found.lane.tolist(), found.track.tolist(), found.load.tolist(), found.declared.tolist(), strict=True
         )

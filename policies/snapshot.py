@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TYPES = (
-    *(Backfill, Behavior, Block, BudgetTerms, Doubt, EventTable, History, Log, Removals, ScheduleTable, StartTimes, Window),
-    *(Incumbent, Learned, LeadTime, Models, Near, Scores),
+    *(Backfill, Behavior, Block, BudgetTerms, EventTable, History, Log, Removals, ScheduleTable, StartTimes, Window),
+    *(Doubt, Incumbent, Learned, LeadTime, Models, Near, Scores),
     *(LaneMemory, MixState, Places, PoolMemory, SplitState, SpotTerms, Zones),
 )
 OPEN_HOURS = 2  # the newest hours still take readings, so they travel with the core

@@ -20,7 +20,7 @@ from simulations.load_file import LoadFileError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from policies.arrays import FloatArray, IntArray
+    from policies.arrays import BoolArray, FloatArray, IntArray
 
 TIMESTAMP, THROUGHPUT, REPLICAS, GROUP = "timestamp", "throughput", "replicas", "group"
 _OPTIONAL = ("waiting", "rejected", "in_flight")
@@ -50,8 +50,10 @@ def read_history(path: Path) -> History:
         group[order],
         columns[THROUGHPUT],
         columns[REPLICAS],
-        *(columns[name] for name in _OPTIONAL),
-        latencies=tuple(found for kind in Kind if (found := _latencies(path, table, kind, order)) is not None),
+        columns["waiting"],
+        columns["rejected"],
+        columns["in_flight"],
+        tuple(found for kind in Kind if (found := _latencies(path, table, kind, order)) is not None),
     )
 
 
@@ -127,8 +129,9 @@ def _latencies(path: Path, table: pa.Table, kind: Kind, order: IntArray) -> Late
         falls = (np.diff(below, axis=1) < -_SLACK * np.maximum(below[:, -1:], 1.0)).any(axis=1)
     if falls.any():
         row = int(np.argmax(falls)) + 1
-        raise LoadFileError(f"{path}: columns {prefix}..., row {row}: must rise with their bounds, as they count what is"
-                            " at or below each")
+        raise LoadFileError(
+            f"{path}: columns {prefix}..., row {row}: must not fall from a bound to the next larger one"
+        )
     bounds_s = np.array([bound for bound, _ in bounds], np.float64)
     return Latencies(kind, bounds_s, below[order], _amounts(path, table, f"{kind}_sum")[order])
 
@@ -144,5 +147,5 @@ def _bound(path: Path, name: str, prefix: str) -> float:
     return bound
 
 
-def _refuse(path: Path, name: str, wrong: np.ndarray, fault: str) -> None:
+def _refuse(path: Path, name: str, wrong: BoolArray, fault: str) -> None:
     raise LoadFileError(f"{path}: column {name}, row {int(np.argmax(wrong)) + 1}: {fault}")

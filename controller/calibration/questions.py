@@ -111,15 +111,25 @@ class Questions:
         return list(dict.fromkeys((*self.columns.values(), *self.buckets.values(), *self.sums.values())))
 
 
-def questions_of(workload: Workload, preset: Preset, unit: Unit, own: Own, window_s: int, by: str | None) -> Questions:
-    """The queries of a workload over windows of `window_s`; `by` is a label whose values are told apart."""
-    names, window = NAMES[preset], f"[{window_s}s]"
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """Whose names, which throughput, how long a window, and a label whose values are told apart."""
+
+    preset: Preset
+    unit: Unit
+    window_s: int
+    by: str | None = None
+
+
+def questions_of(workload: Workload, wording: Wording, own: Own) -> Questions:
+    """The queries of a workload; what the user asks for goes before the preset's."""
+    names, by, window = NAMES[wording.preset], wording.by, f"[{wording.window_s}s]"
     pods = f"{{{workload.matchers}{names.only}}}"
     grouped = f" by ({by})" if by else ""
     labels = (by,) if by else ()
     each_pod = f"count by (pod{', ' + by if by and by != 'pod' else ''}) ({names.running}{pods})"
     made = {
-        "throughput": f"sum{grouped} (rate({names.served[unit]}{pods}{window}))",
+        "throughput": f"sum{grouped} (rate({names.served[wording.unit]}{pods}{window}))",
         "replicas": f"count{grouped} ({each_pod})",
         "waiting": f"sum{grouped} (avg_over_time({names.waiting}{pods}{window}))",
         "in_flight": f"sum{grouped} (avg_over_time({names.running}{pods}{window}))",

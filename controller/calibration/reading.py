@@ -114,25 +114,24 @@ def _history(asked: Questions, points: _Points) -> History:
         values = np.concatenate(columns)
         return np.where(np.isfinite(values), values, np.nan)
 
-    columns = {
-        name: joined(asked.columns.get(name))
-        for name in ("throughput", "replicas", "waiting", "rejected", "in_flight")
-    }
+    def column(name: str) -> FloatArray:
+        return joined(asked.columns.get(name))
+
     return History(
         points.span.step_s,
         np.tile(points.at_s, len(groups)),
         tuple("/".join(group) or "all" for group in groups),
         np.repeat(np.arange(len(groups)), points.span.points),
-        *columns.values(),
-        latencies=tuple(
-            found for kind in asked.buckets if (found := _latencies(asked, points, kind, joined)) is not None
-        ),
+        column("throughput"),
+        column("replicas"),
+        column("waiting"),
+        column("rejected"),
+        column("in_flight"),
+        tuple(found for kind in asked.buckets if (found := _latencies(asked, points, kind, joined)) is not None),
     )
 
 
-def _latencies(
-    asked: Questions, points: _Points, kind: Kind, joined: Callable[..., FloatArray]
-) -> Latencies | None:
+def _latencies(asked: Questions, points: _Points, kind: Kind, joined: Callable[..., FloatArray]) -> Latencies | None:
     """The histogram of a latency; None where there is none, as of a server that exports only some."""
     texts = {series.key[0] for series in points.answers[asked.buckets[kind]]}
     bounds = sorted((float(text), text) for text in texts)

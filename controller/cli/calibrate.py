@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from controller.calibration.questions import Own, Preset, Questions, Unit, Workload, questions_of
+from controller.calibration.questions import Own, Preset, Questions, Unit, Wording, Workload, questions_of
 from controller.cli.calibrate_output import show
 from controller.cli.exits import INVALID, RUNTIME
 from controller.cli.flags import loaded, with_settings
@@ -43,9 +43,7 @@ class _FromServer:
     max_queries: int
 
 
-@with_settings(
-    each for each in catalogue() if each.name.startswith("prometheus_") and each.name not in _OF_THE_DAEMON
-)
+@with_settings(each for each in catalogue() if each.name.startswith("prometheus_") and each.name not in _OF_THE_DAEMON)
 def calibrate(
     workload: Annotated[str | None, typer.Argument(help="Name of the workload, as its pods' names begin.")] = None,
     history: Annotated[
@@ -123,27 +121,27 @@ def calibrate(
     if (history is None) == (workload is None):
         raise typer.BadParameter("give the name of a workload, or --history FILE", param_hint="WORKLOAD")
     spoken = _policy(policy, workload, namespace)
-    signal = spoken and _demand(spoken)
+    signal = None if spoken is None else _demand(spoken)
     tested = _declared(spoken, declared, serving_limit)
     own = {"throughput": throughput, "replicas": replicas, "waiting": waiting, "in_flight": in_flight}
     own |= {"rejected": rejected}
     try:
         if history is not None:
-            seen, notes = _of_file(history), ()
+            seen = _of_file(history)
         else:
             place = Workload(namespace, workload or "")
             if spoken is not None and signal is not None:
                 own["throughput"] = throughput or _query_of(spoken, signal)
             window_s = int(_given("--window", parse_duration_s, window))
             given = Own({name: text for name, text in own.items() if text}, _histograms(histogram or ()))
-            asked = questions_of(place, metrics, load, given, window_s, by)
-            seen, notes = _of_server(_FromServer(asked, days, window_s, max_queries), flags)
+            asked = questions_of(place, Wording(metrics, load, window_s, by), given)
+            seen, told = _of_server(_FromServer(asked, days, window_s, max_queries), flags)
+            for words in told:
+                note(words)
         found = fitted(seen, objectives, tested)
     except (ForesailError, ValueError) as error:
         note(f"error: {error}")
         raise typer.Exit(RUNTIME) from error
-    for words in notes:
-        note(words)
     show(found, output)
     if any(each.contradicts for each in found.findings):
         raise typer.Exit(INVALID)

@@ -77,9 +77,7 @@ def _interval(told: "Interval") -> dict[str, object]:
 
 
 def _rows(found: "Calibration") -> "list[tuple[str, str, str]]":
-    rows = []
-    for each in found.kept:
-        rows.append((f"load in time, {each.objective}", *_cells(each.limit.interval)))
+    rows = [(f"load in time, {each.objective}", *_cells(each.limit.interval)) for each in found.kept]
     if found.saturated_windows:
         rows.append((f"load while saturated ({found.saturated_windows} windows)", *_cells(found.saturated)))
     if found.curve is not None:

@@ -20,7 +20,7 @@ from policies.calibration.saturation import most_served
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from policies.arrays import IntArray
+    from policies.arrays import FloatArray, IntArray
     from policies.calibration.doubts import Finding
     from policies.calibration.history import History, Latencies, Left
     from policies.calibration.objective import LatencyObjective
@@ -74,14 +74,18 @@ class Calibration:
         """The load that one replica serves within all objectives; unknown without one."""
         told = [each.limit.interval for each in self.kept]
         values = [each.value for each in told if each.value is not None]
-        lows = [each.limit.highest if each.limit.interval.low is None else each.limit.interval.low for each in self.kept]
+        lows = [
+            each.limit.highest if each.limit.interval.low is None else each.limit.interval.low for each in self.kept
+        ]
         highs = [each.high for each in told if each.high is not None]
         if not told or any(each.value is None and each.low is None for each in told):
             return Interval(None, None, min(highs, default=None))
         return Interval(min(values, default=None), min(lows), min(highs, default=None))
 
 
-def calibrate(history: History, objectives: Sequence[LatencyObjective], declared: Declared | None = None) -> Calibration:
+def calibrate(
+    history: History, objectives: Sequence[LatencyObjective], declared: Declared | None = None
+) -> Calibration:
     """Fit what can be fitted, and say what cannot be and why.
 
     Raises ValueError when no window can be used, or an objective is of a latency that the history lacks.
@@ -127,11 +131,11 @@ def _flow(seen: History) -> tuple[Basis | None, Flow, IntArray]:
     for basis, kind in ((Basis.ITL, Kind.ITL), (Basis.LATENCY, Kind.LATENCY)):
         if kind in by_kind and np.isfinite(by_kind[kind].sum_ratio).any():
             return basis, *_flow_of(seen, by_kind[kind].per_s, by_kind[kind].sum_ratio)
-    basis = Basis.IN_FLIGHT if np.isfinite(seen.in_flight).any() else None
-    return basis, *_flow_of(seen, seen.served_per_s, seen.in_flight)
+    known = np.isfinite(seen.in_flight).any()
+    return Basis.IN_FLIGHT if known else None, *_flow_of(seen, seen.served_per_s, seen.in_flight)
 
 
-def _flow_of(seen: History, per_s: np.ndarray, under_way: np.ndarray) -> tuple[Flow, IntArray]:
+def _flow_of(seen: History, per_s: FloatArray, under_way: FloatArray) -> tuple[Flow, IntArray]:
     with np.errstate(invalid="ignore"):
         at = np.flatnonzero((per_s > 0) & (under_way > 0))
     replicas = seen.replicas[at]

@@ -65,9 +65,7 @@ def odd_groups(curves: dict[str, Curve], under_way: float) -> dict[str, float]:
     middle = min(curves.values(), key=lambda each: abs(each.base_s + each.each_s * under_way - usual))
     told = {name: _ratio(middle, each, under_way) for name, each in curves.items() if each is not middle}
     return {
-        name: ratio
-        for name, ratio in told.items()
-        if abs(ratio) > _MATTERS and differ(curves[name], middle) < _CHANCE
+        name: ratio for name, ratio in told.items() if abs(ratio) > _MATTERS and differ(curves[name], middle) < _CHANCE
     }
 
 

@@ -16,7 +16,7 @@ _DIGITS = 3
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """`capacity` times `serving_limit` is what a replica serves in time; `serving_limit` is None without an objective."""
+    """`capacity` times `serving_limit` is what a replica serves in time; None without an objective."""
 
     capacity: float
     serving_limit: float | None
@@ -40,7 +40,8 @@ def declaration(found: Calibration) -> Declaration | None:
         capacity = found.highest
     limit = None if in_time is None else _down(min(in_time / capacity, 1.0))
     told = _down(capacity)
-    lines = [f"capacityPerReplica: {told:g}  # {_evidence(found, found.saturated if most == capacity else serving, at_least)}"]
+    evidence = _evidence(found, found.saturated if most == capacity else serving, at_least=at_least)
+    lines = [f"capacityPerReplica: {told:g}  # {evidence}"]
     if limit is not None:
         objectives = ", ".join(str(each.objective) for each in found.kept)
         words = "at least " if serving.value is None else ""
@@ -48,7 +49,7 @@ def declaration(found: Calibration) -> Declaration | None:
     return Declaration(told, limit, at_least, "\n".join(lines))
 
 
-def _evidence(found: Calibration, interval: Interval, at_least: bool) -> str:  # noqa: FBT001 - one of two wordings
+def _evidence(found: Calibration, interval: Interval, *, at_least: bool) -> str:
     first, last = (datetime.fromtimestamp(at_s, UTC).date().isoformat() for at_s in found.span_s)
     when = f"{found.used} windows, {first} to {last}, highest load {found.highest:.4g}"
     if at_least:

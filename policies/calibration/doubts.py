@@ -78,7 +78,9 @@ def odd(groups: Mapping[str, float]) -> list[Finding]:
     if not groups:
         return []
     told = ", ".join(f"{name} {ratio:+.0%}" for name, ratio in sorted(groups.items(), key=lambda each: -abs(each[1])))
-    return [Finding("groups_differ", f"the latency at the same requests under way differs: {told}; one capacity hides it")]
+    return [
+        Finding("groups_differ", f"the latency at the same requests under way differs: {told}; one capacity hides it")
+    ]
 
 
 def of_limits(made: Calibration) -> Iterator[Finding]:
@@ -125,7 +127,11 @@ def contradictions(made: Calibration, declared: Declared | None) -> Iterator[Fin
     most, what = made.saturated.high, "replicas that were saturated served"
     value = made.saturated.value
     if most is None and made.curve is not None and made.basis == "in flight" and not made.curve.bent:
-        most, what, value = made.curve.most_per_s().high, "by the curve throughput tends to", made.curve.most_per_s().value
+        most, what, value = (
+            made.curve.most_per_s().high,
+            "by the curve throughput tends to",
+            made.curve.most_per_s().value,
+        )
     if most is not None and declared.capacity > most:
         yield Finding(
             "capacity_contradicted",

@@ -43,22 +43,11 @@ def clustered(breads: FloatArray, scores: FloatArray, block: IntArray) -> FloatA
     np.add.at(bread, block, breads)
     there = np.bincount(block, minlength=blocks) > 0
     moved = np.linalg.solve(bread.sum(axis=0) - bread[there], total[there][:, :, np.newaxis])[:, :, 0]
-    near = moved[1:].T @ moved[:-1]
     count = moved.shape[0]
-    alone = moved.T @ moved
-    return np.asarray((count - 1) / count * _positive(alone + NEIGHBOURS * (near + near.T), alone), np.float64)
-
-
-def _positive(variance: FloatArray, alone: FloatArray) -> FloatArray:
-    """The variance with that of neighbours, unless they would make it smaller."""
-    return variance if np.all(np.linalg.eigvalsh(variance - alone) > 0) else (
-        alone + _above_zero(variance - alone)
-    )
-
-
-def _above_zero(matrix: FloatArray) -> FloatArray:
-    values, vectors = np.linalg.eigh(matrix)
-    return np.asarray((vectors * np.maximum(values, 0)) @ vectors.T, np.float64)
+    near = NEIGHBOURS * (moved[1:].T @ moved[:-1])
+    values, vectors = np.linalg.eigh(near + near.T)
+    alike = (vectors * np.maximum(values, 0.0)) @ vectors.T  # neighbours that differ by chance make nothing surer
+    return np.asarray((count - 1) / count * (moved.T @ moved + alike), np.float64)
 
 
 def freedom(block: IntArray, weight: FloatArray, parameters: int) -> float:

@@ -59,9 +59,18 @@ class History:
         latencies = tuple(
             Latencies(each.kind, each.bounds_s, each.below_per_s[rows], each.sum_ratio[rows]) for each in self.latencies
         )
-        columns = (self.served_per_s, self.replicas, self.waiting, self.rejected_per_s, self.in_flight)
-        told = [each[rows] for each in columns]
-        return History(self.step_s, self.at_s[rows], self.groups, self.group[rows], *told, latencies=latencies)
+        return History(
+            self.step_s,
+            self.at_s[rows],
+            self.groups,
+            self.group[rows],
+            self.served_per_s[rows],
+            self.replicas[rows],
+            self.waiting[rows],
+            self.rejected_per_s[rows],
+            self.in_flight[rows],
+            latencies,
+        )
 
     @property
     def load(self) -> FloatArray:
@@ -116,7 +125,7 @@ def blocks_of(at_s: FloatArray) -> IntArray:
 def _follows(history: History) -> BoolArray:
     """Whether a window comes right after the one before it in the table."""
     follows = np.zeros(history.at_s.size, np.bool_)
-    near = np.diff(history.at_s) <= 1.5 * history.step_s  # noqa: PLR2004 - one step and some jitter
+    near = np.diff(history.at_s) <= 1.5 * history.step_s  # one step and some jitter
     follows[1:] = near & (history.group[1:] == history.group[:-1])
     return follows
 

@@ -24,8 +24,10 @@ _WIDEST, _NARROWEST = 0.4, 0.06  # logarithm of the load on either side of the l
 _LEAST_WINDOWS = 40
 _ROUNDS = 3
 _GRID = 400
+_MIDDLE = 0.5  # of the reach on either side, where the share that is late must rise
 _RIDGE = 1e-3
 _MOST_ETA = 6.0
+_MOST_STEPS, _LOOKS, _STILL = 60, (5, 10, 15), 1e-7  # looks at the variance of windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +110,11 @@ def _near(late: Late, allowed: float, centre: float, reach: float) -> tuple[Inte
         near = np.abs(away) < reach
     part, place = late.part(near), away[near] / reach
     kernel = (1 - np.abs(place) ** 3) ** 3  # tricube
+    top = min(float(np.log(late.highest / centre)) / reach, float(place.max()))
+    grid = np.linspace(max(float(place.min()), -1.0), top, _GRID)
     fitted = _fitted(part, place, kernel, 2)
-    grid = np.linspace(max(place.min(), -1.0), min(float(np.log(late.highest / centre)) / reach, place.max()), _GRID)
-    if (slope := fitted.beta[1] + 2 * fitted.beta[2] * grid)[np.argmin(np.abs(fitted.at(grid)))] <= 0 or (
-        slope[np.abs(grid) < 0.5] < 0  # noqa: PLR2004 - the middle half
-    ).any():
+    slope = fitted.beta[1] + 2 * fitted.beta[2] * grid[np.abs(grid) <= _MIDDLE]
+    if (slope <= 0).any():
         fitted = _fitted(part, place, kernel, 1)
     return _crossing(fitted, grid, float(stats.norm.ppf(allowed)), (centre, reach)), int(near.sum())
 
@@ -128,36 +130,36 @@ class _Fitted:
 
     def error(self, place: FloatArray) -> FloatArray:
         design = _powers(place, self.beta.size - 1)
-        return np.sqrt(np.einsum("ij,jk,ik->i", design, self.covariance, design))
+        return np.asarray(np.sqrt(np.einsum("ij,jk,ik->i", design, self.covariance, design)), np.float64)
 
 
 def _crossing(fitted: _Fitted, grid: FloatArray, level: float, scale: tuple[float, float]) -> Interval:
+    """Where the fitted share passes the level for good, on a grid of places; `scale` makes a load of a place."""
     centre, reach = scale
     middle, half = fitted.at(grid), spread(fitted.freedom) * fitted.error(grid)
+    value, low, high = (_passes(grid, line, level) for line in (middle, middle + half, middle - half))
+    first = float(grid[0])
 
-    def first(line: FloatArray) -> float | None:
-        """Where a line rises above the level for good."""
-        above = line > level
-        if not above[-1]:
-            return None
-        last_below = np.flatnonzero(~above)
-        if not last_below.size:
-            return float(grid[0])
-        left = int(last_below[-1])
-        part = (level - line[left]) / (line[left + 1] - line[left])
-        return float(grid[left] + part * (grid[left + 1] - grid[left]))
+    def load(place: float) -> float:
+        return centre * float(np.exp(reach * place))
 
-    value, low, high = (first(line) for line in (middle, middle + half, middle - half))
-    low = float(grid[-1]) if low is None else low
-    bottom = float(grid[0])
-    told = [None if each is None else centre * float(np.exp(reach * each)) for each in (value, low, high)]
-    if value is not None and value <= bottom:
-        told[0] = None  # the lowest load seen is late already
-    if low <= bottom:
-        told[1] = None
-    if high is not None and high <= bottom:
-        told[2] = centre * float(np.exp(reach * bottom))
-    return Interval(*told)
+    return Interval(  # what is passed at the lowest load already lies below it
+        value=load(value) if first < value < np.inf else None,
+        low=load(min(low, float(grid[-1]))) if low > first else None,
+        high=load(high) if high < np.inf else None,
+    )
+
+
+def _passes(grid: FloatArray, line: FloatArray, level: float) -> float:
+    """The place from which on a line stays above the level; infinite where it does not end above it."""
+    below = np.flatnonzero(line <= level)
+    if not below.size:
+        return float(grid[0])
+    left = int(below[-1])
+    if left == grid.size - 1:
+        return float("inf")
+    part = (level - line[left]) / (line[left + 1] - line[left])
+    return float(grid[left] + part * (grid[left + 1] - grid[left]))
 
 
 def _powers(values: FloatArray, degree: int) -> FloatArray:
@@ -165,28 +167,33 @@ def _powers(values: FloatArray, degree: int) -> FloatArray:
 
 
 def _fitted(part: Late, place: FloatArray, kernel: FloatArray, degree: int) -> _Fitted:
-    """A probit by iterated least squares; windows have a variance of their own besides the binomial's (Williams 1982)."""
-    design = _powers(place, degree)
-    share = part.late / part.events
-    beta = np.zeros(degree + 1)
+    """A probit by iterated least squares; windows vary by more than a binomial does (Williams 1982)."""
+    design, share = _powers(place, degree), part.late / part.events
+    penalty = np.diag([0.0] + [_RIDGE] * degree)
+    beta, own = np.zeros(degree + 1), 0.0
     beta[0] = stats.norm.ppf(np.clip(float((kernel * share).sum() / kernel.sum()), 1e-4, 1 - 1e-4))
-    own, factor, density, scores = 0.0, kernel, kernel, design
-    for step in range(60):
-        eta = np.clip(design @ beta, -_MOST_ETA, _MOST_ETA)
-        p, density = stats.norm.cdf(eta), stats.norm.pdf(eta)
-        variance = p * (1 - p) * (1 / part.events + own)
-        factor = kernel * density / variance
-        bread = (design * (factor * density)[:, np.newaxis]).T @ design
-        scores = design * (factor * (share - p))[:, np.newaxis]
-        penalty = np.diag([0.0] + [_RIDGE] * degree)
-        move = np.linalg.solve(bread + penalty, scores.sum(axis=0) - penalty @ beta)
+    for step in range(_MOST_STEPS):
+        p, breads, scores = _scored(design, beta, kernel, (share, 1 / part.events + own))
+        move = np.linalg.solve(breads.sum(axis=0) + penalty, scores.sum(axis=0) - penalty @ beta)
         beta = beta + move / max(1.0, float(np.abs(move).max()))
-        if step in (5, 10, 15):
+        if step in _LOOKS:
             own = _own_variance(share, p, part.events, kernel)
-        if step > 15 and np.abs(move).max() < 1e-7:  # noqa: PLR2004 - after the last look at the variance
+        elif step > max(_LOOKS) and np.abs(move).max() < _STILL:
             break
-    breads = (design * (factor * density)[:, np.newaxis])[:, :, np.newaxis] * design[:, np.newaxis, :]
+    _, breads, scores = _scored(design, beta, kernel, (share, 1 / part.events + own))
     return _Fitted(beta, clustered(breads, scores, part.block), freedom(part.block, kernel, degree + 1))
+
+
+def _scored(
+    design: FloatArray, beta: FloatArray, kernel: FloatArray, seen: tuple[FloatArray, FloatArray]
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The share that is expected, and the derivatives and scores of each window; `seen` are shares and variances."""
+    share, variance = seen
+    eta = np.clip(design @ beta, -_MOST_ETA, _MOST_ETA)
+    p, density = stats.norm.cdf(eta), stats.norm.pdf(eta)
+    factor = kernel * density / (p * (1 - p) * variance)
+    breads = (design * (factor * density)[:, np.newaxis])[:, :, np.newaxis] * design[:, np.newaxis, :]
+    return p, breads, design * (factor * (share - p))[:, np.newaxis]
 
 
 def _own_variance(share: FloatArray, p: FloatArray, events: FloatArray, kernel: FloatArray) -> float:

@@ -80,7 +80,7 @@ def quantile_s(latencies: Latencies, rows: BoolArray, quantile: float) -> float:
     low_s = float(latencies.bounds_s[place - 1]) if place else 0.0
     before = float(below[place - 1]) if place else 0.0
     high_s = float(latencies.bounds_s[place])
-    return low_s + (high_s - low_s) * (wanted - before) / max(float(below[place]) - before, 1e-300)
+    return float(low_s + (high_s - low_s) * (wanted - before) / max(float(below[place]) - before, 1e-300))
 
 
 def seconds_text(time_s: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from policies.snapshot import snapshot_of, state_from
 from tests.builders import FREE, Ticks, demand, late, one, policy, pressure, readings, ready_pods, seen
 
 LOAD, QUEUE, SLOW = demand(capacity=100), pressure(average=5), late()
-HOLDS = {"mode": "paused"}  # the count stays, as at a bound or under a budget
+HOLDS: Any = {"mode": "paused"}  # the count stays, as at a bound or under a budget
 
 
 def after(
@@ -27,10 +28,11 @@ def after(
     return world
 
 
-def told(world: Ticks, values: tuple[float, ...], **more: object) -> list[float]:
+def told(world: Ticks, values: tuple[float, ...]) -> list[float]:
     """What is contradicted after one more tick: loads per replica."""
-    decision = world.tick(readings(values), **({"pods": ready_pods(4)} | more))
-    return decision.contradicted.load.tolist()
+    decision = world.tick(readings(values), pods=ready_pods(4))
+    found: list[float] = decision.contradicted.load.tolist()
+    return found
 
 
 def test_a_queue_at_half_of_what_is_declared_contradicts_it_after_ten_minutes() -> None:
@@ -42,8 +44,8 @@ def test_a_queue_at_half_of_what_is_declared_contradicts_it_after_ten_minutes() 
     decision = world.tick(readings((160, 40)), pods=ready_pods(4))
     given = seen([4], readings((160, 40)), pods=ready_pods(4))
     assert (
-        "The declared capacity of signal load is contradicted: replicas queue or are late at 40 each, and 80 is declared"
-        " to be served in time; see `foresail calibrate`."
+        "The declared capacity of signal load is contradicted: replicas queue or are late at 40 each, and 80 is"
+        " declared to be served in time; see `foresail calibrate`."
     ) in sentences(world.fleet, given, decision, 0)
 
 

@@ -32,7 +32,9 @@ def fleet(*, first: str = "") -> Fleet:
     found = parse_documents(text, source=EXAMPLE.name)
     assert [policy.uid for policy in found.policies] == ["llm/prefill", "llm/decode"]
     policies = [
-        each.model_copy(update={"spec": each.spec.model_copy(update={"priority": 10 if each.metadata.name == first else 0})})
+        each.model_copy(update={"spec": each.spec.model_copy(update={"priority": 10})})
+        if each.metadata.name == first
+        else each
         for each in found.policies
     ]
     return fleet_of(policies, FREE, found.budgets)
@@ -82,7 +84,7 @@ CALM = {"prompt": 30_000.0, "output": 4_500.0}  # 1.9 replicas of prefill and 1.
 
 
 def gpus(counts: list[list[int]]) -> np.ndarray:
-    return np.asarray(counts) @ GPUS
+    return np.asarray(np.asarray(counts) @ GPUS)
 
 
 def test_each_follows_its_own_signal() -> None:

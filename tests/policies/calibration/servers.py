@@ -13,7 +13,7 @@ from policies.calibration.history import History, Kind, Latencies
 if TYPE_CHECKING:
     from policies.arrays import FloatArray
 
-BOUNDS_S = np.array([0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, np.inf])
+BOUNDS_S = np.array([0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, np.inf])
 
 
 @dataclass(frozen=True, slots=True)
