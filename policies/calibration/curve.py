@@ -7,7 +7,7 @@ a / (1 - c y), and 1 / c is what throughput tends to.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _PASSES = 4
 _LEAST_RANGE = 1.2  # of throughput, 95th percentile over 5th
 _STEEPEST = 0.98  # of 1 / c, where weights are taken from the curve
+_BURSTS = 2.0
 _BENT, _BENT_P = 0.03, 0.001  # a bend counts from this share of the latency on, and when chance hardly makes it
 
 
@@ -55,12 +56,19 @@ class Curve:
         return self._told(self.base_s + self.each_s * under_way, np.array([1.0, under_way]))
 
     def base(self) -> Interval:
-        """The latency of a request alone, less its own share."""
-        return self._told(self.base_s, np.array([1.0, 0.0]))
+        """The latency of a request alone, less its own share.
+
+        What is under way varies within a window, and more requests see the larger numbers: by their variance over their
+        mean, 1 for arrivals at random, more in bursts. The lower end leaves room for that.
+        """
+        told = self._told(self.base_s, np.array([1.0, 0.0]))
+        return replace(told, low=told.low - _BURSTS * max(self.each_s, 0.0))
 
     def each(self) -> Interval:
-        """What each request under way adds."""
-        return self._told(self.each_s, np.array([0.0, 1.0]))
+        """What each request under way adds; the upper end leaves the same room, as bursts matter less with more."""
+        told = self._told(self.each_s, np.array([0.0, 1.0]))
+        usual_s = self.base_s + self.each_s * sum(self.under_way) / 2
+        return replace(told, high=told.high + _BURSTS * self.each_s**2 * self.base_s / usual_s**2)
 
     def most_per_s(self) -> Interval:
         """What throughput per replica tends to with more and more under way, 1 / c; without an end where c may be 0."""

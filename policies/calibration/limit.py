@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _TOP = 10  # windows at or above what counts as the highest load seen
 _WIDEST, _NARROWEST = 0.4, 0.06  # logarithm of the load on either side of the limit
 _LEAST_WINDOWS = 40
-_ROUNDS = 3
+_ROUNDS = 6
+_SAME = 1e-3  # of the load: nearer than that, another round changes nothing
 _GRID = 400
 _MIDDLE = 0.5  # of the reach on either side, where the share that is late must rise
 _RIDGE = 1e-3
@@ -74,10 +75,18 @@ def limit_of(late: Late, allowed: float) -> Limit:
     found, windows = Interval(None, None, None), 0
     for _ in range(_ROUNDS):
         found, windows = _near(late, allowed, centre, reach)
-        if found.value is None:
+        moved = _next(late, found, centre, reach)
+        if abs(moved / centre - 1) < _SAME:
             break
-        centre = found.value
+        centre = moved
     return Limit(found, late.highest, _share_at_top(late), windows)
+
+
+def _next(late: Late, found: Interval, centre: float, reach: float) -> float:
+    """Where to look next: at the crossing, or further down where all that was near is late already."""
+    if found.value is not None:
+        return found.value
+    return centre if found.low is not None else max(late.lowest, centre * float(np.exp(-reach)))
 
 
 def _share_at_top(late: Late) -> float:
