@@ -80,3 +80,31 @@ def daily_load(mean: float, swing: float, *, windows: int, seed: int, noise: flo
     for window in range(1, windows):
         drift[window] = 0.97 * drift[window - 1] + shocks[window]
     return np.asarray(mean * wave * np.exp(drift), np.float64)
+
+
+def joined(*parts: History, groups: tuple[str, ...] = ()) -> History:
+    """Histories one after the other in time, or side by side as `groups`, one for each."""
+    first, shift_s = parts[0], 0.0
+    at_s, group = [], []
+    for row, part in enumerate(parts):
+        at_s.append(part.at_s + (0.0 if groups else shift_s))
+        group.append(np.full(part.at_s.size, row if groups else 0))
+        shift_s += part.at_s[-1]
+    latencies = Latencies(
+        first.latencies[0].kind,
+        BOUNDS_S,
+        np.concatenate([part.latencies[0].below_per_s for part in parts]),
+        np.concatenate([part.latencies[0].sum_ratio for part in parts]),
+    )
+    return History(
+        first.step_s,
+        np.concatenate(at_s),
+        groups or first.groups,
+        np.concatenate(group),
+        np.concatenate([part.served_per_s for part in parts]),
+        np.concatenate([part.replicas for part in parts]),
+        np.concatenate([part.waiting for part in parts]),
+        np.concatenate([part.rejected_per_s for part in parts]),
+        np.concatenate([part.in_flight for part in parts]),
+        (latencies,),
+    )

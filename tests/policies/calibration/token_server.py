@@ -26,7 +26,9 @@ class TokenServer:
     prompt_s: float = 0.0
     largest_batch: int = 256
 
-    def serve(self, at_s: FloatArray, prompt: IntArray, output: IntArray, *, window_s: float, until_s: float) -> History:
+    def serve(
+        self, at_s: FloatArray, prompt: IntArray, output: IntArray, *, window_s: float, until_s: float
+    ) -> History:
         """What one server does of requests that arrive at `at_s[request]`, rising from 0."""
         windows = int(until_s / window_s)
         counts = np.zeros((2, windows, BOUNDS_S.size))
@@ -35,7 +37,10 @@ class TokenServer:
         figures = np.array([self.base_s, self.each_s, self.prompt_s, float(self.largest_batch), window_s])
         _run((at_s, prompt, output), figures, BOUNDS_S, (counts, sums, waiting))
         below = np.cumsum(counts, axis=2) / window_s
-        latencies = [Latencies(kind, BOUNDS_S, below[row], sums[row] / window_s) for row, kind in enumerate((Kind.ITL, Kind.TTFT))]
+        latencies = [
+            Latencies(kind, BOUNDS_S, below[row], sums[row] / window_s)
+            for row, kind in enumerate((Kind.ITL, Kind.TTFT))
+        ]
         return History(
             window_s,
             window_s * np.arange(1, windows + 1, dtype=np.float64),
