@@ -62,7 +62,7 @@ class Curve:
         mean, 1 for arrivals at random, more in bursts. The lower end leaves room for that.
         """
         told = self._told(self.base_s, np.array([1.0, 0.0]))
-        return replace(told, low=told.low - _BURSTS * max(self.each_s, 0.0))
+        return replace(told, low=max(told.low - _BURSTS * max(self.each_s, 0.0), 0.0))
 
     def each(self) -> Interval:
         """What each request under way adds; the upper end leaves the same room, as bursts matter less with more."""
