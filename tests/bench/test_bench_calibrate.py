@@ -110,7 +110,7 @@ def offered() -> tuple[FloatArray, IntArray, IntArray]:
     ],
 )
 def test_recorded_requests_as_offered_load(server: TokenServer, objective: str) -> None:
-    """The curve is found, and at the limit that is found fresh requests of the same kind are about as late as may be."""
+    """The curve is found, and at the limit fresh requests of the same sizes are about as late as may be."""
     at_s, prompt, output = offered()
     kept = LatencyObjective.parse(objective)
     begins_s = np.cumsum([0.0, *(at_s[-1] / pace for pace in PACES)])
