@@ -7,7 +7,8 @@ a / (1 - c y), and 1 / c is what throughput tends to.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,7 +54,8 @@ class Curve:
 
     def latency_s(self, under_way: float) -> Interval:
         """The mean latency with so many under way per replica."""
-        return self._told(self.base_s + self.each_s * under_way, np.array([1.0, under_way]))
+        value_s, half_s = self.base_s + self.each_s * under_way, self._half(np.array([1.0, under_way]))
+        return Interval(value_s, value_s - half_s, value_s + half_s)
 
     def base(self) -> Interval:
         """The latency of a request alone, less its own share.
@@ -61,14 +63,16 @@ class Curve:
         What is under way varies within a window, and more requests see the larger numbers: by their variance over their
         mean, 1 for arrivals at random, more in bursts. The lower end leaves room for that.
         """
-        told = self._told(self.base_s, np.array([1.0, 0.0]))
-        return replace(told, low=max(told.low - _BURSTS * max(self.each_s, 0.0), 0.0))
+        half_s = self._half(np.array([1.0, 0.0]))
+        low_s = self.base_s - half_s - _BURSTS * max(self.each_s, 0.0)
+        return Interval(self.base_s, max(low_s, 0.0), self.base_s + half_s)
 
     def each(self) -> Interval:
         """What each request under way adds; the upper end leaves the same room, as bursts matter less with more."""
-        told = self._told(self.each_s, np.array([0.0, 1.0]))
+        half_s = self._half(np.array([0.0, 1.0]))
         usual_s = self.base_s + self.each_s * sum(self.under_way) / 2
-        return replace(told, high=told.high + _BURSTS * self.each_s**2 * self.base_s / usual_s**2)
+        room_s = _BURSTS * self.each_s**2 * self.base_s / usual_s**2
+        return Interval(self.each_s, self.each_s - half_s, self.each_s + half_s + room_s)
 
     def most_per_s(self) -> Interval:
         """What throughput per replica tends to with more and more under way, 1 / c; without an end where c may be 0."""
@@ -77,9 +81,8 @@ class Curve:
             return Interval(None, None, None)
         return Interval(1 / self.each_s, 1 / high, 1 / low if low > 0 else None)
 
-    def _told(self, value: float, of: FloatArray) -> Interval:
-        half = spread(self.freedom) * float(of @ self.covariance @ of) ** 0.5
-        return Interval(value, value - half, value + half)
+    def _half(self, of: FloatArray) -> float:
+        return spread(self.freedom) * math.sqrt(max(float(of @ self.covariance @ of), 0.0))
 
 
 def fit_curve(flow: Flow) -> Curve | str:
@@ -93,6 +96,13 @@ def fit_curve(flow: Flow) -> Curve | str:
     low, high = np.quantile(flow.per_s, [0.05, 0.95])
     if high < _LEAST_RANGE * low:
         return f"throughput hardly varied ({low:.4g} to {high:.4g} a second per replica)"
+    try:
+        return _fitted(flow)
+    except np.linalg.LinAlgError:
+        return "all that tells it lies in one stretch of time"
+
+
+def _fitted(flow: Flow) -> Curve | str:
     weight = _weights(flow, flow.latency_s)
     base_s, each_s = 0.0, 0.0
     for _ in range(_PASSES):
@@ -142,13 +152,10 @@ def _bent(flow: Flow, weight: FloatArray) -> bool:
     scaled = Flow(flow.per_s / flow.per_s.max(), flow.under_way / size, flow.events, flow.block)
     latency_s = flow.latency_s
     design, instruments = _powers(scaled.under_way, 2), _powers(scaled.per_s, 2) * weight[:, np.newaxis]
-    try:
-        found = np.linalg.solve(instruments.T @ design, instruments.T @ latency_s)
-    except np.linalg.LinAlgError:
-        return False
+    found = np.linalg.solve(instruments.T @ design, instruments.T @ latency_s)
     misses = latency_s - design @ found
     covariance = clustered(_outer(instruments, design), instruments * misses[:, np.newaxis], flow.block)
     error = float(covariance[2, 2]) ** 0.5
     sagitta = abs(float(found[2])) / 4  # how far the middle of the range is off the straight line
     chance = 2 * stats.t.sf(abs(float(found[2])) / max(error, 1e-300), freedom(flow.block, weight * latency_s**2, 3))
-    return sagitta > _BENT * float(np.median(latency_s)) and chance < _BENT_P
+    return bool(sagitta > _BENT * float(np.median(latency_s)) and chance < _BENT_P)

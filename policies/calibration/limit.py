@@ -71,6 +71,14 @@ def limit_of(late: Late, allowed: float) -> Limit:
     if late.load.size < _LEAST_WINDOWS or np.unique(late.block).size < LEAST_BLOCKS:
         highest = late.highest if late.load.size else 0.0
         return Limit(Interval(None, None, None), highest, _share_at_top(late), late.load.size)
+    try:
+        found, windows = _found(late, allowed)
+    except np.linalg.LinAlgError:  # all that tells it lies in one stretch of time
+        found, windows = Interval(None, None, None), late.load.size
+    return Limit(found, late.highest, _share_at_top(late), windows)
+
+
+def _found(late: Late, allowed: float) -> tuple[Interval, int]:
     centre, reach = _about(late, allowed)
     found, windows = Interval(None, None, None), 0
     for _ in range(_ROUNDS):
@@ -79,7 +87,7 @@ def limit_of(late: Late, allowed: float) -> Limit:
         if abs(moved / centre - 1) < _SAME:
             break
         centre = moved
-    return Limit(found, late.highest, _share_at_top(late), windows)
+    return found, windows
 
 
 def _next(late: Late, found: Interval, centre: float, reach: float) -> float:

@@ -31,7 +31,7 @@ LIMIT = SERVER.limit_per_s(0.03, 0.95)
 def served(end_s: float) -> Iterator[Series]:
     """What two pods of vLLM would have counted, with a restart of the second in the middle."""
     load = daily_load(900.0, 0.5, windows=WINDOWS, seed=3)
-    at_s = end_s - STEP_S * np.arange(WINDOWS)[::-1]
+    at_s = np.asarray(end_s - STEP_S * np.arange(WINDOWS)[::-1], np.float64)
     for pod in range(PODS):
         seen = SERVER.history(load, replicas=1.0, step_s=float(STEP_S), seed=pod)
         itl = seen.latencies[0]

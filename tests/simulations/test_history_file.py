@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -43,7 +43,7 @@ def test_columns_of_a_csv(tmp_path: Path) -> None:
 
 def test_groups_of_a_parquet_file_are_told_apart_and_sorted(tmp_path: Path) -> None:
     path = tmp_path / "history.parquet"
-    columns = {
+    columns: dict[str, pa.Array[Any]] = {
         "timestamp": pa.array([120, 60, 60, 120]),
         "throughput": pa.array([2.0, 1.0, 3.0, 4.0]),
         "replicas": pa.array([1, 1, 1, 1]),
