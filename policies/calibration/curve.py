@@ -68,10 +68,11 @@ class Curve:
         return Interval(self.base_s, max(low_s, 0.0), self.base_s + half_s)
 
     def each(self) -> Interval:
-        """What each request under way adds; the upper end leaves the same room, as bursts matter less with more."""
+        """What each request under way adds; the upper end leaves room for bursts that are seen at low loads alone."""
         half_s = self._half(np.array([0.0, 1.0]))
-        usual_s = self.base_s + self.each_s * sum(self.under_way) / 2
-        room_s = _BURSTS * self.each_s**2 * self.base_s / usual_s**2
+        few, many = self.under_way
+        more = _BURSTS * self.base_s / (self.base_s + max(self.each_s, 0.0) * few)  # requests seen above the mean
+        room_s = max(self.each_s, 0.0) * more / max(many - few, 1e-9)
         return Interval(self.each_s, self.each_s - half_s, self.each_s + half_s + room_s)
 
     def most_per_s(self) -> Interval:

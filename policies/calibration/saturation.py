@@ -29,6 +29,8 @@ def saturated(history: History) -> BoolArray:
 def most_served(history: History, block: IntArray) -> tuple[Interval, int]:
     """Throughput per replica in saturated windows, and how many there are; no interval with too few of them."""
     rows = saturated(history)
+    if rows.any() and np.isfinite(waiting := history.waiting[rows]).all():
+        rows[rows] = waiting >= np.median(waiting)  # where queues were short they were empty at times
     served = history.served_per_s[rows] / history.replicas[rows]
     if served.size < _LEAST_WINDOWS:
         return Interval(None, None, None), int(rows.sum())
