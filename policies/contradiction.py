@@ -76,12 +76,11 @@ def doubted(doubt: Doubt, fleet: Fleet, seen: Observation) -> Doubt:
     before = doubt if doubt.trouble_s.size == tracks.size else Doubt.none(tracks.size)
     if tracks.size == 0:
         return before
-    passed_s = float(np.clip(seen.now_s - before.at_s, 0.0, _LONGEST_S)) if np.isfinite(before.at_s) else 0.0
+    gap_s = max(seen.now_s - before.at_s, 0.0) if np.isfinite(before.at_s) else 0.0
     load, known = _load(fleet, seen, tracks)
     trouble = _trouble(fleet, seen)[fleet.tracks.lane[tracks]]
-    gap_s = max(seen.now_s - before.at_s, 0.0) if np.isfinite(before.at_s) else 0.0
     fade, calm_fade = 0.5 ** (gap_s / TROUBLE_HALF_S), 0.5 ** (gap_s / CALM_HALF_S)
-    added_s = np.where(known & trouble, passed_s, 0.0)
+    added_s = np.where(known & trouble, min(gap_s, _LONGEST_S), 0.0)
     return Doubt(
         seen.now_s,
         before.trouble_s * fade + added_s,

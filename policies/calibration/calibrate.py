@@ -74,13 +74,12 @@ class Calibration:
         """The load that one replica serves within all objectives; unknown without one."""
         told = [each.limit.interval for each in self.kept]
         values = [each.value for each in told if each.value is not None]
-        lows = [
-            each.limit.highest if each.limit.interval.low is None else each.limit.interval.low for each in self.kept
-        ]
+        lows = [each.low for each in told if each.low is not None]
         highs = [each.high for each in told if each.high is not None]
         if not told or any(each.value is None and each.low is None for each in told):
             return Interval(None, None, min(highs, default=None))
-        return Interval(min(values, default=None), min(lows), min(highs, default=None))
+        low = min(lows) if len(lows) == len(told) else None
+        return Interval(min(values, default=None), low, min(highs, default=None))
 
 
 def calibrate(

@@ -24,10 +24,6 @@ class Interval:
     low: float | None
     high: float | None
 
-    def scaled(self, factor: float) -> Interval:
-        """The same in another unit."""
-        return Interval(*(None if each is None else each * factor for each in (self.value, self.low, self.high)))
-
 
 def clustered(breads: FloatArray, scores: FloatArray, block: IntArray) -> FloatArray:
     """The variance of an estimate, `[parameter, parameter]`, by leaving out one block after the other.

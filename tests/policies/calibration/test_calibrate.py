@@ -10,6 +10,7 @@ import pytest
 
 from policies.calibration.calibrate import Basis, Calibration, Declared, calibrate
 from policies.calibration.declaring import declaration
+from policies.calibration.estimates import Interval
 from policies.calibration.history import History, Latencies, usable
 from policies.calibration.objective import LatencyObjective
 from tests.policies.calibration.servers import Server, daily_load, joined
@@ -220,3 +221,13 @@ def test_the_order_and_the_unit_of_loads_change_nothing() -> None:
 
     assert single.serving.value is not None
     assert double.serving.value == pytest.approx(2 * single.serving.value, rel=1e-6)
+
+
+def test_the_serving_limit_is_that_of_the_objective_that_ends_first() -> None:
+    loose = LatencyObjective.parse("itl=40ms@p95")
+    found = calibrate(seen(), [loose, OBJECTIVE])
+
+    assert found.serving.value == found.kept[1].limit.interval.value
+    assert found.serving.low == found.kept[1].limit.interval.low
+    unknown = replace(found.kept[0], limit=replace(found.kept[0].limit, interval=Interval(1_300.0, None, 1_400.0)))
+    assert replace(found, kept=(unknown, found.kept[1])).serving.low is None
