@@ -73,13 +73,14 @@ class Calibration:
     def serving(self) -> Interval:
         """The load that one replica serves within all objectives; unknown without one."""
         told = [each.limit.interval for each in self.kept]
-        values = [each.value for each in told if each.value is not None]
+        seen = any(each.value is not None for each in told)  # else all is "at least"
+        values = [each.low if each.value is None else each.value for each in told] if seen else []
         lows = [each.low for each in told if each.low is not None]
         highs = [each.high for each in told if each.high is not None]
         if not told or any(each.value is None and each.low is None for each in told):
             return Interval(None, None, min(highs, default=None))
         low = min(lows) if len(lows) == len(told) else None
-        return Interval(min(values, default=None), low, min(highs, default=None))
+        return Interval(min((each for each in values if each is not None), default=None), low, min(highs, default=None))
 
 
 def calibrate(
