@@ -175,6 +175,17 @@ ALERTS: tuple[Alert, ...] = (
         labels=("cluster", *_WORKLOAD),
     ),
     Alert(
+        name="ForesailCapacityContradicted",
+        expr=f"{_largest(signals.CAPACITY_SEEN, *_WORKLOAD)} < 1",
+        severity=Severity.WARNING,
+        summary="A workload queues or is late at a load that its policy declares to be served in time.",
+        description="{{ $labels.namespace }}/{{ $labels.workload }} queued or was late, with all replicas ready, at"
+        " {{ $value | humanizePercentage }} of the load that its policy says they serve in time. First measure it with"
+        " `foresail calibrate`, then correct capacityPerReplica or servingLimit.",
+        wait="15m",
+        labels=("cluster", *_WORKLOAD),
+    ),
+    Alert(
         name="ForesailMaximumAhead",
         expr=f"clamp_min({_TO_MAX} - time(), 0) < {MAXIMUM_AHEAD_S}",
         severity=Severity.WARNING,

@@ -2,7 +2,7 @@
 
 Who has which priority, and which caps there are, says `BudgetTerms`; the sharing is `policies.mix.budgets`. Within one
 priority replicas that run go before others that would start, as equals do not displace each other in Kubernetes
-either; what is left is given so that most replicas are kept.
+either; what is left goes where most is missed of objectives for what it takes, else so that most replicas are kept.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from policies.budget_terms import GPUS, RESOURCES
 from policies.candidates import written_limits
 from policies.guardrails import holds_of
 from policies.hpa.behavior import Moment, Moves
+from policies.lateness import realised
 from policies.mix.budgets import SAME, Asks, Caps, Scope, Unkept, share
 from policies.model import UNKNOWN, Hold, Kind, Mode, Status, Why
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from policies.model import Fleet, Observation
     from policies.proposal import Proposal
     from policies.state import EngineState
+
+_LEAST_LATE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class _Asked:
     least: IntArray  # may not go now, whatever the budget
     wanted: IntArray
     current: IntArray
+    missed: FloatArray  # what is late now over what may be, where that is above 1 and a late signal tells
 
     def fixed(self, lanes: BoolArray) -> _Asked:
         """The same, where `lanes` use what they use now and nothing else."""
@@ -81,7 +85,8 @@ def within_budgets(
     hold, current = holds_of(fleet, seen.hold), np.maximum(seen.spec_replicas, 0)
     held, shadow = hold != Hold.NONE, fleet.mode == Mode.SHADOW
     need = needs_of(fleet, seen)
-    asked = _Asked(_least(proposal, fleet, state, seen, bounds), proposal.target, current).fixed(held)
+    least = _least(proposal, fleet, state, seen, bounds)
+    asked = _Asked(least, proposal.target, current, _missed(fleet, seen)).fixed(held)
     told = _shared(fleet.budget, need, asked)
     if shadow.any() and not (shadow | held).all():
         acting = _shared(fleet.budget, need, asked.fixed(shadow))
@@ -117,6 +122,12 @@ def _least(proposal: Proposal, fleet: Fleet, state: EngineState, seen: Observati
     rates = written_limits(Moment(fleet.behavior, fleet.limits, seen.now_s, current), Moves(state.rises, state.falls))
     stays = np.where(unseen_lanes(fleet, seen), current, np.minimum(rates.low, current))
     return np.clip(np.maximum(bounds.low, stays), 0, proposal.target)
+
+
+def _missed(fleet: Fleet, seen: Observation) -> FloatArray:
+    """How many times what may be late is late now, at least 1, `[lane]`; 1 where no late signal tells."""
+    late, told = realised(fleet, seen.readings)
+    return np.where(told, np.maximum(late / np.maximum(fleet.late_ratio, _LEAST_LATE), 1.0), 1.0)
 
 
 def _shared(terms: BudgetTerms, need: FloatArray, asked: _Asked) -> Budgeted:
@@ -160,7 +171,7 @@ def _shares(terms: BudgetTerms, need: FloatArray, asked: _Asked, tight: IntArray
         wanted=np.concatenate([runs, (wanted - runs)[more]]),
         need=need[rows],
         priority=np.concatenate([order + 1, order[more]]),
-        value=floats(rows.size, 1.0),
+        value=np.concatenate([floats(tight.size, 1.0), asked.missed[tight][more]]),
         namespace=terms.namespace[tight][rows],
     )
     own = terms.own[tight]

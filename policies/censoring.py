@@ -31,7 +31,7 @@ def with_censored(fleet: Fleet, seen: Observation) -> Observation:
     demand = fleet.tracks.kind == Kind.DEMAND
     if not demand.any() or (seen.pods.lane.size == 0 and demand.all()):
         return seen
-    pressed = any_by(fleet.tracks.lane, _above_target(fleet, seen), fleet.lanes)[fleet.tracks.lane]
+    pressed = pressed_lanes(fleet, seen)[fleet.tracks.lane]
     reading = seen.readings
     censored = demand & (reading.status == Status.FRESH) & (pressed | _full(fleet, seen))
     if not censored.any():
@@ -39,6 +39,11 @@ def with_censored(fleet: Fleet, seen: Observation) -> Observation:
     status = np.where(censored, small(1, Status.CENSORED), reading.status)
     why = np.where(censored, small(1, Why.SATURATED), reading.why)
     return replace(seen, readings=replace(reading, status=status, why=why))
+
+
+def pressed_lanes(fleet: Fleet, seen: Observation) -> BoolArray:
+    """Lanes of which a pressure signal is above its target, `[lane]`."""
+    return any_by(fleet.tracks.lane, _above_target(fleet, seen), fleet.lanes)
 
 
 def _above_target(fleet: Fleet, seen: Observation) -> BoolArray:

@@ -12,6 +12,7 @@ from policies.arrays import any_by, booleans, floats, indices, small, sum_by
 from policies.budgeted import within_budgets
 from policies.candidates import capacity_per_replica, kubernetes_rule, order_rule, pressure_rule
 from policies.censoring import with_censored
+from policies.contradiction import contradicted, doubted
 from policies.gpu_quota import within_gpu_quota
 from policies.guardrails import HOLD_RULES, fleet_breaker, held, holds_of, removal_budget
 from policies.hpa.behavior import Bounds, longest_period
@@ -76,6 +77,7 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
         pressed=pressed_log,
         ahead=ahead,
         lead=lead,
+        doubt=doubted(state.doubt, fleet, seen),
     )
     return state, Decision(
         at_s=seen.now_s,
@@ -100,6 +102,7 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
         hold=hold,
         removal_budget=budget,
         conditions=kubernetes.conditions,
+        contradicted=contradicted(state.doubt, fleet),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from policies.contradiction import contradiction_sentences
 from policies.explain_budget import budget_sentences
 from policies.explain_quota import quota_sentences
 from policies.explain_split import split_sentences
@@ -95,6 +96,7 @@ def sentences(fleet: Fleet, seen: Observation, decision: Decision, lane: int) ->
     return (
         *_seen(fleet, decision, lane),
         *_demand(decision, lane),
+        *contradiction_sentences(decision.contradicted, fleet, lane),
         *_forecast(decision, lane),
         *_standing(decision, lane),
         *_awaited(fleet, seen, decision, lane),

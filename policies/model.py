@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from policies.behaviors import Behavior
     from policies.budgeted import Budgeted
     from policies.candidates import Conditions
+    from policies.contradiction import Contradicted
     from policies.gpu_quota import GpuShares
     from policies.gpu_room import GpuRoom
     from policies.history import Backfill
@@ -379,3 +380,4 @@ class Decision:
     hold: SmallArray  # why a lane must not be changed, the policy's own pause included [lane]
     removal_budget: int  # replicas that the fleet breaker would still let go
     conditions: Conditions
+    contradicted: Contradicted  # declared capacities that are not what was seen

@@ -114,6 +114,13 @@ RECOMMENDED_REPLICAS = Gauge(
 LOAD = Gauge(
     "foresail_load_replicas", "Largest demand of a workload, in replicas loaded to the serving limit.", _WORKLOAD
 )
+CAPACITY_SEEN = Gauge(
+    "foresail_capacity_seen_ratio",
+    "Load per ready replica at which a workload queued or was late, over what its policy declares to be served in time;"
+    " absent where what is seen contradicts nothing.",
+    _WORKLOAD,
+    "ratio",
+)
 FORECAST = Gauge(
     "foresail_forecast_replicas",
     "Demand one start-up ahead, in replicas loaded to the serving limit: expected (0.5), and with the margin of the"
@@ -278,33 +285,19 @@ SIZE_LAST_SUCCESS = Gauge(
 )
 
 BY_WORKLOAD: tuple[Gauge, ...] = (
-    DESIRED_REPLICAS,
-    CURRENT_REPLICAS,
-    READY_REPLICAS,
-    CAPACITY_DESIRED,
-    CAPACITY_READY,
-    CAPACITY_RECOMMENDED,
-    SPOT_NOTICED,
-    SPOT_MISSING,
-    SPOT_SHORT,
+    *(DESIRED_REPLICAS, CURRENT_REPLICAS, READY_REPLICAS),
+    *(CAPACITY_DESIRED, CAPACITY_READY, CAPACITY_RECOMMENDED),
+    *(SPOT_NOTICED, SPOT_MISSING, SPOT_SHORT),
     BUDGET_WITHHELD,
-    GPU_QUOTA_WITHHELD,
-    GPU_ALLOCATED,
-    GPU_IDLE,
-    MIN_REPLICAS,
-    MAX_REPLICAS,
-    RECOMMENDED_REPLICAS,
-    LOAD,
-    FORECAST,
-    FORECAST_TIME,
+    *(GPU_QUOTA_WITHHELD, GPU_ALLOCATED, GPU_IDLE),
+    *(MIN_REPLICAS, MAX_REPLICAS, RECOMMENDED_REPLICAS),
+    *(LOAD, CAPACITY_SEEN, FORECAST, FORECAST_TIME),
     SATURATION,
     LATE,
-    STARTUP,
-    STARTUP_CASE,
+    *(STARTUP, STARTUP_CASE),
     DECISION_REASON,
     WORKLOAD_INFO,
-    CANDIDATE_REPLICAS,
-    CANDIDATE_LATE,
+    *(CANDIDATE_REPLICAS, CANDIDATE_LATE),
     REALISED_LATE,
     LATE_BUDGET,
     EVIDENCE,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.arrays import BoolArray, FloatArray, IntArray, booleans
+from policies.contradiction import Doubt
 from policies.history import History
 from policies.lead_time import LeadTime
 from policies.log import Log
@@ -61,6 +62,7 @@ class EngineState:
     history: History
     lead: LeadTime
     split: SplitState = field(default_factory=SplitState.none)
+    doubt: Doubt = field(default_factory=Doubt.none)  # of declared capacities [row]
 
     @classmethod
     def fresh(cls, fleet: Fleet) -> EngineState:
@@ -124,6 +126,7 @@ class EngineState:
             history=self.history.aligned(row),
             lead=self.lead.aligned(lane) if lead_lanes and self.lead.lanes else LeadTime.empty(lead_lanes),
             split=split,
+            doubt=self.doubt.aligned(row),
         )
 
 

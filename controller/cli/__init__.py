@@ -43,6 +43,9 @@ class Lazy:
 SUBCOMMANDS = {
     "audit": Lazy("controller.cli.audit:audit", "What your autoscalers cost and missed, and what Foresail would have."),
     "cost": Lazy("controller.cli.cost:cost", "What a cluster costs now, by workload, namespace and capacity type."),
+    "calibrate": Lazy(
+        "controller.cli.calibrate:calibrate", "Fit what a replica can serve within a latency objective, from history."
+    ),
     "run": Lazy("controller.cli.run:run", "Run the daemon: observe, decide, act and record, every interval."),
     "policy": Lazy("controller.cli.policy:app", "Write and check policies; make an autoscaler follow one."),
     "status": Lazy("controller.cli.status:status", "Show the workloads of a running daemon and what it decided."),

@@ -51,7 +51,7 @@ def resources(
     resource: Annotated[
         ResourceName | None, typer.Option(help="What the usage file holds.", rich_help_panel=_FILE)
     ] = None,
-    method: Annotated[str, typer.Option(help="vpa, krr or static (the peak of the past).")] = "vpa",
+    method: Annotated[str, typer.Option(help="foresail, vpa, krr or static (the peak of the past).")] = "foresail",
     overrun: Annotated[
         str, typer.Option(help="Share of samples that may be above the request; vpa, krr and static know none.")
     ] = "1%",

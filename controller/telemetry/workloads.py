@@ -80,6 +80,7 @@ def _replicas(report: TickReport) -> Iterator[tuple[Gauge, BoolArray, Values]]:
 def _expectations(report: TickReport) -> Iterator[tuple[Gauge, BoolArray, Values]]:
     decision = report.decision
     yield signals.LOAD, decision.demand_known, decision.demand
+    yield signals.CAPACITY_SEEN, *_capacity_seen(report)
     yield signals.FORECAST_TIME, decision.forecast.known, decision.at_s + decision.forecast.lead_s
     late, told = realised(report.fleet, decision.readings)
     yield signals.LATE, told, late
@@ -88,6 +89,13 @@ def _expectations(report: TickReport) -> Iterator[tuple[Gauge, BoolArray, Values
     yield signals.REALISED_LATE, standing.proven, standing.realised
     yield signals.LATE_BUDGET, standing.there, standing.budget
     yield signals.EVIDENCE, standing.there, standing.evidence_ratio
+
+
+def _capacity_seen(report: TickReport) -> tuple[BoolArray, Values]:
+    """The lowest ratio of each lane's contradicted signals, `[lane]`."""
+    found, ratio = report.decision.contradicted, np.full(report.fleet.lanes, np.inf)
+    np.minimum.at(ratio, found.lane, found.load / found.declared)
+    return np.isfinite(ratio), ratio
 
 
 def _forecast(report: TickReport, labels: Sequence[str]) -> tuple[Gauge, list[str], Values]:

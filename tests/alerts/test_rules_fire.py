@@ -143,6 +143,15 @@ FIRING = [
         f"{CLUSTER}&var-namespace=shop&var-workload=chat",
     ),
     Case(
+        "ForesailCapacityContradicted",
+        "30m",
+        {f"foresail_capacity_seen_ratio{{{CHAT}}}": "0.7x40"},
+        {"cluster": "a", "namespace": "shop", "workload": "chat"},
+        "shop/chat queued or was late, with all replicas ready, at 70% of the load that its policy says they serve in"
+        " time. First measure it with `foresail calibrate`, then correct capacityPerReplica or servingLimit.",
+        f"{CLUSTER}&var-namespace=shop&var-workload=chat",
+    ),
+    Case(
         "ForesailMaximumAhead",
         "70m",
         {
@@ -188,6 +197,10 @@ def _late(late: str, *, budget: str = "0.01x1700", evidence: str = "1x1700", mod
 GROWING = "0.02+0.00001x1700"
 
 SILENT = [
+    pytest.param(
+        Case("ForesailCapacityContradicted", "20m", {f"foresail_capacity_seen_ratio{{{CHAT}}}": "0.7x9 _x20"}),
+        id="capacity-contradicted-not-for-ten-minutes",
+    ),
     pytest.param(_late(GROWING, budget="0.05x1700"), id="objective-missed-not-within-the-budget"),
     pytest.param(_late("0.03-0.00001x1700"), id="objective-missed-not-while-the-share-falls"),
     pytest.param(_late(GROWING, evidence="0.9x1700"), id="objective-missed-not-while-evidence-is-thin"),

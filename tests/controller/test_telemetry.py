@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 
 from controller.records import Outcome, PolicySet, ScaleOrder, SourceHealth, TargetRef, TickReport
 from controller.telemetry import About, Telemetry
+from policies.contradiction import Contradicted
 from policies.model import UNKNOWN, Forecast, Hold, Status
 from policies.signals import BY_WORKLOAD, EXPORTED
 from policies.tournament import INCUMBENT
@@ -151,6 +152,16 @@ def test_shows_what_is_late_and_what_starts_take(telemetry: Telemetry) -> None:
     assert values['foresail_startup_case_seconds{case="new_node",namespace="shop",workload="chat"}'] == 240.0
     assert values['foresail_startup_seconds{namespace="shop",workload="chat"}'] == 240.0
     assert sum(name.startswith("foresail_startup_case_seconds") for name in values) == 2
+
+
+def test_shows_a_declared_capacity_that_is_contradicted_and_no_other(telemetry: Telemetry) -> None:
+    """8 of 10 are declared to be served in time; 6 were served by replicas that queued, and 4 of another signal."""
+    made = decided("shop/calm", "shop/chat", load=[20, 20])
+    lane, track = np.array([1, 1]), np.array([1, 1])
+    found = Contradicted(lane, track, np.array([6.0, 4.0]), np.array([8.0, 8.0]), np.array([900.0, 900.0]))
+    telemetry.show(report(replace(made, decision=replace(made.decision, contradicted=found))))
+    told = {name: value for name, value in samples(telemetry).items() if name.startswith("foresail_capacity_seen")}
+    assert told == {'foresail_capacity_seen_ratio{namespace="shop",workload="chat"}': 0.5}
 
 
 def test_a_late_signal_is_no_fresh_data_to_decide_on(telemetry: Telemetry) -> None:
