@@ -1,4 +1,4 @@
-"""KRR, the plain peak and the VPA recommender as methods of sizing."""
+"""Methods of sizing: KRR, the plain peak, the VPA recommender, and what all must keep."""
 
 from __future__ import annotations
 

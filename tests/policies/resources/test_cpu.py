@@ -1,0 +1,135 @@
+"""Foresail's own sizing of CPU: what it asks for, when it raises, and what must hold whatever comes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policies.arrays import floats
+from policies.resources import cpu
+from policies.resources.codes import RATIO, VALUES, codes_of
+from policies.resources.cpu import CpuState, terms_of
+from policies.resources.model import Present
+
+STEP_S = 300.0
+PER_HOUR = 12
+PLENTY = 8.0
+
+
+def _state(containers: int = 1, overrun: float = 0.01) -> CpuState:
+    terms = terms_of(step_s=STEP_S, every_s=3600.0, overrun_ratio=overrun, changes_per_day=8.0)
+    return CpuState.start(containers, terms)
+
+
+def _after(usage: list[float], state: CpuState | None = None) -> CpuState:
+    state = state or _state()
+    for used in usage:
+        cpu.observe(state, floats(1, used))
+    return state
+
+
+def _decided(state: CpuState, request: float = np.nan, left: float = PLENTY) -> float:
+    return float(cpu.decided(state, Present(floats(1, request), floats(1, left)))[0])
+
+
+def _urgent(state: CpuState, request: float, left: float = PLENTY) -> float:
+    return float(cpu.urgent(state, Present(floats(1, request), floats(1, left)))[0])
+
+
+@pytest.mark.parametrize(
+    ("used", "code"), [(np.nan, 0), (0.0, 1), (1e-4, 1), (1e9, VALUES.size - 1)], ids=["none", "idle", "least", "most"]
+)
+def test_codes_at_the_ends(used: float, code: int) -> None:
+    assert codes_of(np.array([used]))[0] == code
+
+
+@given(st.floats(1e-3, 1e3))
+def test_a_code_stands_for_its_value_within_its_step(used: float) -> None:
+    assert 1.0 - 1e-6 <= VALUES[codes_of(np.array([used]))[0]] / used <= RATIO * (1.0 + 1e-6)
+
+
+def test_steady_use_is_asked_for_closely_after_days() -> None:
+    request = _decided(_after([2.0] * PER_HOUR * 72))
+    assert 2.0 <= request <= 2.2
+
+
+def test_a_young_container_has_its_peak_and_a_margin() -> None:
+    # 0.5 then 1.0 within the first hour: 1.15 times the peak, but for 1 / 24 of what was learned.
+    assert _decided(_after([0.5] * 6 + [1.0] * 6)) == pytest.approx(1.15, rel=0.05)
+
+
+def test_nothing_is_asked_before_the_first_period_is_whole() -> None:
+    assert np.isnan(_decided(_after([1.0] * (PER_HOUR - 1))))
+    assert np.isnan(cpu.recommended(_after([1.0] * 3)).target[0])
+
+
+def test_use_above_the_request_raises_it_at_once() -> None:
+    state = _after([1.0] * PER_HOUR * 48 + [5.0])
+    assert _urgent(state, 1.1) == pytest.approx(5.5, rel=RATIO - 1.0)
+
+
+def test_a_raise_needs_a_change_that_is_left() -> None:
+    state = _after([1.0] * PER_HOUR * 48 + [5.0])
+    assert _urgent(state, 1.1, left=0.5) == 1.1
+
+
+def test_where_more_may_be_above_a_raise_waits() -> None:
+    state = _after([1.0] * PER_HOUR * 48, _state(overrun=0.1))  # 20 minutes: the fourth sample
+    found = []
+    for _ in range(4):
+        cpu.observe(state, floats(1, 5.0))
+        found.append(_urgent(state, 1.1))
+    assert found[:3] == [1.1, 1.1, 1.1]
+    assert found[3] > 5.0
+
+
+def test_missing_samples_never_lower() -> None:
+    state = _after([4.0] * PER_HOUR * 24 + [1.0] * PER_HOUR * 24)
+    for _ in range(PER_HOUR):
+        cpu.observe(state, floats(1, np.nan))
+        _urgent(state, 9.0)
+    assert _decided(state, 9.0) == 9.0
+
+
+def test_lowering_leaves_changes_for_raises() -> None:
+    def lowered(left: float) -> float:
+        state = _after([1.0] * PER_HOUR * 72)
+        for _ in range(PER_HOUR):
+            cpu.observe(state, floats(1, 1.0))
+            _urgent(state, 9.0, left)
+        return _decided(state, 9.0, left)
+
+    assert lowered(8.0) < 2.0
+    assert lowered(3.0) == 9.0  # 1 and 0.375 x 7 = 3.6 are needed
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(-200, 200), st.integers(0, 2**32 - 1))
+def test_so_many_times_the_use_asks_for_so_many_times_as_much(steps: int, seed: int) -> None:
+    codes = np.random.default_rng(seed).integers(400, 500, PER_HOUR * 30)
+    one, other = (_decided(_after(VALUES[codes + moved].tolist())) for moved in (0, steps))
+    assert other == pytest.approx(one * RATIO**steps, rel=1e-6)
+
+
+def test_a_container_is_sized_alone_as_in_a_fleet() -> None:
+    rng = np.random.default_rng(1)
+    usage = rng.gamma(2.0, 1.0, (3, PER_HOUR * 30))
+    fleet, alone = _state(3), _state()
+    for column in usage.T:
+        cpu.observe(fleet, column)
+        cpu.observe(alone, column[1:2])
+    assert cpu.recommended(fleet).target[1] == cpu.recommended(alone).target[0]
+
+
+def test_bounds_lie_around_the_target() -> None:
+    advice = cpu.recommended(_after(np.random.default_rng(2).gamma(2.0, 1.0, PER_HOUR * 60).tolist()))
+    assert 0 < advice.lower[0] <= advice.target[0] <= advice.upper[0]
+
+
+def test_the_reason_names_a_window_a_quantile_and_a_scale() -> None:
+    words, quantile, scale = cpu.best_of(_after([2.0] * PER_HOUR * 72), 0)
+    assert words.startswith(("the last", "the same hour"))
+    assert 0.5 <= quantile <= 1.0
+    assert 0.8 <= scale <= 3.0

@@ -1,0 +1,59 @@
+"""Foresail's own sizing of memory, worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from policies.arrays import floats
+from policies.resources import memory
+from policies.resources.memory import MemoryState
+
+GIB = float(1 << 30)
+NONE = np.zeros(1, np.int64)
+
+
+def _after(hours: list[float]) -> MemoryState:
+    """One sample an hour, in GiB."""
+    state = MemoryState.start(1)
+    for hour, used in enumerate(hours):
+        memory.observe(state, floats(1, 3600.0 * hour), floats(1, used * GIB))
+    return state
+
+
+def _target(state: MemoryState, at_h: float) -> float:
+    return float(memory.recommended(state, floats(1, 3600.0 * at_h)).target[0]) / GIB
+
+
+@pytest.mark.parametrize(
+    ("hours", "target"),
+    [
+        pytest.param([2.0, 2.0, 2.0, 2.0], 2.12, id="steady-has-six-percent"),
+        pytest.param([1.0, 1.0, 1.0, 1.5], 1.5 * 1.06 + 2 * 0.5, id="twice-the-largest-rise"),
+        pytest.param([2.0, 1.0, 1.0, 1.5], 2.0 * 1.06, id="what-was-there-within-three-hours-is-no-rise"),
+        pytest.param([1.0, np.nan, np.nan, np.nan, np.nan, 2.0], 2.12, id="after-a-gap-nothing-is-known-of-a-rise"),
+        pytest.param([3.0] + [1.0] * 100, 3.18, id="a-peak-is-kept-for-a-week"),
+        pytest.param([3.0] + [1.0] * 168, 1.06, id="and-no-longer"),
+    ],
+)
+def test_the_target(hours: list[float], target: float) -> None:
+    assert _target(_after(hours), len(hours)) == pytest.approx(target)
+
+
+def test_nothing_seen_asks_for_nothing() -> None:
+    assert np.isnan(memory.recommended(MemoryState.start(1), floats(1)).target[0])
+
+
+def test_a_kill_leaves_a_floor_above_the_peak_that_falls_slowly() -> None:
+    state = _after([2.0] * 4)
+    memory.killed(state, NONE, floats(1, 4 * 3600.0), floats(1, 1.5 * GIB))
+    assert _target(state, 4) == pytest.approx(2.4)  # 1.2 x the peak of 2, which is above the request
+    assert _target(state, 5) == pytest.approx(2.4 * 0.97)
+    assert _target(state, 24) == pytest.approx(2.12)
+
+
+def test_a_request_falls_only_where_it_is_worth_it() -> None:
+    advice = memory.recommended(_after([2.0] * 4), floats(1, 14400.0))  # 2.12
+    asked = np.array([2.15, 2.3, 2.0]) * GIB
+    found = [float(memory.decided(advice, floats(1, each))[0]) / GIB for each in asked]
+    assert found == pytest.approx([2.15, 2.12, 2.12])
