@@ -156,17 +156,17 @@ def score(ring: CodeArray, now: int, terms: FloatArray, own: FloatArray, said: F
     period = int(terms[PERIOD])
     begin = now - period
     price = terms[PRICE] * math.exp(own[LOG_PRICE])
-    known = np.full(COUNT, -1.0)
-    came = False
-    for at in range(begin, now):
-        came = came or ring[at % ring.size] > 0
-    if not came:
+    mean, most = mean_of(ring, begin, now), peak_of(ring, now, period)
+    if most <= 0.0:
         return
+    known = np.full(COUNT, -1.0)
     fade = terms[FADE]
     for expert in range(said.size):
         for scale in range(SCALES.size):
             code = code_of(said[expert] * SCALES[scale])
-            if known[code] < 0.0:
+            if known[code] < 0.0 and VALUES[code] >= most:
+                known[code] = 1.0 - mean / VALUES[code]
+            elif known[code] < 0.0:
                 slack, above = replayed(ring, begin, now, terms, VALUES[code])
                 known[code] = slack + price * above
             place = expert * SCALES.size + scale
