@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from dashboards.fleet import UID as FLEET_UID
 from policies import signals
+
+if TYPE_CHECKING:
+    from policies.metric import Gauge
 
 # Twenty ticks of the usual 15 s; three scrapes of a source that is scraped every minute.
 STALLED_S = 300
@@ -57,7 +60,7 @@ class Alert:
         return f"{self.name.lower()}.md"
 
 
-def _largest(metric: signals.Gauge, *labels: str, ago: str = "", **equal: str) -> str:
+def _largest(metric: Gauge, *labels: str, ago: str = "", **equal: str) -> str:
     """Over all instances of the daemon: a standby's older value is no news."""
     offset = f" offset {ago}" if ago else ""
     return f"max by ({', '.join(('cluster', *labels))}) ({metric.value(**equal)}{offset})"
@@ -147,6 +150,17 @@ ALERTS: tuple[Alert, ...] = (
         description="{{ $labels.namespace }}/{{ $labels.workload }} asks for {{ $value }} replicas more than a budget"
         " of money or GPUs leaves it. First read with `foresail explain` whose budget that is and who keeps the rest.",
         wait="15m",
+        labels=("cluster", *_WORKLOAD),
+    ),
+    Alert(
+        name="ForesailGPUIdle",
+        expr=f"{_largest(signals.GPU_IDLE, *_WORKLOAD)} > 0",
+        severity=Severity.WARNING,
+        summary="A workload has GPUs that it has not used for hours.",
+        description="{{ $labels.namespace }}/{{ $labels.workload }} has {{ $value }} GPUs that did nothing for three"
+        " hours. First see with `foresail recommend gpus -n {{ $labels.namespace }}` which those are and what they"
+        " cost.",
+        wait="120m",
         labels=("cluster", *_WORKLOAD),
     ),
     Alert(

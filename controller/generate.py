@@ -12,7 +12,8 @@ from alerts import rules
 from controller.settings import PREFIX, Setting, Settings, catalogue
 from dashboards import fleet
 from policies.budget import Budget
-from policies.signals import EXPORTED, Counter, Gauge, Histogram, Metric
+from policies.metric import Counter, Gauge, Histogram, Metric
+from policies.signals import EXPORTED
 from policies.spec import WorkloadPolicy
 from simulations.whatif.document import Scenario
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from policies.arrays import FloatArray
     from policies.budget import Budget
     from policies.forecast.plans import Plans
     from policies.model import Decision, Fleet, Observation, Why
@@ -237,6 +238,15 @@ class SourceHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuUse:
+    """GPUs that lanes have, `[lane]`, and how many of them were idle for long, NaN where nobody knows."""
+
+    allocated: FloatArray
+    idle: FloatArray
+    binding: Mapping[str, str]  # the metrics that each quantity is read from
+
+
+@dataclass(frozen=True, slots=True)
 class TickReport:
     """All that one tick saw, decided and did: what telemetry, the API and the console show.
 
@@ -257,4 +267,5 @@ class TickReport:
     problems: tuple[str, ...]
     killed: str | None = None
     plans: Plans | None = None  # of the fleet's lanes
+    gpus: GpuUse | None = None
     surges: Mapping[str, TargetRef] = field(default_factory=dict)  # by uid: the second object of those that have one

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from policies.signals import Counter, Gauge, Histogram, Metric
+    from policies.metric import Counter, Gauge, Histogram, Metric
 
 RATE_WINDOW = "$__rate_interval"
 WORKLOAD = ("namespace", "workload")

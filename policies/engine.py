@@ -12,6 +12,7 @@ from policies.arrays import any_by, booleans, floats, indices, small, sum_by
 from policies.budgeted import within_budgets
 from policies.candidates import capacity_per_replica, kubernetes_rule, order_rule, pressure_rule
 from policies.censoring import with_censored
+from policies.gpu_quota import within_gpu_quota
 from policies.guardrails import HOLD_RULES, fleet_breaker, held, holds_of, removal_budget
 from policies.hpa.behavior import Bounds, longest_period
 from policies.lead_time import Orders, advanced, forecast_of
@@ -38,11 +39,11 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     """What to do for every lane, given all that was seen.
 
     Where the tournament has evidence its champion decides, above what pressure asks for; else the larger of the
-    Kubernetes rule and the champion's order stands. Declared events raise it, budgets and guardrails narrow it; what
-    placed lanes come to is split over their two objects. Lanes decide the same alone or in a fleet, but for the fleet
-    breaker and budgets that they share. `seen` must be built for `fleet`; `state` may come from another fleet and is
-    aligned first. The returned state takes note of what was recommended; what was carried out comes back with the next
-    observation's `applied`.
+    Kubernetes rule and the champion's order stands. Declared events raise it, budgets, GPU quotas and guardrails narrow
+    it; what placed lanes come to is split over their two objects. Lanes decide the same alone or in a fleet, but for
+    the fleet breaker, budgets and quotas that they share. `seen` must be built for `fleet`; `state` may come from
+    another fleet and is aligned first. The returned state takes note of what was recommended; what was carried out
+    comes back with the next observation's `applied`.
     """
     seen = with_censored(fleet, seen)
     state = state.aligned_to(fleet).until(seen.now_s)
@@ -59,6 +60,7 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     near = announced(fleet, state, seen, bounds)
     proposal = with_announced(proposal, near) if near.name else proposal
     proposal, budgeted = within_budgets(proposal, fleet, state, seen, bounds)
+    proposal, gpu_shares = within_gpu_quota(proposal, fleet, seen)
     hold = holds_of(fleet, seen.hold)
     budget = removal_budget(fleet, state.removals, seen.now_s, current)
     proposal = fleet_breaker(held(proposal, hold, current), fleet, budget, current)
@@ -86,6 +88,7 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
         standing=standing,
         announced=near,
         budget=budgeted,
+        gpu_shares=gpu_shares,
         min_replicas=low,
         max_replicas=high,
         kubernetes=advice.target,

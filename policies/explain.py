@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.explain_budget import budget_sentences
+from policies.explain_quota import quota_sentences
 from policies.explain_split import split_sentences
 from policies.lateness import base_value
 from policies.model import UNKNOWN, Action, Hold, Kind, Status, Why, signal_name
@@ -32,6 +33,7 @@ RULE_SENTENCES = {
     "pressure": "Signals of pressure ask for {after}, more than the {before} that were ordered.",
     "announced_event": "Until the load shows them, declared events have {after} kept ready instead of {before}.",
     "budget": "Budgets leave {after} instead of {before}.",
+    "gpu_quota": "GPU quotas leave {after} instead of {before}.",
     "fleet_breaker": "The fleet breaker lets no more replicas go for now: {after} instead of {before}.",
     "paused": "The policy's mode is paused: {after} stays, where {before} was decided.",
     "paused_by_annotation": "The annotation foresail.dev/paused holds {after}, where {before} was decided.",
@@ -99,6 +101,7 @@ def sentences(fleet: Fleet, seen: Observation, decision: Decision, lane: int) ->
         *_startup(decision, lane),
         *_announced(decision, lane),
         *budget_sentences(fleet, decision, lane),
+        *quota_sentences(fleet, seen, decision, lane),
         *_steps(decision, lane),
         _outcome(decision, lane),
         *split_sentences(fleet, seen, decision, lane),

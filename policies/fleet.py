@@ -23,6 +23,7 @@ from policies.model import (
     TargetKind,
     Tracks,
 )
+from policies.placement import late_parts
 from policies.places import SpotTerms
 from policies.schedules import schedule_table
 from policies.spec import DemandSignal, Incumbent, LateSignal, PressureSignal
@@ -50,7 +51,7 @@ def fleet_of(
         mode=np.array([_MODES[spec.mode] for spec in specs], np.int8),
         min_replicas=np.array([spec.replicas.min for spec in specs], np.int64),
         max_replicas=np.array([spec.replicas.max for spec in specs], np.int64),
-        late_ratio=np.array([spec.objective.late_share for spec in specs], np.float64),
+        late_ratio=np.array([late_parts(spec.objective.late_share, spec.placement)[0] for spec in specs], np.float64),
         serving_limit_ratio=np.array([spec.objective.serving_limit for spec in specs], np.float64),
         forecast=np.array([spec.forecast.enabled for spec in specs], np.bool_),
         history_s=np.array([spec.forecast.history for spec in specs], np.float64),
@@ -94,10 +95,7 @@ def _replica_need(spec: Spec) -> tuple[float, float]:
 def _spot(specs: Sequence[Spec]) -> SpotTerms:
     given = [spec.placement for spec in specs]
     spots = [None if placement is None else placement.spot for placement in given]
-    late = [spec.objective.late_share for spec in specs]
-    short = [
-        share if spot is None or spot.short is None else spot.short for share, spot in zip(late, spots, strict=True)
-    ]
+    short = [late_parts(spec.objective.late_share, spec.placement)[1] for spec in specs]
     return SpotTerms(
         placed=np.array([placement is not None for placement in given], np.bool_),
         price_ratio=np.array([1.0 if spot is None else spot.price for spot in spots], np.float64),

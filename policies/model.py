@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from policies.behaviors import Behavior
     from policies.budgeted import Budgeted
     from policies.candidates import Conditions
+    from policies.gpu_quota import GpuShares
+    from policies.gpu_room import GpuRoom
     from policies.history import Backfill
     from policies.lead_time import Learned
     from policies.proposal import Step
@@ -45,6 +47,7 @@ RULES = (
     "pressure",  # signals of pressure above it
     "announced_event",  # what declared events that are near need
     "budget",  # what budgets of money and GPUs leave
+    "gpu_quota",  # what quotas of namespaces leave of GPUs
     "fleet_breaker",  # how much of the fleet may go in ten minutes
     *("paused", "paused_by_annotation", "kill_switch", "owned", "no_target", "cluster_down", "forbidden"),  # holds
 )  # names that steps and reasons use, in the order in which the rules speak
@@ -186,7 +189,7 @@ class Fleet:
     mode: SmallArray
     min_replicas: IntArray
     max_replicas: IntArray
-    late_ratio: FloatArray  # most that may be late, within the SLO's part
+    late_ratio: FloatArray  # most that may be late for want of replicas, within the SLO's part
     serving_limit_ratio: FloatArray
     forecast: BoolArray
     history_s: FloatArray
@@ -321,6 +324,7 @@ class Observation:
     backfill: Backfill | None = None  # history read from the source since the last tick
     places: Places | None = None  # where replicas stand; None where no lane is placed
     gpus_milli: IntArray | None = None  # of one replica, by its pods, or UNKNOWN; None where no budget counts
+    gpu_room: GpuRoom | None = None  # what quotas leave of GPUs; None where none counts them
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,6 +367,7 @@ class Decision:
     standing: Standing
     announced: Announced  # declared events that are near
     budget: Budgeted  # what budgets left
+    gpu_shares: GpuShares  # what GPU quotas left
     min_replicas: IntArray  # bounds in force, schedules included [lane]
     max_replicas: IntArray
     kubernetes: IntArray  # what the Kubernetes rule alone would do [lane]

@@ -31,7 +31,7 @@ class Spot(Part):
     short: Annotated[Share, share_up_to(0.5)] | None = Field(
         None,
         description="Share of replica-time that may be missing because spot nodes were taken back, up to 50 %;"
-        " `objective.late` if absent.",
+        " half of `objective.late` if absent. The forecast keeps what this leaves of `late`, half of it at least.",
     )
 
 
@@ -46,6 +46,19 @@ class Placement(Part):
 
     spot: Spot = Field(description="The spot surge.")
     on_demand: OnDemand = Field(OnDemand(), description="The on-demand base.")
+
+
+def late_parts(late: float, placement: Placement | None) -> tuple[float, float]:
+    """What of the objective too few replicas may spend, and what spot nodes that are taken back may.
+
+    0.01 without a `short` of its own is 0.005 and 0.005: both together keep it. A larger `short` takes no more from the
+    first than half. Without placement all is the first's.
+    """
+    if placement is None:
+        return late, late
+    half = late / 2
+    short = half if placement.spot.short is None else placement.spot.short
+    return max(late - short, half), short
 
 
 def placement_fits(given: Mapping[str, object]) -> Iterator[tuple[Location, str]]:

@@ -1,112 +1,8 @@
-"""Every metric that Foresail exports, its name written once; telemetry, dashboards and alerts read it from here.
-
-A value of the catalogue builds the PromQL about itself, so that a query can neither misspell a name or a label nor
-ask a gauge for its rate.
-"""
+"""Every metric that Foresail exports, its name written once; telemetry, dashboards and alerts read it from here."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-_WINDOW = re.compile(r"(\d+(ms|s|m|h|d|w|y))+|\$__rate_interval|\$__interval", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Counter:
-    """What only grows, and is asked for its rate. `name` ends in ``_total``."""
-
-    name: str
-    help: str
-    labels: tuple[str, ...] = ()
-    unit: str = ""
-
-    def rate(self, window: str, **equal: str) -> str:
-        """PromQL of the growth per second over `window`, of the series whose labels equal those given."""
-        return f"rate({_selector(self.name, self.labels, equal)}[{_window(window)}])"
-
-    def increase(self, window: str, **equal: str) -> str:
-        """PromQL of the growth over `window`."""
-        return f"increase({_selector(self.name, self.labels, equal)}[{_window(window)}])"
-
-
-@dataclass(frozen=True, slots=True)
-class Gauge:
-    """What goes up and down, and is asked for its value."""
-
-    name: str
-    help: str
-    labels: tuple[str, ...] = ()
-    unit: str = ""
-
-    def value(self, **equal: str) -> str:
-        """PromQL of the present value, of the series whose labels equal those given."""
-        return _selector(self.name, self.labels, equal)
-
-    def largest(self, window: str, **equal: str) -> str:
-        """PromQL of each series' largest value over `window`."""
-        return f"max_over_time({_selector(self.name, self.labels, equal)}[{_window(window)}])"
-
-    def rate(self, window: str, **_equal: str) -> NoReturn:
-        """A gauge has no rate: its resets to lower values would be taken for restarts. Raises TypeError."""
-        raise TypeError(f"{self.name} is a gauge; a rate over {window} needs a counter")
-
-
-@dataclass(frozen=True, slots=True)
-class Histogram:
-    """How a quantity is spread. `buckets` are upper bounds in the metric's unit, without +Inf."""
-
-    name: str
-    help: str
-    buckets: tuple[float, ...]
-    labels: tuple[str, ...] = ()
-    unit: str = ""
-
-    def quantile(self, quantile: float, window: str, *, by: Sequence[str] = (), **equal: str) -> str:
-        """PromQL of a quantile over `window`, for each combination of the labels `by`."""
-        if not 0 <= quantile <= 1:
-            raise ValueError(f"{self.name}: a quantile lies between 0 and 1, not at {quantile:g}")
-        _check_labels(self.name, self.labels, by)
-        rate = f"rate({_selector(f'{self.name}_bucket', self.labels, equal)}[{_window(window)}])"
-        return f"histogram_quantile({quantile:g}, sum by ({', '.join(('le', *by))}) ({rate}))"
-
-    def mean(self, window: str, **equal: str) -> str:
-        """PromQL of the mean over `window`."""
-        total, count = (
-            f"rate({_selector(f'{self.name}_{part}', self.labels, equal)}[{_window(window)}])"
-            for part in ("sum", "count")
-        )
-        return f"{total} / {count}"
-
-
-Metric = Counter | Gauge | Histogram
-
-
-def _window(window: str) -> str:
-    if not _WINDOW.fullmatch(window):
-        raise ValueError(f"{window!r} is not a PromQL duration such as 5m")
-    return window
-
-
-def _selector(name: str, labels: tuple[str, ...], equal: dict[str, str]) -> str:
-    _check_labels(name, labels, equal)
-    matchers = ",".join(f'{label}="{_escaped(value)}"' for label, value in equal.items())
-    return f"{name}{{{matchers}}}" if matchers else name
-
-
-def _check_labels(name: str, labels: tuple[str, ...], given: Sequence[str] | dict[str, str]) -> None:
-    for label in given:
-        if label not in labels:
-            raise ValueError(f"{name} has no label {label}; it has {', '.join(labels) or 'none'}")
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-
+from policies.metric import Counter, Gauge, Histogram, Metric
 
 _WORKLOAD = ("namespace", "workload")
 # The loop runs every 15 s, so the last bounds are those that matter: half a period, a period, two.
@@ -181,6 +77,25 @@ SPOT_INTERRUPTIONS = Counter(
 )
 BUDGET_WITHHELD = Gauge(
     "foresail_budget_withheld_replicas", "Replicas that a workload asks for and a budget does not leave.", _WORKLOAD
+)
+GPU_ALLOCATED = Gauge(
+    "foresail_gpu_allocated_devices", "GPUs and MIG instances that a workload's pods have asked for.", _WORKLOAD
+)
+GPU_IDLE = Gauge(
+    "foresail_gpu_idle_devices",
+    "GPUs and MIG instances that a workload's pods have and that were active less than 2 % all through the last hour;"
+    " absent where no exporter tells of them.",
+    _WORKLOAD,
+)
+SIGNAL_BOUND = Gauge(
+    "foresail_signal_bound",
+    "Always 1; the metrics that a quantity is read from, the best of those that are there.",
+    ("signal", "candidate"),
+)
+GPU_QUOTA_WITHHELD = Gauge(
+    "foresail_gpu_quota_withheld_replicas",
+    "Replicas more that a workload asks for and the GPU quotas of its namespace do not leave.",
+    _WORKLOAD,
 )
 BUDGET_USED = Gauge(
     "foresail_budget_used_ratio",
@@ -351,6 +266,9 @@ BY_WORKLOAD: tuple[Gauge, ...] = (
     SPOT_MISSING,
     SPOT_SHORT,
     BUDGET_WITHHELD,
+    GPU_QUOTA_WITHHELD,
+    GPU_ALLOCATED,
+    GPU_IDLE,
     MIN_REPLICAS,
     MAX_REPLICAS,
     RECOMMENDED_REPLICAS,
@@ -385,6 +303,7 @@ EXPORTED: tuple[Metric, ...] = (
     SOURCE_LAST_SAMPLE,
     *BY_WORKLOAD,
     BUDGET_USED,
+    SIGNAL_BOUND,
     *(OUTLOOK_OLDEST_FIT, OUTLOOK_MODELS, OUTLOOK_DEMOTED, OUTLOOK_COVERAGE, OUTLOOK_ERROR),
     DECISIONS,
     SPOT_INTERRUPTIONS,

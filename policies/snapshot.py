@@ -12,6 +12,7 @@ from policies.budget_terms import BudgetTerms
 from policies.events import EventTable
 from policies.forecast.nearby import Near
 from policies.forecast.recursive import Models
+from policies.gpu_room import GpuRoom
 from policies.history import Backfill, Block, History
 from policies.incumbent import Incumbent
 from policies.lead_time import LeadTime, Learned
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 _TYPES = (
     *(Backfill, Behavior, Block, BudgetTerms, EventTable, History, Log, Removals, ScheduleTable, StartTimes, Window),
-    *(Incumbent, Learned, LeadTime, Models, Near, Scores),
+    *(GpuRoom, Incumbent, Learned, LeadTime, Models, Near, Scores),
     *(LaneMemory, MixState, Places, PoolMemory, SplitState, SpotTerms, Zones),
 )
 OPEN_HOURS = 2  # the newest hours still take readings, so they travel with the core

@@ -13,6 +13,7 @@ from policies.model import UNKNOWN, Kind
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, IntArray
     from policies.behaviors import Direction
+    from policies.gpu_room import GpuRoom
     from policies.history import Backfill
     from policies.model import Fleet, Observation, PodSamples
 
@@ -51,6 +52,7 @@ def observation_for(fleet: Fleet, seen: Observation, keep: BoolArray) -> Observa
         learned=seen.learned,  # by uid
         backfill=_backfill(seen, fleet, keep),
         gpus_milli=None if seen.gpus_milli is None else seen.gpus_milli[keep],
+        gpu_room=_gpu_room(seen, keep),
         places=None if seen.places is None else _rows(seen.places, keep, zones=_of_lanes(seen.places.zones, keep)),
     )
 
@@ -91,6 +93,11 @@ def _samples(fleet: Fleet, seen: Observation, keep: BoolArray) -> PodSamples:
         track=_numbers(tracks)[samples.track[rows]],
         pod=np.where(pod == UNKNOWN, UNKNOWN, pods[pod]) if pods.size else pod,
     )
+
+
+def _gpu_room(seen: Observation, keep: BoolArray) -> GpuRoom | None:
+    room = seen.gpu_room
+    return None if room is None else _of_lanes(room, keep, names=room.names, left_milli=room.left_milli)
 
 
 def _backfill(seen: Observation, fleet: Fleet, keep: BoolArray) -> Backfill | None:

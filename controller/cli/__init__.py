@@ -57,6 +57,7 @@ SUBCOMMANDS = {
     "compare": Lazy("controller.cli.compare:compare", "Put two what-if answers beside each other."),
     "forecast": Lazy("controller.cli.forecast:app", "Measure forecasts on load files."),
     "mix": Lazy("controller.cli.mix:app", "Plan committed, on-demand and spot capacity."),
+    "recommend": Lazy("controller.cli.recommend:app", "Tell what would be better, why, and what it saves."),
     "demo": Lazy("controller.cli.demo:demo", "See Foresail scale simulated model servers on this machine."),
     "version": Lazy("controller.cli.version:version", "Print the version."),
 }

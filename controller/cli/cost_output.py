@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from controller.cli.output import Output, console, emit, table_of
 from controller.cli.times import moment_text
-from policies.pricing.money import MICROS
+from policies.pricing.money import HOURS_A_MONTH, MICROS
 
 if TYPE_CHECKING:
     from controller.cost import ClusterCost
 
-HOURS_A_MONTH = 730.0  # 365 days of 24 hours, by 12
 _IDLE, _UNUSED = "idle room", "unused commitments"
 
 

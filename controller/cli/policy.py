@@ -14,6 +14,7 @@ from controller.cli.output import Output, OutputOption, emit, note, table_of
 from controller.policy_text import file_text, parse_documents, parse_policies, policy_files
 from policies.budget import Budget
 from policies.documents import Documents
+from policies.gpus.caution import utilisation_cautions
 from policies.problems import PolicyError, Problem
 from policies.spec import WorkloadPolicy, duplicates
 
@@ -54,8 +55,12 @@ def validate(paths: PolicyPaths, output: OutputOption = Output.TABLE) -> None:
         "policies": [_listed(policy, source) for policy, source in zip(found.policies, found.sources, strict=True)],
         "budgets": [_listed_budget(budget, source) for budget, source in found.budgets],
         "problems": [{"source": each.source, "path": each.path, "message": each.message} for each in found.problems],
+        "cautions": [caution for policy in found.policies for caution in utilisation_cautions(policy)],
     }
     emit("PolicyValidation", content, output, lambda: _checked(found))
+    for policy in found.policies:
+        for caution in utilisation_cautions(policy):
+            note(f"caution: {caution}")
     if found.problems:
         note(f"{len(found.problems)} problem{'s' if len(found.problems) > 1 else ''}")
         raise typer.Exit(INVALID)

@@ -109,6 +109,7 @@ class Collector:
         sums, rows = self._samples.read(values, work)
         _late_shares(fleet, sums)
         asked, pods_per_replica = (self.questions.groups, values), work.pods_per_replica()
+        gpus_milli = self.gpus.look(self.questions.targets, work, pods_per_replica)
         readings = readings_of(asked, sums, self.coverage, _pods_of(fleet, pods), now_s)
         return Observation(
             now_s=now_s,
@@ -124,9 +125,8 @@ class Collector:
             learned=news.learned,
             backfill=news.backfill,
             places=self.standing.look(view, self.questions.targets, fleet.mode),
-            gpus_milli=(
-                self.gpus.look(self.questions.targets, work, pods_per_replica) if fleet.budget.caps(GPUS) else None
-            ),
+            gpus_milli=gpus_milli if fleet.budget.caps(GPUS) else None,
+            gpu_room=self.gpus.room(view.quotas, fleet, pods_per_replica),
         )
 
     def problems(self, answers: Sequence[Answer]) -> tuple[str, ...]:

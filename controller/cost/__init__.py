@@ -84,6 +84,16 @@ def built_in() -> PricesSeen:
     return PricesSeen(BUILT_IN, built_in_prices())
 
 
+def priced_nodes(
+    nodes: Sequence[StandingNode], sources: Sequence[PricesSeen], currency: str
+) -> tuple[list[PricedNode], list[Unpriced], list[str]]:
+    """Price nodes by the first source that knows each; and warnings. Raises Rejected: a currency does not fit."""
+    asked, warnings = _in_currency(sources, currency)
+    found = [_priced(node, asked, 0) for node in nodes]
+    priced = [each for each in found if isinstance(each, PricedNode)]
+    return priced, [each for each in found if isinstance(each, Unpriced)], warnings
+
+
 def cluster_cost(inventory: Inventory, sources: Sequence[PricesSeen], wanted: Wanted) -> ClusterCost:
     """Price every node by the first source that knows it. Raises Rejected: currencies or commitments do not fit."""
     asked, warnings = _in_currency(sources, wanted.currency)
@@ -162,7 +172,7 @@ def _owned(pods: Sequence[StandingPod], priced: set[str]) -> tuple[list[Standing
 
 def _standing(priced: Sequence[PricedNode], pods: Sequence[StandingPod], owners: dict[Owner, int]) -> Standing:
     place = {each.node.name: number for number, each in enumerate(priced)}
-    shapes = [_shape(each) for each in priced]
+    shapes = [node_shape(each) for each in priced]
     ratios = [shapes[place[pod.node]].node_ratio(_request(pod)) for pod in pods]
     return Standing(
         offers=tuple(each.offer for each in priced),
@@ -173,7 +183,8 @@ def _standing(priced: Sequence[PricedNode], pods: Sequence[StandingPod], owners:
     )
 
 
-def _shape(each: PricedNode) -> NodeShape:
+def node_shape(each: PricedNode) -> NodeShape:
+    """A node that stands, as a shape: its room for pods and its price."""
     has = each.node.allocatable
     gpus = -(-has.gpu_milli // MILLI)
     shape = NodeShape(each.offer, each.price.micros, has.cpu_milli, has.memory_milli, gpus, MAX_PODS, shares_gpus=True)

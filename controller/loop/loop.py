@@ -15,6 +15,7 @@ from controller.collect.collector import News
 from controller.collect.questions import objects_of
 from controller.collect.quotas import QuotaRoom
 from controller.journal import Intent
+from controller.loop.gpus import GpuWatch, Lanes
 from controller.loop.learning import Learning
 from controller.loop.memory import Happened, Memory
 from controller.loop.noticed import Noticed
@@ -82,6 +83,7 @@ class Loop:
         self.hands = Hands(parts.actuator, parts.cluster, parts.clock)
         self.learning = Learning(parts.source, parts.clock, parts.executor)
         self.planning = Planning(parts.clock, parts.executor)
+        self.gpu_watch = GpuWatch(parts.source, parts.clock)
         self.memory = Memory(parts.journal, pace.snapshot_every_s, pace.retention_s)
         self.told = Told(parts.events)
         self.supervisor = Supervisor()
@@ -136,6 +138,7 @@ class Loop:
             await _sleep_or(stop, clock, due_s - clock.elapsed_s())
         self.learning.stop()
         self.planning.stop()
+        self.gpu_watch.stop()
 
     async def tick(self) -> TickReport | None:
         """One tick. None when there is nothing to decide for, or deciding failed for all."""
@@ -236,6 +239,7 @@ class Loop:
         await self.supervisor.guarded("keep", self.memory.keep(self.state, now_s))
         self.learning.learn_when_due(fleet, self.state, seen)
         self.planning.plan_when_due(fleet, self.state, seen, QuotaRoom(view, targets), reading=self.learning.reading)
+        self.gpu_watch.look_when_due(self._lanes(fleet))
         return self._report(seen, decision, answers, view)
 
     async def _answers(self) -> Sequence[Answer]:
@@ -311,7 +315,15 @@ class Loop:
             ),
             killed=view.killed,
             plans=self.planning.plans,
+            gpus=self.gpu_watch.use(self._lanes(fleet)),
             surges={uid: ref for uid, ref in zip(fleet.uid, self.collector.questions.surges, strict=True) if ref},
+        )
+
+    def _lanes(self, fleet: Fleet) -> Lanes:
+        """Whose GPUs are looked at, as the last observation had them."""
+        collector = self.collector
+        return Lanes(
+            fleet.uid, collector.questions.targets, collector.workloads.views, collector.gpus.allocated_milli()
         )
 
     async def _timed(self, phase: str, work: Awaitable[T]) -> T:

@@ -13,12 +13,14 @@ from prometheus_client.exposition import choose_encoder
 from controller.telemetry import budgets, outlook, placement
 from controller.telemetry.workloads import ready_replicas, workload_text
 from policies import signals
+from policies.metric import Counter, Gauge, Histogram
 from policies.model import RULES, Action, Hold, Kind, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from controller.records import TickReport
+    from policies.metric import Metric
 
 __all__ = ["JournalState", "Telemetry", "ready_replicas"]
 
@@ -94,7 +96,7 @@ class Telemetry:
         self._gauge(signals.QUARANTINED).set(len(report.quarantined))
         for metric in _OF_FLEET:
             self._made[metric.name].clear()
-        for gauge, labels, value in (*outlook.of_fleet(report), *budgets.used(report)):
+        for gauge, labels, value in (*outlook.of_fleet(report), *budgets.used(report), *_bound(report)):
             self._gauge(gauge, *labels).set(value)
         self._gauge(signals.LOOP_LAST_SUCCESS).set(self._now_s())
 
@@ -173,21 +175,21 @@ class Telemetry:
             newest_s = report.at_s - float(readings.age_s[there].min())
             self._gauge(signals.SOURCE_LAST_SAMPLE, report.sources[0].name).set(newest_s)
 
-    def _counter(self, metric: signals.Counter, *labels: str) -> prometheus_client.Counter:
+    def _counter(self, metric: Counter, *labels: str) -> prometheus_client.Counter:
         made = self._made[metric.name]
         found = made.labels(*labels) if labels else made
         if not isinstance(found, prometheus_client.Counter):
             raise TypeError(f"{metric.name} is no counter")
         return found
 
-    def _gauge(self, metric: signals.Gauge, *labels: str) -> prometheus_client.Gauge:
+    def _gauge(self, metric: Gauge, *labels: str) -> prometheus_client.Gauge:
         made = self._made[metric.name]
         found = made.labels(*labels) if labels else made
         if not isinstance(found, prometheus_client.Gauge):
             raise TypeError(f"{metric.name} is no gauge")
         return found
 
-    def _histogram(self, metric: signals.Histogram, *labels: str) -> prometheus_client.Histogram:
+    def _histogram(self, metric: Histogram, *labels: str) -> prometheus_client.Histogram:
         made = self._made[metric.name]
         found = made.labels(*labels) if labels else made
         if not isinstance(found, prometheus_client.Histogram):
@@ -196,7 +198,7 @@ class Telemetry:
 
 
 _OF_FLEET = (
-    signals.BUDGET_USED,
+    *(signals.BUDGET_USED, signals.SIGNAL_BOUND),
     *(signals.OUTLOOK_MODELS, signals.OUTLOOK_DEMOTED, signals.OUTLOOK_COVERAGE, signals.OUTLOOK_ERROR),
 )
 _OWN = tuple(metric for metric in signals.EXPORTED if metric not in signals.BY_WORKLOAD)
@@ -204,16 +206,22 @@ _OWN = tuple(metric for metric in signals.EXPORTED if metric not in signals.BY_W
 Made = prometheus_client.Counter | prometheus_client.Gauge | prometheus_client.Histogram
 
 
-def _made(metric: signals.Metric, registry: prometheus_client.CollectorRegistry) -> Made:
+def _made(metric: Metric, registry: prometheus_client.CollectorRegistry) -> Made:
     match metric:
-        case signals.Counter():
+        case Counter():
             return prometheus_client.Counter(metric.name, metric.help, metric.labels, registry=registry)
-        case signals.Gauge():
+        case Gauge():
             return prometheus_client.Gauge(metric.name, metric.help, metric.labels, registry=registry)
-        case signals.Histogram():
+        case Histogram():
             return prometheus_client.Histogram(
                 metric.name, metric.help, metric.labels, registry=registry, buckets=metric.buckets
             )
+
+
+def _bound(report: TickReport) -> Iterator[tuple[Gauge, tuple[str, ...], float]]:
+    """What quantities are read from."""
+    for quantity, metrics in report.gpus.binding.items() if report.gpus is not None else ():
+        yield signals.SIGNAL_BOUND, (f"gpu_{quantity}", metrics), 1.0
 
 
 def _safe_modes(report: TickReport) -> tuple[bool, bool, bool]:

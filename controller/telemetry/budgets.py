@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from controller.records import TickReport
-    from policies.signals import Gauge
+    from policies.metric import Gauge
 
 
 def used(report: TickReport) -> Iterator[tuple[Gauge, tuple[str, ...], float]]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from controller.records import TickReport
     from policies.arrays import FloatArray, IntArray
     from policies.forecast.plans import Models, Plans
-    from policies.signals import Gauge
+    from policies.metric import Gauge
 
 AHEAD_S = {"5m": 300.0, "1h": 3600.0, "1d": 86_400.0, "7d": 604_800.0}  # that quantiles are shown of
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from controller.records import TickReport
     from policies.arrays import FloatArray, IntArray
-    from policies.signals import Gauge
+    from policies.metric import Gauge
 
 TYPES = ("on_demand", "spot")
 

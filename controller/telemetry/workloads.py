@@ -12,7 +12,7 @@ import numpy as np
 
 from controller.telemetry import outlook, placement
 from policies import signals
-from policies.arrays import count_by
+from policies.arrays import count_by, floats
 from policies.candidates import capacity_per_replica
 from policies.lateness import realised
 from policies.model import RULES, UNKNOWN, Action, Kind, Mode, Phase, Status, TargetKind, signal_name
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from controller.records import TickReport
     from policies.arrays import BoolArray, FloatArray, IntArray
+    from policies.metric import Gauge
     from policies.model import Fleet, Observation
-    from policies.signals import Gauge
     from policies.standing import Standing
 
     Values = IntArray | FloatArray
@@ -65,6 +65,13 @@ def _replicas(report: TickReport) -> Iterator[tuple[Gauge, BoolArray, Values]]:
     yield signals.READY_REPLICAS, every, ready_replicas(seen)
     withheld = decision.budget.withheld
     yield signals.BUDGET_WITHHELD, every[: withheld.size], withheld
+    withheld = decision.gpu_shares.withheld
+    yield signals.GPU_QUOTA_WITHHELD, every[: withheld.size], withheld
+    gpus = report.gpus
+    nothing = floats(report.fleet.lanes)
+    allocated, idle = (nothing, nothing) if gpus is None else (gpus.allocated, gpus.idle)
+    yield signals.GPU_ALLOCATED, allocated > 0, allocated
+    yield signals.GPU_IDLE, (allocated > 0) & np.isfinite(idle), idle
     yield signals.MIN_REPLICAS, every, decision.min_replicas
     yield signals.MAX_REPLICAS, every, decision.max_replicas
     yield signals.RECOMMENDED_REPLICAS, decision.replicas.action != Action.HOLD, decision.replicas.target

@@ -1,4 +1,4 @@
-"""What the API says of a workload under budgets."""
+"""What the API says of a workload under budgets and GPU quotas."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from policies.explain_budget import cap_of
 from policies.mix.budgets import Resource, Scope
+from policies.model import UNKNOWN
 
 if TYPE_CHECKING:
     from controller.records import TickReport
@@ -28,4 +29,18 @@ def budget(report: TickReport, lane: int) -> dict[str, Any] | None:
         "replica": float(told.need[lane, resource]),
         "wanted": int(told.wanted[lane]),
         "kept": int(told.kept[lane]),
+    }
+
+
+def gpu_quota(report: TickReport, lane: int) -> dict[str, Any] | None:
+    """The quota that gives fewer replicas more than are asked for, and what it leaves; None where none does."""
+    shares, room = report.decision.gpu_shares, report.seen.gpu_room
+    if room is None or not shares.cap.size or shares.cap[lane] == UNKNOWN:
+        return None
+    cap = int(shares.cap[lane])
+    return {
+        "resource": room.names[cap].partition("/")[2],
+        "left": int(shares.left_milli[cap]) / 1000,
+        "asked": int(shares.asked[lane]),
+        "given": int(shares.given[lane]),
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from controller.telemetry import ready_replicas
-from controller.web.budget import budget
+from controller.web.budget import budget, gpu_quota
 from controller.web.outlook import outlook
 from controller.web.placement import placement
 from policies.explain import sentences, steps_of
@@ -93,6 +93,7 @@ def _summary(report: TickReport, lane: int, ready: int, awaited: BoolArray) -> D
         "evidenceAwaits": _names(report, awaited, lane),
         "placement": placement(report, lane),
         "budget": budget(report, lane),
+        "gpuQuota": gpu_quota(report, lane),
     }
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MICROS: Final = 1_000_000  # in one unit of the currency
 HOUR_S: Final = 3600
+HOURS_A_MONTH: Final = 730.0  # 365 days of 24 hours, by 12
 TICKS: Final = MICROS * HOUR_S  # in one unit of the currency
 
 

@@ -22,6 +22,7 @@ _MONDAY_S = 1_767_571_200.0  # 2026-01-05T00:00:00Z
 _ROUNDING = 1e-6
 _MOST_STEPS = 6_000_000  # of a run: eleven years of minutes
 _WEEK_DAYS = 7.0
+_AIMING = frozenset({"reactive", "predictive"})
 _NEEDS = {
     "on-demand": ("on-demand",),
     "spot": ("spot",),
@@ -136,7 +137,9 @@ class Aim(Part):
     """How late requests may be."""
 
     late: Annotated[Share, share_up_to(0.5)] = Field(
-        0.01, description="Share of requests that may be late: of `predictive`, `reactive` and the mix `foresail`."
+        0.01,
+        description="Share of requests that may be late: of `predictive`, `reactive` and the mix `foresail`, half each"
+        " where both aim at it.",
     )
 
 
@@ -175,6 +178,12 @@ class Policy(Part):
         1.0, description="Multiplies what a replica requests, and so its price, without changing what it serves."
     )
     engine: Engine = Field(Engine(), description="Another engine.")
+
+    @property
+    def late_each(self) -> float:
+        """What of the objective each of those that aim at it may spend: the rule of the replicas, and the hedger."""
+        aiming = (self.replicas in _AIMING) + (self.mix == "foresail")
+        return self.objective.late / max(aiming, 1)
 
 
 def _incumbent_is_there(given: Mapping[str, object]) -> Found:

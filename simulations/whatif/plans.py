@@ -140,7 +140,7 @@ def _foreseen(
         Lane(np.repeat(demand, finer), np.repeat(known, finer), arriving.start_s, pace, own)
         for demand, known in zip(arriving.demand, arriving.known, strict=True)
     ]
-    plans = np.array(plans_of(contender, lanes, Aim(policy.objective.late)))
+    plans = np.array(plans_of(contender, lanes, Aim(policy.late_each)))
     return plans[:, finer - 1 :: finer]
 
 

@@ -133,7 +133,7 @@ def _spent(scenario: Scenario, policy: Policy, place: int, block: _Block, ready:
     if policy.mix == "foresail":
         prices = np.array([each.replica_price for each in used])
         startup_s = Power.of(workload, policy, scenario).usual_startup_s
-        hedger = Hedged(site, prices, startup_s=startup_s, objective=policy.objective.late)
+        hedger = Hedged(site, prices, startup_s=startup_s, objective=policy.late_each)
         hedger.run(standing, course, start_s=load.start_s, step_s=scenario.step)
     else:
         physics.run(site, standing, course, range(scenario.steps))
@@ -143,7 +143,7 @@ def _spent(scenario: Scenario, policy: Policy, place: int, block: _Block, ready:
 def _target(scenario: Scenario, policy: Policy, place: int, block: _Block) -> IntArray:
     """What the policy wants; policies that see the same decide once."""
     workload = scenario.workloads[place]
-    same = (place, policy.replicas, policy.objective, policy.schedule, Power.of(workload, policy, scenario))
+    same = (place, policy.replicas, policy.late_each, policy.schedule, Power.of(workload, policy, scenario))
     if same not in block.targets:
         block.targets[same] = targets(scenario, policy, workload, block.loads[place])
     return block.targets[same]

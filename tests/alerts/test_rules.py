@@ -31,8 +31,8 @@ def test_the_same_links_give_the_same_bytes() -> None:
 
 def test_names_are_unique_and_begin_with_the_component() -> None:
     names = [rule["alert"] for rule in _rules()]
-    assert len(set(names)) == len(names) == 11
-    assert [name for name in names if not re.fullmatch(r"Foresail([A-Z][a-z]+)+", name)] == []
+    assert len(set(names)) == len(names) == 12
+    assert [name for name in names if not re.fullmatch(r"Foresail([A-Z]+[a-z]+)+", name)] == []
 
 
 @pytest.mark.parametrize("rule", RULES)

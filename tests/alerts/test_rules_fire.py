@@ -114,6 +114,18 @@ FIRING = [
         f"{CLUSTER}&var-namespace=shop&var-workload=chat",
     ),
     Case(
+        "ForesailGPUIdle",
+        "150m",
+        {
+            f"foresail_gpu_idle_devices{{{CHAT}}}": "4x160",
+            'foresail_gpu_idle_devices{cluster="a",namespace="shop",workload="other"}': "0x160",
+        },
+        {"cluster": "a", "namespace": "shop", "workload": "chat"},
+        "shop/chat has 4 GPUs that did nothing for three hours."
+        " First see with `foresail recommend gpus -n shop` which those are and what they cost.",
+        f"{CLUSTER}&var-namespace=shop&var-workload=chat",
+    ),
+    Case(
         "ForesailObjectiveMissed",
         "27h",
         # Over the budget since the beginning, and growing: a day ago is known from the 24th hour on.
@@ -261,6 +273,10 @@ SILENT = [
         id="budget-binds-not-where-all-is-left",
     ),
     pytest.param(
+        Case("ForesailGPUIdle", "150m", {f"foresail_gpu_idle_devices{{{CHAT}}}": "4x60 0x5 4x90"}),
+        id="gpu-idle-not-where-they-worked-meanwhile",
+    ),
+    pytest.param(
         Case(
             "ForesailMaximumAhead",
             "90m",
@@ -299,7 +315,7 @@ def test_the_rules_are_valid(tmp_path: Path) -> None:
     path.write_text(render(), encoding="utf-8")
     code, output = promtool("check", "rules", path)
     assert code == 0, output
-    assert "11 rules found" in output
+    assert "12 rules found" in output
 
 
 @on_promtool

@@ -12,7 +12,8 @@ import yaml
 from dashboards import queries
 from dashboards.fleet import UID, render
 from policies import signals
-from policies.signals import EXPORTED, Histogram
+from policies.metric import Histogram
+from policies.signals import EXPORTED
 from tests.alerts.promtool import promtool
 
 BOARD: dict[str, Any] = json.loads(render())

@@ -8,6 +8,7 @@ import pytest
 
 from policies.documents import documents_from
 from policies.fleet import fleet_of
+from policies.placement import late_parts
 from policies.spec import PolicyError, policy_from
 from tests.policies.test_spec import document
 
@@ -23,7 +24,22 @@ def test_the_defaults() -> None:
     fleet = fleet_of([policy_from(placed(objective={"late": "2%"}), source=""), policy_from(_other(), source="")])
     spot = fleet.spot
     assert spot.placed.tolist() == [False, True]
-    assert (spot.price_ratio[1], spot.short_ratio[1], spot.min_on_demand[1]) == (0.35, 0.02, 1)
+    assert (spot.price_ratio[1], spot.short_ratio[1], spot.min_on_demand[1]) == (0.35, 0.01, 1)
+    assert fleet.late_ratio.tolist() == [0.01, 0.01]  # one lane has its 1 %, the other half of its 2 %
+
+
+@pytest.mark.parametrize(
+    ("short", "replicas", "spot"),
+    [
+        pytest.param(None, 0.005, 0.005, id="half-each"),
+        pytest.param(0.002, 0.008, 0.002, id="what-spot-leaves"),
+        pytest.param(0.02, 0.005, 0.02, id="half-at-least"),
+    ],
+)
+def test_the_objective_is_shared(short: float | None, replicas: float, spot: float) -> None:
+    made = policy_from(placed({} if short is None else {"short": short}, objective={"late": "1%"}), source="")
+    parts = late_parts(0.01, made.spec.placement)
+    assert parts == pytest.approx((replicas, spot))
 
 
 def test_what_is_written() -> None:

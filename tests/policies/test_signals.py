@@ -7,7 +7,8 @@ import re
 import pytest
 
 from policies import signals
-from policies.signals import EXPORTED, Counter, Gauge, Histogram, Metric
+from policies.metric import Counter, Gauge, Histogram, Metric
+from policies.signals import EXPORTED
 
 BASE_UNITS = ("seconds", "ratio", "bytes")
 # Sets that are bounded by the policies, the code or the cloud; pods, uids, messages and queries are not.

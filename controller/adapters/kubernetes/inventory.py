@@ -13,6 +13,7 @@ from controller.adapters.kubernetes.nodes import node_of
 from controller.adapters.kubernetes.objects import controller_of
 from controller.clients.kubernetes import ApiFailure, translated
 from policies.pricing.shapes import GPU_NAME, MAX_PODS
+from policies.quantities import parse_moment_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,6 +36,9 @@ class Amounts:
     gpu_milli: int = 0
 
 
+Gpus = tuple[tuple[str, int], ...]  # thousandths by resource, as in nvidia.com/gpu or nvidia.com/mig-1g.10gb, sorted
+
+
 @dataclass(frozen=True, slots=True)
 class StandingNode:
     """A node as it stands. Texts are empty where its labels do not tell."""
@@ -48,6 +52,7 @@ class StandingNode:
     has: Amounts  # capacity
     allocatable: Amounts
     most_pods: int
+    gpus: Gpus = ()  # of what is allocatable
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +63,33 @@ class StandingPod:
     name: str
     kind: str  # of its workload: Deployment, StatefulSet, ... or Pod
     workload: str
-    node: str
+    node: str  # empty for one that waits for a node
     asks: Amounts
+    gpus: Gpus = ()  # of what it asks for
+    created_at_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What stands in a cluster. Pods that are over or on no node are left out."""
+    """What stands in a cluster, and the pods that wait for a node. Pods that are over are left out."""
 
     nodes: tuple[StandingNode, ...]
     pods: tuple[StandingPod, ...]
+    waiting: tuple[StandingPod, ...] = ()
 
 
 async def read_inventory(session: KubernetesSession) -> Inventory:
     """List all nodes and pods. Raises Unavailable and Rejected."""
     try:
         nodes = [_node(item) async for item in items(session, NODES, None)]
-        pods = [_pod(item) async for item in items(session, PODS, None) if _stands(item)]
+        pods = [_pod(item) async for item in items(session, PODS, None) if _lives(item)]
     except ApiFailure as failure:
         raise translated(failure, doing="listing nodes and pods") from failure
+    pods.sort(key=lambda pod: (pod.namespace, pod.workload, pod.name))
     return Inventory(
         tuple(sorted(nodes, key=lambda node: node.name)),
-        tuple(sorted(pods, key=lambda pod: (pod.namespace, pod.workload, pod.name))),
+        tuple(pod for pod in pods if pod.node),
+        tuple(pod for pod in pods if not pod.node),
     )
 
 
@@ -99,11 +109,12 @@ def _node(item: JsonObject) -> StandingNode:
         has=_amounts(status.get("capacity") or {}),
         allocatable=_amounts(allocatable),
         most_pods=int(allocatable.get("pods") or MAX_PODS),
+        gpus=_gpus({name: milli_or_none(str(quantity)) for name, quantity in allocatable.items()}),
     )
 
 
-def _stands(item: JsonObject) -> bool:
-    return bool(item["spec"].get("nodeName")) and (item.get("status") or {}).get("phase") not in _OVER
+def _lives(item: JsonObject) -> bool:
+    return (item.get("status") or {}).get("phase") not in _OVER
 
 
 def _pod(item: JsonObject) -> StandingPod:
@@ -117,7 +128,16 @@ def _pod(item: JsonObject) -> StandingPod:
     asks = Amounts(
         asked.get("cpu", 0), asked.get("memory", 0), sum(asked[name] for name in asked if GPU_NAME.fullmatch(name))
     )
-    return StandingPod(metadata["namespace"], metadata["name"], kind, workload, spec["nodeName"], asks)
+    return StandingPod(
+        metadata["namespace"],
+        metadata["name"],
+        kind,
+        workload,
+        spec.get("nodeName") or "",
+        asks,
+        _gpus(asked),
+        parse_moment_s(metadata["creationTimestamp"]) if metadata.get("creationTimestamp") else 0.0,
+    )
 
 
 def _workload(metadata: JsonObject) -> tuple[str, str]:
@@ -150,6 +170,10 @@ def _amounts(given: Mapping[str, Any]) -> Amounts:
     return Amounts(
         milli.get("cpu", 0), milli.get("memory", 0), sum(milli[name] for name in milli if GPU_NAME.fullmatch(name))
     )
+
+
+def _gpus(amounts: Mapping[str, int | None]) -> Gpus:
+    return tuple(sorted((name, milli) for name, milli in amounts.items() if milli and GPU_NAME.fullmatch(name)))
 
 
 def _first(labels: Mapping[str, str], names: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from policies.problems import PolicyError
-from simulations.whatif.document import scenario_from
+from simulations.whatif.document import Policy, scenario_from
 from tests.simulations.whatif.builders import ON_DEMAND, SPOT, document, scenario, workload
 
 ONE_OF = "must have exactly one of"
@@ -99,6 +99,19 @@ def test_finds(fields: dict[str, object], problem: str) -> None:
     with pytest.raises(PolicyError) as raised:
         scenario(**fields)
     assert str(raised.value) == f"test: {problem}"
+
+
+@pytest.mark.parametrize(
+    ("replicas", "mix", "late"),
+    [
+        pytest.param("predictive", "foresail", 0.005, id="half-each"),
+        pytest.param("predictive", "skyserve", 0.01, id="the-rule-alone"),
+        pytest.param("fixed:peak", "foresail", 0.01, id="the-hedger-alone"),
+    ],
+)
+def test_the_objective_is_shared_by_those_that_aim_at_it(replicas: str, mix: str, late: float) -> None:
+    found = Policy.model_validate({"name": "a", "replicas": replicas, "mix": mix, "objective": {"late": "1%"}})
+    assert found.late_each == pytest.approx(late)
 
 
 def test_comes_back_as_it_was_written() -> None:

@@ -1,0 +1,1 @@
+"""Vertical sizing: what each container should request, from what it was seen to use."""

@@ -1,0 +1,204 @@
+"""Walks a method of sizing forward over recorded usage: it decides by what came before, and is told each sample after.
+
+A request decided at a time holds for samples from that time on; only earlier ones were seen. Resizing is in place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from policies.arrays import BoolArray, FloatArray, IntArray, booleans, floats, integers
+from policies.resources.model import DAY_S, HOUR_S, Containers, Present, Recommendation, Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from policies.resources.model import Method, State
+    from simulations.sizing.usage_file import Usage
+
+WARMUP_S: dict[Resource, float] = {"cpu": 3 * DAY_S, "memory": 6 * HOUR_S}
+KILL_BUMP = 1.2  # times the request of a container that was killed for want of memory
+_SHORT = 4  # the warm-up of a series shorter than two warm-ups is this part of it
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is sized, and how often its request may change."""
+
+    resource: Resource
+    every_s: float = HOUR_S
+    changes_per_day: float = np.inf  # in any 24 hours, a whole number; kills for want of memory are beyond it
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """What came of a walk: the requests that met the samples, `[sample]` (NaN in the warm-up), and the last advice."""
+
+    usage: Usage
+    rules: Rules
+    request: FloatArray
+    advice: Recommendation
+    why: tuple[str, ...]  # of the advice, `[series]`
+
+
+def walked(usage: Usage, method: Method[State], rules: Rules) -> Walked:
+    """Walk all series, those of a step side by side."""
+    request = floats(usage.at_s.size, np.nan)
+    last = [floats(len(usage.series), np.nan) for _ in range(3)]
+    why = [""] * len(usage.series)
+    step_s = steps_s(usage)
+    for step in np.unique(step_s):
+        which = np.flatnonzero(step_s == step)
+        advice, words = _Walk.of(usage, which, float(step), rules).through(method, request)
+        for n, sentence in zip(which.tolist(), words, strict=True):
+            why[n] = sentence
+        for whole, part in zip(last, (advice.lower, advice.target, advice.upper), strict=True):
+            whole[which] = part
+    return Walked(usage, rules, request, Recommendation(*last), tuple(why))
+
+
+def steps_s(usage: Usage) -> FloatArray:
+    """The usual time between two samples, `[series]`: the median, to the second."""
+    spans = zip(usage.start[:-1], usage.start[1:], strict=True)
+    return np.array([max(1.0, np.round(np.median(np.diff(usage.at_s[a:b])))) for a, b in spans])
+
+
+def warmups_s(usage: Usage, resource: Resource) -> FloatArray:
+    """How long each series is watched before its first request, `[series]`.
+
+    CPU 3 days, memory 6 hours; a quarter of a series that is shorter than twice that, as 6 hours of a day of CPU.
+    """
+    span_s = usage.at_s[usage.start[1:] - 1] - usage.at_s[usage.start[:-1]]
+    return np.where(span_s < 2 * WARMUP_S[resource], span_s / _SHORT, WARMUP_S[resource])
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Series of one step as columns of samples, `[container]`; a column is a step, empty cells are gaps."""
+
+    rules: Rules
+    step_s: float
+    sample: IntArray  # place in the file's arrays, `[container, column]`; -1 for none
+    usage: Usage
+    first_s: FloatArray
+    begin_s: FloatArray  # of the first request
+    request: FloatArray
+    turn: IntArray  # how many intervals had begun at the last decision
+    changes: _Changes
+
+    @classmethod
+    def of(cls, usage: Usage, which: IntArray, step_s: float, rules: Rules) -> _Walk:
+        first_s = usage.at_s[usage.start[which]]
+        return cls(
+            rules,
+            step_s,
+            _columns(usage, which, step_s),
+            usage,
+            first_s,
+            first_s + warmups_s(usage, rules.resource)[which],
+            floats(which.size, np.nan),
+            integers(which.size, -1),
+            _Changes.none(which.size, rules.changes_per_day),
+        )
+
+    def through(self, method: Method[State], out: FloatArray) -> tuple[Recommendation, list[str]]:
+        """Go through all columns, leave requests in `out`, and return what is advised at the end, and why."""
+        count = self.request.size
+        state = method.start(Containers(self.rules.resource, floats(count, self.step_s)))
+        now_s = self.first_s.copy()
+        for at_s, value, place in self._samples():
+            there = place >= 0
+            now_s = np.where(there, at_s, now_s)
+            due = self._due(now_s, there)
+            if due.any():
+                advice = method.recommend(state, now_s)
+                self._change(now_s, due, method.decided(state, now_s, advice, self._present(now_s)))
+            out[place[there]] = self.request[there]
+            state = method.observe(state, at_s, value)
+            if self.rules.resource == "memory":
+                state = self._kill(method, state, now_s, np.flatnonzero(value > self.request))
+            serving = there & ~np.isnan(self.request)
+            if serving.any():
+                self._change(now_s, serving, method.urgent(state, now_s, self._present(now_s)))
+        advice = method.recommend(state, now_s + self.step_s)
+        return advice, [method.why(state, row) for row in range(count)]
+
+    def _samples(self) -> Iterator[tuple[FloatArray, FloatArray, IntArray]]:
+        """Times, usage and places of each column that has any; NaN and -1 for gaps."""
+        for place in self.sample.T:
+            if (place >= 0).any():
+                yield (
+                    np.where(place >= 0, self.usage.at_s[place], np.nan),
+                    np.where(place >= 0, self.usage.value[place], np.nan),
+                    place,
+                )
+
+    def _due(self, now_s: FloatArray, there: BoolArray) -> BoolArray:
+        """Where an interval of decisions has begun since the last one."""
+        turn = np.floor((now_s - self.begin_s) / self.rules.every_s)
+        due = there & (now_s >= self.begin_s) & (turn > self.turn)
+        self.turn = np.where(due, turn, self.turn).astype(np.int64)
+        return due | (there & (now_s >= self.begin_s) & np.isnan(self.request))
+
+    def _present(self, now_s: FloatArray) -> Present:
+        return Present(self.request.copy(), self.changes.left(now_s))
+
+    def _change(self, now_s: FloatArray, rows: BoolArray, wanted: FloatArray) -> None:
+        """Take what is wanted where it is another request and a change is left."""
+        first = rows & np.isnan(self.request) & ~np.isnan(wanted)
+        other = rows & ~np.isnan(self.request) & ~np.isnan(wanted) & (wanted != self.request)
+        other &= self.changes.left(now_s) > 0
+        self.changes.note(now_s, other)
+        self.request = np.where(first | other, wanted, self.request)
+
+    def _kill(self, method: Method[State], state: State, now_s: FloatArray, rows: IntArray) -> State:
+        """Containers above their request are killed, and come back with more."""
+        if not rows.size:
+            return state
+        state = method.killed(state, rows, now_s[rows], self.request[rows])
+        self.request = self.request.copy()
+        self.request[rows] *= KILL_BUMP
+        bumped = booleans(self.request.size)
+        bumped[rows] = True
+        self.changes.note(now_s, bumped)
+        return state
+
+
+@dataclass(slots=True)
+class _Changes:
+    """When the last requests changed, `[container, change]`, as many as a day may have."""
+
+    at_s: FloatArray
+    bound: float
+
+    @classmethod
+    def none(cls, containers: int, bound: float) -> _Changes:
+        return cls(np.full((containers, int(bound) if np.isfinite(bound) else 0), -np.inf), bound)
+
+    def left(self, now_s: FloatArray) -> FloatArray:
+        """How many more changes the last 24 hours bear, `[container]`."""
+        if not np.isfinite(self.bound):
+            return floats(now_s.size, np.inf)
+        recent: IntArray = (self.at_s > (now_s - DAY_S)[:, None]).sum(axis=1)
+        return floats(now_s.size, self.bound) - recent
+
+    def note(self, now_s: FloatArray, rows: BoolArray) -> None:
+        """Note a change of each of these containers."""
+        if self.at_s.shape[1] and rows.any():
+            self.at_s[rows, self.at_s[rows].argmin(axis=1)] = now_s[rows]
+
+
+def _columns(usage: Usage, which: IntArray, step_s: float) -> IntArray:
+    """Places of samples, `[container, column]`: a column a step, an empty one a gap of up to a day."""
+    slots = []
+    for n in which.tolist():
+        gaps = np.diff(usage.at_s[usage.start[n] : usage.start[n + 1]])
+        passed = np.clip(np.round(gaps / step_s), 1, max(1.0, DAY_S / step_s)).astype(np.int64)
+        slots.append(np.concatenate([integers(1), np.cumsum(passed)]))
+    found = np.full((which.size, max(int(each[-1]) for each in slots) + 1), -1, np.int64)
+    for row, (n, slot) in enumerate(zip(which.tolist(), slots, strict=True)):
+        found[row, slot] = np.arange(usage.start[n], usage.start[n + 1])
+    return found
