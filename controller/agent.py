@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,8 @@ from controller.adapters.nvml.machine import GpuMachine
 from controller.errors import Unavailable
 
 if TYPE_CHECKING:
+    import asyncio
+
     from controller.adapters.nvml.machine import GpuSettings
     from controller.settings.values import Listen
 

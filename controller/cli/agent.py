@@ -20,12 +20,10 @@ def agent(
     node: Annotated[
         str | None, typer.Option(help="Name of the node; the host name unless set. (env: NODE_NAME)")
     ] = None,
-    kubelet_socket: Annotated[
-        Path, typer.Option(help="Where the kubelet tells which pods have which devices.")
-    ] = Path("/var/lib/kubelet/pod-resources/kubelet.sock"),
-    release_file: Annotated[
-        Path | None, typer.Option(help="While this file exists, the driver is let go of.")
-    ] = None,
+    kubelet_socket: Annotated[Path, typer.Option(help="Where the kubelet tells which pods have which devices.")] = Path(
+        "/var/lib/kubelet/pod-resources/kubelet.sock"
+    ),
+    release_file: Annotated[Path | None, typer.Option(help="While this file exists, the driver is let go of.")] = None,
     log_format: Annotated[str, typer.Option(help="auto, json or console.")] = "auto",
 ) -> None:
     """Export what NVML tells of this machine's GPUs, until SIGTERM or Ctrl-C.

@@ -9,8 +9,6 @@ from controller.cli.exits import RUNTIME
 from controller.cli.output import Output, OutputOption, emit, note, table_of
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from controller.adapters.nvml.reading import Device
     from controller.adapters.nvml.watch import Seen
 
@@ -25,6 +23,7 @@ _APART_S = 0.5  # GPM counts between two rounds
 
 
 def gpu(
+    command: typer.Context,
     deadline: Annotated[str, typer.Option(help="Longest wait for NVML.")] = "10s",
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -33,8 +32,10 @@ def gpu(
     UTIL is the share of time in which a kernel ran, SM that of busy multiprocessors (Hopper and newer; - elsewhere).
     JSON and YAML hold every sample by the name of its metric, and what the GPU does not support.
     """
+    from controller.logging import configure
     from controller.settings import values
 
+    configure(command.obj or "error", "auto")
     try:
         deadline_s = values.duration_s(deadline)
     except ValueError as error:

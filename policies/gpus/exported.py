@@ -19,7 +19,7 @@ UP = Gauge(
 INFO = Gauge("foresail_gpu_info", "Always 1; the GPU's model and the driver.", (*DEVICE, "name", "driver"))
 UNSUPPORTED = Gauge(
     "foresail_gpu_unsupported",
-    "1 for what this GPU, instance or driver does not tell, with the reason: not_supported, no_function, no_permission.",
+    "1 for what this GPU, instance or driver does not tell: not_supported, no_function, no_permission, ...",
     (*DEVICE, "gpu_instance", "quantity", "reason"),
 )
 MIG_ENABLED = Gauge("foresail_gpu_mig_enabled", "1 while a GPU is split in MIG instances.", DEVICE)
@@ -90,7 +90,9 @@ PCIE_RATE = Gauge(
 NVLINK = Counter(
     "foresail_gpu_nvlink_bytes_total", "Bytes over all NVLinks: transmit, receive.", (*DEVICE, "direction"), "bytes"
 )
-PROCESSES = Gauge("foresail_gpu_processes", "Processes that compute on a GPU or MIG instance.", (*DEVICE, "gpu_instance"))
+PROCESSES = Gauge(
+    "foresail_gpu_processes", "Processes that compute on a GPU or MIG instance.", (*DEVICE, "gpu_instance")
+)
 PROCESS_MEMORY = Gauge(
     "foresail_gpu_process_memory_bytes",
     "Memory of each of the sixteen largest processes of a GPU or MIG instance.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import pynvml
@@ -15,6 +14,7 @@ from controller.adapters.nvml.reading import Device, Reading
 from policies.gpus import exported
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Iterator
 
 REOPEN_S = 30.0  # a GPU that was lost comes back, after its reset, only to a library that is opened again

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pynvml
 
-from controller.adapters.nvml.asked import Asked
 from controller.adapters.nvml.reading import Sample
 from policies.gpus import exported
+
+if TYPE_CHECKING:
+    from controller.adapters.nvml.asked import Asked
 
 QUANTITY = "gpm"
 _METRICS = (

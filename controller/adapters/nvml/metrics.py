@@ -25,7 +25,9 @@ Family = CounterMetricFamily | GaugeMetricFamily
 class GpuMetrics(Collector):
     """Makes the families anew with each scrape; takes nothing from the GPUs itself."""
 
-    def __init__(self, node: str, seen: Callable[[], Seen], pods: Callable[[], Mapping[str, tuple[str, str]] | None]) -> None:
+    def __init__(
+        self, node: str, seen: Callable[[], Seen], pods: Callable[[], Mapping[str, tuple[str, str]] | None]
+    ) -> None:
         """`pods` gives namespace and name by the device's uuid, or None while they are not known."""
         self._node, self._seen, self._pods = node, seen, pods
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pynvml
 
 from controller.adapters.nvml.asked import Asked, DeviceDownError, reason_of
-from controller.adapters.nvml.gpm import Gpm
 from controller.adapters.nvml.reading import Device, Process, Sample
 from policies.gpus import exported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from controller.adapters.nvml.gpm import Gpm
     from policies.metric import Metric
 
 Handle = Any  # a pointer of the binding, which has no types
@@ -167,7 +167,10 @@ def _throttled(handle: Handle) -> Iterable[Sample]:
 
 
 def _ecc(handle: Handle) -> Iterable[Sample]:
-    kinds = {"corrected": pynvml.NVML_MEMORY_ERROR_TYPE_CORRECTED, "uncorrected": pynvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED}
+    kinds = {
+        "corrected": pynvml.NVML_MEMORY_ERROR_TYPE_CORRECTED,
+        "uncorrected": pynvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED,
+    }
     for kind, number in kinds.items():
         count = pynvml.nvmlDeviceGetTotalEccErrors(handle, number, pynvml.NVML_VOLATILE_ECC)
         yield Sample(exported.ECC_ERRORS.name, count, {"kind": kind})

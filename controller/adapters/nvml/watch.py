@@ -79,7 +79,7 @@ class GpuWatch:
                 await self.once()
                 wait_s = started_s + self._pace.interval_s - time.monotonic()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), max(wait_s, self._back_off_s(), 0.0))
+                    await asyncio.wait_for(stop.wait(), max(wait_s, self.back_off_s, 0.0))
         finally:
             await self.close()
 
@@ -154,7 +154,9 @@ class GpuWatch:
             log.warning("gpus are not read", reason=reason, err=message)
         self.seen.down = reason
 
-    def _back_off_s(self) -> float:
+    @property
+    def back_off_s(self) -> float:
+        """How long to wait after the last failure: twice as long after each, a minute at most."""
         return min(_LONGEST_BACK_OFF_S, self._pace.interval_s * 2 ** min(self._failures, 10)) if self._failures else 0.0
 
 
