@@ -19,9 +19,6 @@ _REASONS = {
     pynvml.NVML_ERROR_ARGUMENT_VERSION_MISMATCH: "no_function",
     pynvml.NVML_ERROR_DEPRECATED: "no_function",
     pynvml.NVML_ERROR_INVALID_ARGUMENT: "not_supported",
-    pynvml.NVML_ERROR_NOT_FOUND: "no_data",
-    pynvml.NVML_ERROR_NO_DATA: "no_data",
-    pynvml.NVML_ERROR_NOT_READY: "not_ready",
     pynvml.NVML_ERROR_GPU_IS_LOST: "lost",
     pynvml.NVML_ERROR_RESET_REQUIRED: "reset_required",
     pynvml.NVML_ERROR_LIBRARY_NOT_FOUND: "no_library",
@@ -30,6 +27,7 @@ _REASONS = {
     pynvml.NVML_ERROR_UNINITIALIZED: "no_driver",
 }
 _DOWN = (pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_RESET_REQUIRED)
+_NOTHING_NOW = (pynvml.NVML_ERROR_NOT_FOUND, pynvml.NVML_ERROR_NO_DATA, pynvml.NVML_ERROR_NOT_READY)
 _OF_DRIVER = (
     pynvml.NVML_ERROR_UNINITIALIZED,
     pynvml.NVML_ERROR_DRIVER_NOT_LOADED,
@@ -59,7 +57,7 @@ class Asked:
     unsupported: dict[str, str] = field(default_factory=dict)
 
     def of(self, quantity: str, question: Callable[[], T]) -> T | None:
-        """The answer, or None with the reason kept.
+        """The answer, or None: with the reason kept, unless there is only no data just now.
 
         Raises DeviceDownError when the GPU is gone, pynvml.NVMLError when the driver is.
         """
@@ -70,5 +68,6 @@ class Asked:
                 raise DeviceDownError(reason_of(error)) from error
             if is_of_driver(error):
                 raise
-            self.unsupported[quantity] = reason_of(error)
+            if error.value not in _NOTHING_NOW:
+                self.unsupported[quantity] = reason_of(error)
             return None

@@ -27,6 +27,8 @@ class Driver:
     def __init__(self) -> None:
         """Open the library. Raises pynvml.NVMLError."""
         self._history: dict[tuple[str, int], deque[tuple[int, float]]] = {}
+        self._lost = False
+        self._opened_at_s = time.monotonic()
         self._open()
 
     def close(self) -> None:

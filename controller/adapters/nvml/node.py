@@ -80,7 +80,7 @@ class NodeReader:
                 answer.raise_for_status()
                 found = json.loads(await answer.read())
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise Unavailable(f"node {self.node} cannot be read: {error or type(error).__name__}") from error
+            raise Unavailable(f"node {self.node} cannot be read: {str(error) or type(error).__name__}") from error
         return found if isinstance(found, dict) else {}
 
 

@@ -17,7 +17,7 @@ from h2.exceptions import ProtocolError
 from controller.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 SOCKET = "/var/lib/kubelet/pod-resources/kubelet.sock"
@@ -37,7 +37,9 @@ async def pods_by_device(socket: Path, deadline_s: float = 2.0) -> dict[str, tup
         async with asyncio.timeout(deadline_s):
             return decoded(await _listed(socket))
     except (OSError, ProtocolError, ValueError) as error:
-        raise Unavailable(f"the kubelet at {socket} did not tell its pods: {error or type(error).__name__}") from error
+        raise Unavailable(
+            f"the kubelet at {socket} did not tell its pods: {str(error) or type(error).__name__}"
+        ) from error
 
 
 def decoded(message: bytes) -> dict[str, tuple[str, str]]:
@@ -79,7 +81,7 @@ async def _answer(connection: H2Connection, reader: asyncio.StreamReader, writer
         for event in connection.receive_data(received):
             match event:
                 case ResponseReceived() | TrailersReceived():
-                    status = str(dict(event.headers or ()).get("grpc-status", status))
+                    status = _status(event.headers or (), status)
                 case DataReceived():
                     body += event.data or b""
                     connection.acknowledge_received_data(event.flow_controlled_length or 0, event.stream_id or 0)
@@ -91,6 +93,11 @@ async def _answer(connection: H2Connection, reader: asyncio.StreamReader, writer
                     pass
         if len(body) > _MOST_BYTES:
             raise OSError("the answer is too large")
+
+
+def _status(headers: Iterable[tuple[bytes | str, bytes | str]], otherwise: str) -> str:
+    told = {name: value for name, value in headers if name in ("grpc-status", b"grpc-status")}
+    return next((value.decode() if isinstance(value, bytes) else value for value in told.values()), otherwise)
 
 
 def _message(body: bytes, status: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import time
 from collections import deque
 from functools import partial
 from statistics import fmean
@@ -71,6 +72,7 @@ def of_gpu(asked: Asked, handle: Handle) -> Iterator[Sample]:
 
 def windows(asked: Asked, handle: Handle, uuid: str, history: History) -> Iterator[Sample]:
     """Mean, max and 0.95 quantile of what NVML's own buffer sampled in the last half minute."""
+    now_us = int(time.time() * 1e6)  # as NVML stamps them
     for metric, kind, scale in _BUFFERS:
         kept = history.setdefault((uuid, kind), deque())
         last_us = kept[-1][0] if kept else 0
@@ -81,9 +83,9 @@ def windows(asked: Asked, handle: Handle, uuid: str, history: History) -> Iterat
             kind_of_value, samples = told
             new = ((int(each.timeStamp), _value(kind_of_value, each.sampleValue) * scale) for each in samples)
             kept.extend(sorted(each for each in new if each[0] > last_us))
-        while kept and kept[0][0] <= kept[-1][0] - WINDOW_US:
+        while kept and kept[0][0] <= now_us - WINDOW_US:
             kept.popleft()
-        if told is not None and kept:
+        if kept:
             yield from _summed_up(metric, sorted(value for _, value in kept))
 
 
