@@ -4,6 +4,9 @@
  * gpm (1 = supported), processes, xid (a number once; the file's line is consumed by its count in xid_id),
  * error_N (error of every call about GPU N), hang (1 = calls about a GPU never return),
  * unsupported (1 = quantities are not supported). With -DOLD, functions of newer drivers are missing. */
+#ifndef GPUS
+#define GPUS 2
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +59,7 @@ int nvmlDeviceGetCount_v2(unsigned *count) {
   if (!opened) return 1;
   long driver = setting("driver", 0);
   if (driver) return (int)driver;
-  *count = (unsigned)setting("gpus", 2);
+  *count = (unsigned)setting("gpus", GPUS);
   return 0;
 }
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, Gpu **gpu) {
