@@ -15,8 +15,10 @@ from controller.cli.exits import INTERRUPTED
 def agent(
     command: typer.Context,
     listen: Annotated[str, typer.Option(help="Address of /metrics and the probes.")] = "127.0.0.1:9871",
-    interval: Annotated[str, typer.Option(help="How often GPUs are read.")] = "5s",
-    deadline: Annotated[str, typer.Option(help="Longest round over all GPUs; then NVML's process is killed.")] = "5s",
+    interval: Annotated[float, typer.Option(min=0.1, max=60, help="Seconds between two rounds over all GPUs.")] = 5,
+    deadline: Annotated[
+        float, typer.Option(min=0.1, max=60, help="Longest round, in seconds; then NVML's process is killed.")
+    ] = 5,
     node: Annotated[
         str | None, typer.Option(help="Name of the node; the host name unless set. (env: NODE_NAME)")
     ] = None,
@@ -38,13 +40,12 @@ def agent(
 
     try:
         address = values.listen(listen)
-        pace = Pace(values.duration_s(interval), values.duration_s(deadline))
         form = values.one_of("auto", "json", "console")(log_format)
     except ValueError as error:
-        raise typer.BadParameter(f"--listen {listen} --interval {interval} --deadline {deadline}: {error}") from error
+        raise typer.BadParameter(f"{error}") from error
     configure(command.obj or "info", form)
     named = node or os.environ.get("NODE_NAME") or socket.gethostname()
-    settings = GpuSettings(named, pace, kubelet_socket, release_file)
+    settings = GpuSettings(named, Pace(interval, deadline), kubelet_socket, release_file)
 
     async def serve() -> bool:
         from controller.agent import run_agent

@@ -24,7 +24,7 @@ _APART_S = 0.5  # GPM counts between two rounds
 
 def gpu(
     command: typer.Context,
-    deadline: Annotated[str, typer.Option(help="Longest wait for NVML.")] = "10s",
+    deadline: Annotated[float, typer.Option(min=0.1, help="Longest wait for NVML, in seconds.")] = 10,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show this machine's GPUs as NVML tells of them now.
@@ -33,14 +33,9 @@ def gpu(
     JSON and YAML hold every sample by the name of its metric, and what the GPU does not support.
     """
     from controller.logging import configure
-    from controller.settings import values
 
     configure(command.obj or "error", "auto")
-    try:
-        deadline_s = values.duration_s(deadline)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--deadline") from error
-    seen = asyncio.run(_read(deadline_s))
+    seen = asyncio.run(_read(deadline))
     if seen.down:
         note(f"error: NVML cannot be read: {seen.down}; see docs/gpu.md for what it needs")
         raise typer.Exit(RUNTIME)

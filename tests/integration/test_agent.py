@@ -51,7 +51,7 @@ def port() -> int:
 
 @pytest.fixture
 def agent(nvml: StandIn, port: int, tmp_path: Path) -> Iterator[ServerProcess]:
-    flags = [f"--listen=127.0.0.1:{port}", "--interval=0.2s", "--deadline=5s", "--node=n1", "--log-format=json"]
+    flags = [f"--listen=127.0.0.1:{port}", "--interval=0.2", "--deadline=5", "--node=n1", "--log-format=json"]
     argv = [FORESAIL, "agent", *flags, f"--release-file={tmp_path / 'release'}"]
     url = f"http://127.0.0.1:{port}/readyz"
     with ServerProcess(Launch("agent", argv, tmp_path, lambda: http_ok(url), nvml.environment())) as running:
@@ -108,7 +108,8 @@ def test_without_a_driver_the_command_says_why() -> None:
 
 
 def test_the_agent_is_light() -> None:
-    code = "import controller.agent, sys; print([x for x in ('numpy', 'sklearn', 'numba', 'kubernetes') if x in sys.modules])"
+    heavy = ("numpy", "sklearn", "numba", "kubernetes")
+    code = f"import controller.agent, sys; print([each for each in {heavy} if each in sys.modules])"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=60)
     assert told.stdout == b"[]\n"
 

@@ -37,9 +37,8 @@ async def pods_by_device(socket: Path, deadline_s: float = 2.0) -> dict[str, tup
         async with asyncio.timeout(deadline_s):
             return decoded(await _listed(socket))
     except (OSError, ProtocolError, ValueError) as error:
-        raise Unavailable(
-            f"the kubelet at {socket} did not tell its pods: {str(error) or type(error).__name__}"
-        ) from error
+        why = str(error) or type(error).__name__
+        raise Unavailable(f"the kubelet at {socket} did not tell its pods: {why}") from error
 
 
 def decoded(message: bytes) -> dict[str, tuple[str, str]]:

@@ -1,3 +1,5 @@
+"""The C library in the place of NVML, compiled once."""
+
 from __future__ import annotations
 
 import os

@@ -73,10 +73,16 @@ async def test_a_kubelet_that_refuses_is_told(tmp_path: Path) -> None:
 async def test_a_kubelet_that_is_silent_or_away_is_told(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="did not tell its pods"):
         await pods_by_device(tmp_path / "none.sock")
-    server = await asyncio.start_unix_server(lambda _reader, _writer: None, str(tmp_path / "silent.sock"))
+    writers: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_unix_server(
+        lambda _reader, writer: writers.append(writer), str(tmp_path / "silent.sock")
+    )
     async with server:
         with pytest.raises(Unavailable, match="TimeoutError"):
             await pods_by_device(tmp_path / "silent.sock", deadline_s=0.05)
+        for writer in writers:
+            writer.close()
+            await writer.wait_closed()
 
 
 @asynccontextmanager
@@ -95,7 +101,10 @@ async def kubelet(path: Path, answer: bytes, status: str = "0") -> AsyncIterator
                     connection.send_headers(1, [("grpc-status", status)], end_stream=True)
             writer.write(connection.data_to_send())
         writer.close()
+        closed.set()
 
+    closed = asyncio.Event()
     server = await asyncio.start_unix_server(serve, str(path))
     async with server:
         yield
+        await closed.wait()

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from controller.adapters.nvml.metrics import GpuMetrics
 from controller.adapters.nvml.watch import GpuWatch, Pace, known_devices
 from policies.gpus import exported
+from tests.integration.servers.process import eventually_async
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -282,8 +283,11 @@ async def test_retries_come_ever_later(nvml: StandIn) -> None:
     stop = asyncio.Event()
     async with watching(nvml, Pace(interval_s=0.05, deadline_s=20.0)) as watch:
         running = asyncio.create_task(watch.run(stop))
-        while watch.seen.rounds["failure"] < 3:
-            await asyncio.sleep(0.02)
+
+        async def failed_thrice() -> bool:
+            return watch.seen.rounds["failure"] >= 3
+
+        await eventually_async(failed_thrice)
         # 0.1, 0.2 and 0.4 s after the first three failures.
         assert watch.back_off_s == pytest.approx(0.4)
         stop.set()
