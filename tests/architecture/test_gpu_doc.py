@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.architecture.source import ROOT
-from tests.architecture.test_faults_doc import NAMED, tests_in
+from tests.architecture.test_faults_doc import NAMED, functions_in
 
 TABLE = re.compile(r"\| Fault \|.*\n\|[-|]+\|\n((?:\|.*\n)+)")
 
@@ -25,4 +25,4 @@ def test_there_is_a_table() -> None:
 def test_a_fault_of_a_gpu_has_a_test_that_exists(row: str) -> None:
     named = NAMED.findall(row)
     assert named
-    assert [f"{path}::{name}" for path, name in named if name not in tests_in(path)] == []
+    assert [f"{path}::{name}" for path, name in named if name not in functions_in(path)] == []
