@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -19,6 +20,7 @@ from controller.adapters.kubernetes import (
     KubernetesEvents,
 )
 from controller.adapters.kubernetes.vertical import KubernetesVertical
+from controller.adapters.nvml.machine import GpuMachine, GpuSettings
 from controller.adapters.policy_files import PolicyFiles
 from controller.adapters.prometheus import Allowance, PrometheusSource
 from controller.clients.access import prometheus_access
@@ -98,7 +100,10 @@ async def run_daemon(
         )
         daemon = _Daemon(settings, world, journal, on_tick)
         loop = Loop(parts, _pace(settings), daemon.show)
-        url = await stack.enter_async_context(serving(web_app(daemon.views(loop)), settings.listen))
+        views = daemon.views(loop)
+        if settings.nvml and daemon.telemetry is not None:
+            await stack.enter_async_context(_gpus(daemon.telemetry))
+        url = await stack.enter_async_context(serving(web_app(views), settings.listen))
         if world.vertical is not None:
             sizing = await stack.enter_async_context(PrometheusSource(prometheus_access(settings), SIZING))
             vertical = daemon.vertical(loop, VerticalParts(clock, sizing, world.vertical, loop.supervisor))
@@ -182,6 +187,19 @@ class _Daemon:
             ready=ready,
             version={"version": version("foresail")},
         )
+
+
+@asynccontextmanager
+async def _gpus(telemetry: Telemetry) -> AsyncIterator[None]:
+    """Read this machine's GPUs beside the loop; no fault of theirs reaches it."""
+    machine, stop = GpuMachine(GpuSettings(socket.gethostname())), asyncio.Event()
+    telemetry.registry.register(machine.metrics)
+    reading = asyncio.create_task(machine.run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await reading
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from alerts import rules
 from controller.settings import PREFIX, Setting, Settings, catalogue
 from dashboards import fleet
 from policies.budget import Budget
+from policies.gpus.exported import AGENT
 from policies.metric import Counter, Gauge, Histogram, Metric
 from policies.signals import EXPORTED
 from policies.spec import WorkloadPolicy
@@ -74,6 +75,15 @@ What Foresail exports on `/metrics`. `workload` is the name of a policy's target
 |---|---|---|---|
 """
 
+_GPU_HEAD = """
+## GPUs
+
+What `foresail agent`, and `foresail run --nvml`, export of a machine's GPUs ([GPUs](../gpu.md)). `namespace` and `pod`
+name the pod that has the device alone; `gpu_instance` is empty but for MIG instances, whose `uuid` is their own.
+
+| metric | type | labels | meaning |
+|---|---|---|---|
+"""
 
 _SETTINGS_HEAD = f"""\
 # Settings
@@ -141,7 +151,8 @@ def scenario_reference() -> str:
 
 def metrics_reference() -> str:
     """Render the reference of the exported metrics, in the order of the catalogue."""
-    return _METRICS_HEAD + "".join(f"{_metric_row(metric)}\n" for metric in EXPORTED)
+    own, gpus = ("".join(f"{_metric_row(metric)}\n" for metric in metrics) for metrics in (EXPORTED, AGENT))
+    return f"{_METRICS_HEAD}{own}{_GPU_HEAD}{gpus}"
 
 
 def settings_reference() -> str:

@@ -4,7 +4,8 @@
 #   ensure-servers.sh [--require] [PACKAGE ...]
 #
 # Without packages: prometheus (with promtool), prometheus-alertmanager, etcd-server, postgresql, chromium (in which
-# reports are opened), and what the build of kube-apiserver needs: rsync, dpkg-dev, openssl. No service is started or left enabled. Where a package is missing
+# reports are opened), and what the build of kube-apiserver needs: rsync, dpkg-dev, openssl;
+# and what compiles the stand-in for NVIDIA's NVML: gcc, libc6-dev. No service is started or left enabled. Where a package is missing
 # afterwards, a message says what to install; the exit status is 0 even so (tests say what they skip, the demo has
 # embedded sources), and 1 with --require.
 set -euo pipefail
@@ -15,7 +16,7 @@ found() { # PACKAGE: whether what we use of it is there, however it was installe
     prometheus-alertmanager) command -v prometheus-alertmanager || command -v alertmanager ;;
     etcd-server) command -v etcd ;;
     postgresql) compgen -G '/usr/lib/postgresql/*/bin/initdb' || { command -v initdb && command -v postgres; } ;;
-    rsync | openssl | chromium) command -v "$1" ;;
+    gcc | rsync | openssl | chromium) command -v "$1" ;;
     dpkg-dev) command -v dpkg-source ;;
     *) dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed ;;
   esac >/dev/null
@@ -61,7 +62,7 @@ if [ "${1:-}" = --require ]; then
   shift
 fi
 wanted=("$@")
-[ ${#wanted[@]} -gt 0 ] || wanted=(prometheus prometheus-alertmanager etcd-server postgresql chromium rsync dpkg-dev openssl)
+[ ${#wanted[@]} -gt 0 ] || wanted=(prometheus prometheus-alertmanager etcd-server postgresql chromium rsync dpkg-dev openssl gcc libc6-dev)
 
 mapfile -t lacking < <(missing "${wanted[@]}")
 if [ ${#lacking[@]} -eq 0 ]; then exit 0; fi

@@ -74,6 +74,7 @@ class Settings:
     journal_retention_s: float = _setting(14 * 86_400.0, values.duration_s, "how long ticks and decisions are kept")
     removal_ratio: float = _setting(0.10, values.share, "share of the fleet's replicas that may go ...")
     removal_window_s: float = _setting(600.0, values.duration_s, "... in this time")
+    nvml: bool = _setting(default=False, parse=values.truth, meaning="read this machine's own GPUs too, through NVML")
     listen: Listen = _setting(Listen("127.0.0.1", 9870), values.listen, "address of /metrics, the probes and the API")
     log_level: str = _setting("info", values.one_of("debug", "info", "warning", "error"), "least level that is logged")
     log_format: str = _setting("auto", values.one_of("auto", "json", "console"), "auto: console on a terminal")

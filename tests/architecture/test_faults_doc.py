@@ -22,7 +22,7 @@ def _rows() -> list[list[str]]:
 
 
 @cache
-def _tests_in(path: str) -> frozenset[str]:
+def functions_in(path: str) -> frozenset[str]:
     file = ROOT / "tests" / path
     if not file.is_file():
         return frozenset()
@@ -35,5 +35,7 @@ def test_a_fault_has_a_test_that_exists(row: list[str]) -> None:
     assert len(row) == len(HEAD), row
     named = NAMED.findall(row[-1])
     assert named
-    missing = [f"{path}::{name}" for path, name in named if name not in _tests_in(path) or not name.startswith("test_")]
+    missing = [
+        f"{path}::{name}" for path, name in named if name not in functions_in(path) or not name.startswith("test_")
+    ]
     assert not missing

@@ -59,7 +59,8 @@ def test_full_pass_and_tick(name: str) -> None:
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(  # noqa: T201 - a benchmark's figures
         f"\n{name}: {CONTAINERS:,} containers x {DAYS} days of minutes: {spent_s:.1f} s of CPU, "
-        f"recommend {told_s:.2f} s, a usual tick {1000 * float(np.median(ticks)):.1f} ms, that of the hour {1000 * max(ticks):.0f} ms, "
+        f"recommend {told_s:.2f} s, "
+        f"a usual tick {1000 * float(np.median(ticks)):.1f} ms, that of the hour {1000 * max(ticks):.0f} ms, "
         f"peak memory of the process {peak_mib:.0f} MiB"
     )
     assert np.isfinite(advice.target).all()

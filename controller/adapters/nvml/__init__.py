@@ -1,0 +1,1 @@
+"""Reads GPUs through NVML, in a child process that a hung driver cannot reach beyond."""
