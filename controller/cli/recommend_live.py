@@ -59,7 +59,7 @@ async def _recommended(live: Live, settings: "Loaded", told: "Progress") -> "Siz
         budget=Budget(live.max_queries, live.query_pause_s),
         cluster=ClusterAccess(live.cluster, chosen.kubeconfig, chosen.context, live.namespace),
         method=live.method,
-        aims=Aims(overrun_ratio=live.overrun_ratio),
+        aims=Aims.once(live.overrun_ratio),
         prices=await _prices(live),
         currency=live.currency,
     )

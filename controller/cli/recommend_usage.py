@@ -43,7 +43,7 @@ class UsageAsked:
 
 def told(asked: UsageAsked, *, evaluate: bool, requests_out: Path | None, form: str) -> None:
     """Walk the file and write what is recommended, or what the requests came to."""
-    walk = _walked(asked)
+    walk = _walked(asked, once=not evaluate)
     if requests_out is not None:
         _write(walk, requests_out)
     rows = _scored(walk) if evaluate else _advised(walk)
@@ -55,12 +55,12 @@ def told(asked: UsageAsked, *, evaluate: bool, requests_out: Path | None, form: 
     emit(kind, content, Output(form), lambda: _table(rows))
 
 
-def _walked(asked: UsageAsked) -> "Walked":
+def _walked(asked: UsageAsked, *, once: bool) -> "Walked":
     from simulations.sizing.usage_file import read_usage
     from simulations.sizing.walk import Rules, walked
 
     every_s = given("--every", _interval_s, asked.every)
-    method = _method(asked, every_s)
+    method = _method(asked, None if once else every_s)
     usage = read_usage(asked.usage)
     most = usage.value.max(initial=0.0)
     if asked.resource == "memory" and most < _SMALL_BYTES:
@@ -77,10 +77,13 @@ def _interval_s(text: str) -> float:
     return every_s
 
 
-def _method(asked: UsageAsked, every_s: float) -> "Method[Any]":
+def _method(asked: UsageAsked, every_s: float | None) -> "Method[Any]":
+    """A method that decides so often; None: once."""
     from policies.resources.methods import METHODS, Aims
 
-    return METHODS[method_named(asked.method)](Aims(overrun_ratio(asked.overrun), asked.changes_per_day, every_s))
+    overrun = overrun_ratio(asked.overrun)
+    aims = Aims.once(overrun) if every_s is None else Aims(overrun, asked.changes_per_day, every_s)
+    return METHODS[method_named(asked.method)](aims)
 
 
 def overrun_ratio(text: str) -> float:

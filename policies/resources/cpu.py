@@ -54,14 +54,18 @@ class CpuState:
 
 
 def terms_of(*, step_s: float, every_s: float, overrun_ratio: float, changes_per_day: float) -> FloatArray:
-    """What all containers share: samples `step_s` apart, a decision every `every_s`, a share that may be above it."""
+    """What all containers share: samples `step_s` apart, a decision every `every_s`, a share that may be above it.
+
+    With less than one change a day nothing is raised between decisions, nor is it when candidates are replayed.
+    """
     per_hour = max(1.0, np.round(HOUR_S / step_s))
     period = max(1.0, np.round(every_s / step_s))
     terms = floats(at.TERMS)
     terms[at.PRICE], terms[at.OVERRUN] = PRICE * (_USUAL / overrun_ratio) ** STEEPER, overrun_ratio
-    terms[at.RATE] = changes_per_day if np.isfinite(changes_per_day) else _USUAL_CHANGES
+    terms[at.RATE] = max(1.0, changes_per_day) if np.isfinite(changes_per_day) else _USUAL_CHANGES
     terms[at.FADE] = 0.5 ** (period / per_hour / HALF_LIFE_H)
-    terms[at.RAISE_AFTER] = max(1.0, RAISE_AFTER_S * max(1.0, overrun_ratio / _USUAL) // step_s)
+    waits_s = RAISE_AFTER_S * max(1.0, overrun_ratio / _USUAL)
+    terms[at.RAISE_AFTER] = max(1.0, waits_s // step_s) if changes_per_day >= 1 else np.inf
     terms[at.PERIOD], terms[at.PER_HOUR] = period, per_hour
     return terms
 

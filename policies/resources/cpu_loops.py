@@ -27,6 +27,7 @@ SCALES = np.array([0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.8, 2.2, 3.0])
 EXPERTS = (WINDOWS_H.size + SEASONS_D.size) * QUANTILES.size + 1
 CANDIDATES = EXPERTS * SCALES.size
 RING_H = 168
+WEEK_HIGH = WINDOWS_H.size * QUANTILES.size - 2  # the expert of 98 % of the week
 BEST = 5
 
 # Columns of the numbers that a container has, `[container, column]`.
@@ -282,6 +283,8 @@ def aimed(now: int, terms: FloatArray, own: FloatArray, loss: FloatArray, said: 
     """The request of a container, were a change for nothing: of the best candidates, and more while it is young."""
     young = YOUNG_MARGIN * own[PEAK_24H]
     target = choose(loss, said, own) if own[WEIGHT] > 0 else young
+    if math.isinf(terms[RAISE_AFTER]):  # nothing would raise it: no less than nearly all of the week
+        target = max(target, said[WEEK_HIGH])
     return leaning(target, young, max(0.0, 1.0 - now / (YOUNG_H * terms[PER_HOUR])))
 
 

@@ -82,6 +82,6 @@ class Foresail:
             kept = ", no less than a kill for want of memory left" if state.floor[row] > 0 else ""
             return f"the peak of a week, {amount_text(peak, 'memory')}, 6 % and twice the largest rise of an hour{kept}"
         if state.loss[row].max(initial=0.0) <= 0:
-            return "nothing was seen for a whole period; the peak, and 15 % more"
+            return "less than two periods were seen: the peak, and 15 % more"
         window, quantile, scale = cpu.best_of(state, row)
         return f"what lost least of late: {scale:g} times the {quantile:.0%} of {window}, with the four next to it"

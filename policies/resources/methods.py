@@ -24,6 +24,11 @@ class Aims:
     changes_per_day: float = 8.0
     every_s: float = HOUR_S
 
+    @classmethod
+    def once(cls, overrun_ratio: float) -> Aims:
+        """For a request that is set by hand: it holds for days, and nothing raises it in between."""
+        return cls(overrun_ratio, changes_per_day=0.0, every_s=DAY_S)
+
 
 @dataclass(frozen=True, slots=True)
 class Vpa:

@@ -23,6 +23,7 @@ WARMUP_S: dict[Resource, float] = {"cpu": 3 * DAY_S, "memory": 6 * HOUR_S}
 KILL_BUMP = 1.2  # times the request of a container that was killed for want of memory
 _SHORT = 4 / 3  # warm-ups: of a series shorter than these, a part is watched
 _PART = 4
+_ROUNDING = 1e-9  # of changes that come back little by little
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,7 @@ class _Changes:
             passed_s = np.nan_to_num(now_s - self.at_s)
             self.held = np.minimum(self.held + self.bound * passed_s / DAY_S, self.bound)
             self.at_s = now_s.copy()
-        return self.held.copy()
+        return self.held + _ROUNDING
 
     def note(self, now_s: FloatArray, rows: BoolArray) -> None:
         """Note a change of each of these containers."""

@@ -133,3 +133,11 @@ def test_the_reason_names_a_window_a_quantile_and_a_scale() -> None:
     assert words.startswith(("the last", "the same hour"))
     assert 0.5 <= quantile <= 1.0
     assert 0.8 <= scale <= 3.0
+
+
+def test_a_request_that_nothing_raises_has_room_for_what_the_week_had() -> None:
+    # 3 % of the week at 4, and quiet since: 98 % of the week is 4.
+    usage = [4.0] * 61 + [0.5] * (PER_HOUR * 168 - 61)
+    terms = terms_of(step_s=STEP_S, every_s=86400.0, overrun_ratio=0.01, changes_per_day=0.0)
+    once = _after(usage, CpuState.start(1, terms))
+    assert cpu.recommended(once).target[0] >= 4.0
