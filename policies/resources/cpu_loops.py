@@ -24,6 +24,7 @@ WINDOWS_H = np.array([1, 3, 6, 24, 72, 168])
 QUANTILES = np.array([0.5, 0.75, 0.9, 0.95, 0.98, 1.0])
 SEASONS_D = np.array([3, 7])  # days whose same hour, and half an hour on both sides, are a window
 SCALES = np.array([0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.8, 2.2, 3.0])
+STEPS = np.rint(np.log(SCALES) / math.log(RATIO)).astype(np.int64)  # the scales in steps of codes
 EXPERTS = (WINDOWS_H.size + SEASONS_D.size) * QUANTILES.size + 1
 CANDIDATES = EXPERTS * SCALES.size
 RING_H = 168
@@ -55,10 +56,11 @@ def code_of(value: float) -> int:
 
 @compiled_with(codes)
 def quantiles_of(counts: IntArray, low: int, high: int, out: FloatArray) -> bool:
-    """The quantiles of samples counted by code from `low` to `high`, into `out`; whether there was any sample."""
-    total = 0
-    for code in range(low, high + 1):
-        total += counts[code]
+    """The quantiles of samples counted by code from `low` to `high`, into `out`; whether there was any sample.
+
+    Code 0 counts them all.
+    """
+    total = int(counts[0])
     if total == 0:
         return False
     reached, code = 0, low - 1
@@ -77,10 +79,14 @@ def seasonal(ring: CodeArray, now: int, days: int, per_hour: int, counts: IntArr
     low, high = COUNT, 0
     for day in range(1, days + 1):
         start = now - day * 24 * per_hour - per_hour // 2
-        for at in range(max(start, now - ring.size, 0), min(start + 2 * per_hour, now)):
-            code = ring[at % ring.size]
+        begin = max(start, now - ring.size, 0)
+        place = begin % ring.size
+        for _ in range(begin, min(start + 2 * per_hour, now)):
+            code = ring[place]
+            place = place + 1 if place + 1 < ring.size else 0
             if code > 0:
                 counts[code] += 1
+                counts[0] += 1
                 low, high = min(low, code), max(high, code)
     return (low, high) if high > 0 else (1, 0)
 
@@ -88,9 +94,10 @@ def seasonal(ring: CodeArray, now: int, days: int, per_hour: int, counts: IntArr
 @compiled_with(codes)
 def mean_of(ring: CodeArray, begin: int, end: int) -> float:
     """Mean usage from one sample to another; -1 where there is none."""
-    total, count = 0.0, 0
-    for at in range(begin, end):
-        code = ring[at % ring.size]
+    total, count, place = 0.0, 0, begin % ring.size
+    for _ in range(begin, end):
+        code = ring[place]
+        place = place + 1 if place + 1 < ring.size else 0
         if code > 0:
             total += VALUES[code]
             count += 1
@@ -114,6 +121,7 @@ def ask_experts(ring: CodeArray, now: int, per_hour: int, counted: IntArray, spa
         if not quantiles_of(counts, low, high, out[place * width : (place + 1) * width]):
             out[place * width : (place + 1) * width] = day
         counts[low : high + 1] = 0
+        counts[0] = 0
     lately, before = mean_of(ring, now - per_hour, now), mean_of(ring, max(now - 25 * per_hour, 0), now - 24 * per_hour)
     level = out[EXPERTS - 1 - width + 3]  # the highest usual of this hour of the day, times how today compares
     known = lately > 0 and before > 0 and now >= 25 * per_hour and now - 25 * per_hour >= now - ring.size
@@ -124,8 +132,10 @@ def ask_experts(ring: CodeArray, now: int, per_hour: int, counted: IntArray, spa
 def replayed(ring: CodeArray, begin: int, end: int, terms: FloatArray, request: float) -> tuple[float, float]:
     """Mean slack, and share of samples above, of a request from one sample to another, with raises in between."""
     look, run, slack, above, count = int(LOOK_H * terms[PER_HOUR]), 0, 0.0, 0, 0
+    place = begin % ring.size
     for at in range(begin, end):
-        code = ring[at % ring.size]
+        code = ring[place]
+        place = place + 1 if place + 1 < ring.size else 0
         if code == 0:
             continue
         count += 1
@@ -163,8 +173,9 @@ def score(ring: CodeArray, now: int, terms: FloatArray, own: FloatArray, said: F
     known = np.full(COUNT, -1.0)
     fade = terms[FADE]
     for expert in range(said.size):
+        first = code_of(said[expert])
         for scale in range(SCALES.size):
-            code = code_of(said[expert] * SCALES[scale])
+            code = min(max(first + STEPS[scale], 1), COUNT - 1)
             if known[code] < 0.0 and VALUES[code] >= most:
                 known[code] = 1.0 - mean / VALUES[code]
             elif known[code] < 0.0:
@@ -331,8 +342,10 @@ def note(ring: CodeArray, at: int, code: int, per_hour: int, counted: IntArray, 
             gone = ring[(at - length) % ring.size]
             if gone > 0:
                 counted[window, gone] -= 1
+                counted[window, 0] -= 1
         if code > 0:
             counted[window, code] += 1
+            counted[window, 0] += 1
     ring[at % ring.size] = code
     if code > 0:
         span[0] = min(span[0], code) if span[1] > 0 else code
