@@ -55,8 +55,8 @@ def code_of(value: float) -> int:
 
 
 @compiled_with(codes)
-def quantiles_of(counts: IntArray, low: int, high: int, out: FloatArray) -> bool:
-    """The quantiles of samples counted by code from `low` to `high`, into `out`; whether there was any sample.
+def quantiles_of(counts: IntArray, low: int, out: FloatArray) -> bool:
+    """The quantiles of samples counted by code, of which `low` is the lowest, into `out`; whether there was any sample.
 
     Code 0 counts them all.
     """
@@ -110,7 +110,7 @@ def ask_experts(ring: CodeArray, now: int, per_hour: int, counted: IntArray, spa
     width = QUANTILES.size
     for window in range(WINDOWS_H.size):
         here = out[window * width : (window + 1) * width]
-        if not quantiles_of(counted[window], span[0], span[1], here):
+        if not quantiles_of(counted[window], span[0], here):
             for place in range(width):
                 here[place] = out[(window - 1) * width + place] if window else VALUES[span[1]]
     day = out[3 * width : 4 * width]
@@ -118,7 +118,7 @@ def ask_experts(ring: CodeArray, now: int, per_hour: int, counted: IntArray, spa
     for season in range(SEASONS_D.size):
         place = WINDOWS_H.size + season
         low, high = seasonal(ring, now, SEASONS_D[season], per_hour, counts)
-        if not quantiles_of(counts, low, high, out[place * width : (place + 1) * width]):
+        if not quantiles_of(counts, low, out[place * width : (place + 1) * width]):
             out[place * width : (place + 1) * width] = day
         counts[low : high + 1] = 0
         counts[0] = 0
