@@ -27,6 +27,8 @@ from tests.integration.servers.process import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.integration.daemon import Stage
+
 pytestmark = pytest.mark.integration
 
 FORESAIL = str(Path(sys.executable).with_name("foresail"))
@@ -89,6 +91,16 @@ def test_a_killed_agent_leaves_no_child_in_the_driver(agent: ServerProcess) -> N
     child = eventually(lambda: children.read_text().split())[0]
     agent.kill()
     eventually(lambda: not Path(f"/proc/{child}").exists())
+
+
+def test_the_daemon_reads_its_own_machines_gpus(stage: Stage, nvml: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**nvml.environment(), "FORESAIL_NVML": "true"}.items():
+        monkeypatch.setenv(name, value)
+    with stage.daemon as daemon:
+        eventually(lambda: daemon.metric("foresail_gpu_up", uuid="GPU-1") == 1)
+        eventually(lambda: daemon.ticks() >= 2)
+        assert daemon.stop() == 0
+    assert nvml.shutdowns.read_text() == "shutdown\n"
 
 
 def test_gpus_are_shown_once(nvml: StandIn) -> None:
