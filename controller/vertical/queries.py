@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NOW_WINDOW = "3m"  # two samples of a minute's scrapes, one of them late
 PAST_STEP_S = 300.0
 PAST_WINDOW = "5m"
+STARTING_S = 300
 A_BATCH = 50  # names in one query
 
 CONTAINER = ("namespace", "container")
@@ -25,7 +26,9 @@ WORKLOAD_CONTAINER = ("namespace", "workload", "container")
 
 _REAL = 'container!="",container!="POD"'
 _SERIES = {
-    CPU: "rate(container_cpu_usage_seconds_total{{{labels}}}[{window}])",
+    # What a container uses while it starts would size all the time that comes after.
+    CPU: "rate(container_cpu_usage_seconds_total{{{labels}}}[{window}])"
+    f" unless on (namespace, pod, container) (time() - container_start_time_seconds{{{{{{labels}}}}}} < {STARTING_S})",
     MEMORY: "container_memory_working_set_bytes{{{labels}}}",
 }
 

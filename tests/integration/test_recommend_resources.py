@@ -92,9 +92,17 @@ async def test_size_count_and_money_of_workloads_in_every_form(
             await start(kube_api, namespace, of_deployment(pod, pod.split("-")[0], "big"))
             status = {"status": {"phase": "Running"}}
             await send(kube_api, "PATCH", f"/api/v1/namespaces/{namespace}/pods/{pod}/status", status, MERGE)
-        found = told(await asyncio.to_thread(run, *options, "--method", "vpa", "-o", "json"))
+        own = told(await asyncio.to_thread(run, *options, "-o", "json"))
+        options += ["--method", "vpa"]
+        found = told(await asyncio.to_thread(run, *options, "-o", "json"))
         forms = {form: await asyncio.to_thread(run, *options, "-o", form) for form in ("table", "csv", "html", "patch")}
     assert {form: done.returncode for form, done in forms.items()} == dict.fromkeys(forms, 0), forms
+
+    [of_chat] = [each["containers"][0] for each in own["workloads"] if each["name"] == "chat"]
+    assert (
+        195 <= int(of_chat["recommended"]["cpu"].removesuffix("m")) <= 230
+    )  # steady use, and what a step of codes adds
+    assert 735 <= int(of_chat["recommended"]["memory"].removesuffix("Mi")) <= 755  # 6 % more than 700 MiB
 
     chat, front = sorted(found["workloads"], key=lambda each: str(each["name"]))
     # 0.2 cores end their bucket at 0.2066: x 1.15 is 237 m; 700 MiB at 757 million bytes: x 1.15 is 831 MiB.
