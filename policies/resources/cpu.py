@@ -15,7 +15,7 @@ from policies.resources.model import HOUR_S, Recommendation
 if TYPE_CHECKING:
     from policies.resources.model import Present
 
-PRICE, STEEPER = 8.0, 1.5  # of a sample above the request, where 1 % may be, in slack; 23 where half as many may
+PRICE, STEEPER = 5.5, 1.5  # of a sample above the request, where 1 % may be, in slack; 16 where half as many may
 HALF_LIFE_H = 96.0  # of what candidates lost
 RAISE_AFTER_S = 120.0  # above the request where at most 1 % may be; where 4 % may, four times as long
 _USUAL = 0.01

@@ -38,12 +38,12 @@ COLUMNS = 11
 PRICE, OVERRUN, RATE, FADE, RAISE_AFTER, PERIOD, PER_HOUR = range(7)
 TERMS = 7
 
-RAISE, HOLD_H, LOOK_H = 1.1, 2.0, 0.5  # a raise: times the largest of the last half hour, kept for two hours
+RAISE, HOLD_H, LOOK_H = 1.1, 1.0, 0.5  # a raise: times the largest of the last half hour, kept for an hour
 DEAD, DEAD_SCARCE = 0.05, 1.0  # a change is worth it from 5 % on, and from 105 % when no changes are left
-RESERVE = 0.375  # share of a day's changes but one that lowering leaves for raises
+RESERVE = 0.5  # share of a day's changes but one that lowering leaves for raises
 SCARCE = 4.0  # changes left below which a raise goes further, up to the day's peak
 PEAK_MARGIN = 1.1
-STEER, STEER_MOST = 0.15, 1.5  # of the price, by what came above the request; natural logarithms
+STEER, STEER_MOST = 0.15, 3.0  # of the price, by what came above the request; natural logarithms
 YOUNG_H, YOUNG_MARGIN = 24.0, 1.15
 _LOG_RATIO = math.log(RATIO)
 

@@ -102,7 +102,7 @@ def test_lowering_leaves_changes_for_raises() -> None:
         return _decided(state, 9.0, left)
 
     assert lowered(8.0) < 2.0
-    assert lowered(3.0) == 9.0  # 1 and 0.375 x 7 = 3.6 are needed
+    assert lowered(4.0) == 9.0  # 1 and 0.5 x 7 = 4.5 are needed
 
 
 @settings(max_examples=10, deadline=None)
