@@ -19,6 +19,7 @@ PRICE, STEEPER = 8.0, 1.5  # of a sample above the request, where 1 % may be, in
 HALF_LIFE_H = 96.0  # of what candidates lost
 RAISE_AFTER_S = 120.0  # above the request where at most 1 % may be; where 4 % may, four times as long
 _USUAL = 0.01
+_MOST_OF_TWO_BYTES = 65_535
 _USUAL_CHANGES = 8.0  # a day, where they are not bounded
 
 
@@ -45,7 +46,7 @@ class CpuState:
             0,
             np.zeros(containers, np.uint16),
             np.zeros((containers, ring), np.uint16),
-            np.zeros((containers, at.WINDOWS_H.size, COUNT), np.uint16 if ring <= 65_535 else np.uint32),
+            np.zeros((containers, at.WINDOWS_H.size, COUNT), np.uint16 if ring <= _MOST_OF_TWO_BYTES else np.uint32),
             np.zeros((containers, 2), np.int64),
             np.zeros((containers, at.COLUMNS)),
             np.zeros((containers, at.EXPERTS)),
