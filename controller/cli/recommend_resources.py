@@ -73,7 +73,7 @@ def resources(
         int | None,
         typer.Option(
             min=0,
-            help="Changes of a request in any 24 hours; kills for want of memory are beyond it.",
+            help="Changes of a request a day, on average; kills for want of memory are beyond it.",
             show_default=f"{CHANGES}",
             rich_help_panel=_FILE,
         ),

@@ -39,9 +39,9 @@ def sized(method: str, aims: Aims, resource: str, usage: Usage, kills: Kills) ->
     count = usage.used.shape[1]
     way = METHODS[method](aims)
     state = way.start(Containers("cpu" if resource == CPU else "memory", np.full(count, PAST_STEP_S)))
-    for at_s, used in zip(usage.at_s, usage.used, strict=True):
-        if np.isfinite(used).any():
-            state = way.observe(state, np.full(count, at_s), used)
+    first = int(np.isfinite(usage.used).any(axis=1).argmax())
+    for at_s, used in zip(usage.at_s[first:], usage.used[first:], strict=True):  # gaps too: hours stay in step
+        state = way.observe(state, np.full(count, at_s), used)
     rows = np.flatnonzero(np.isfinite(kills.at_s) & np.isfinite(usage.used).any(axis=0))
     if resource != CPU and rows.size:
         state = way.killed(state, rows, kills.at_s[rows], kills.requested[rows])

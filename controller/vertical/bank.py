@@ -213,7 +213,8 @@ class Bank:
     def _take_cpu(self, rows: IntArray, at_s: FloatArray, cores: FloatArray) -> None:
         state = self._cpu
         state.histograms.add(rows, cores, CPU_WEIGHT, at_s)
-        state.first_s[rows] = np.where(np.isneginf(state.first_s[rows]), at_s, state.first_s[rows])
+        first_s = state.first_s[rows]
+        state.first_s[rows] = np.where(np.isneginf(first_s), at_s, np.minimum(first_s, at_s))
         state.last_s[rows] = np.maximum(state.last_s[rows], at_s)
         state.samples[rows] += 1
         self._amounts = None

@@ -54,11 +54,15 @@ class PastUsage:
 
     def _due(self, watched: Watched, now_s: float) -> bool:
         lanes = lanes_of(watched)
-        waits = self._not_before_s.get(_id(watched), 0.0) > now_s
-        return bool(lanes) and not waits and all(self._bank.empty(lane) for lane in lanes)
+        not_before_s = self._not_before_s.get(_id(watched))
+        if not_before_s is not None:  # a past that could not be read is still wanted, whatever was seen since
+            return bool(lanes) and not_before_s <= now_s
+        return bool(lanes) and all(self._bank.empty(lane) for lane in lanes)
 
     async def _read(self, names: Sequence[Named], by_name: dict[Named, Watched], now_s: float) -> None:
+        """Read all of it before any is taken in: a part would pass for the whole."""
         places = {(name.namespace, name.name): by_name[name] for name in names}
+        pieces = []
         for resource in RESOURCES:
             query = usage_past(resource, names)
             for day in range(DAYS, 0, -1):
@@ -70,8 +74,9 @@ class PastUsage:
                     step_s=STEP_S,
                     deadline_s=DEADLINE_S,
                 )
-                past = [each for series in found for each in _of_lane(places, series)]
-                await asyncio.to_thread(self._bank.take_past, resource, past, STEP_S)
+                pieces.append((resource, [each for series in found for each in _of_lane(places, series)]))
+        for resource, past in pieces:
+            await asyncio.to_thread(self._bank.take_past, resource, past, STEP_S)
         for name in names:
             self._not_before_s[_id(by_name[name])] = float("inf")
 

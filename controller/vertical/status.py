@@ -51,8 +51,8 @@ class Told:
 def status_of(autoscaler: Autoscaler, told: Told) -> Document | None:
     """The status to write; None when the one that stands says the same.
 
-    A container without an estimate keeps what is recommended for it; one that is gone or is Off goes. On less than a
-    day of evidence no amount is lowered.
+    A container, or a resource of one, without an estimate keeps what is recommended for it; one that is gone or is Off
+    goes. On less than a day of evidence no amount is lowered.
     """
     standing = _standing(autoscaler.status)
     made = {
@@ -101,12 +101,18 @@ def _standing(status: Mapping[str, Any]) -> dict[str, Document]:
 
 def _container(found: Recommended, rule: ContainerRule, standing: Mapping[str, Any] | None) -> Document:
     plain = {"lowerBound": found.lower, "target": found.target, "upperBound": found.upper}
-    uncapped = {name: amount for name, amount in found.target.items() if name in rule.controlled}
+    plain = {bound: _amounts(standing, bound) | plain[bound] for bound in BOUNDS}
+    uncapped = _amounts(standing, "uncappedTarget") | dict(found.target)
+    uncapped = {name: amount for name, amount in uncapped.items() if name in rule.controlled}
     if found.young and standing is not None:
         plain = {bound: _not_below(plain[bound], standing.get(bound)) for bound in BOUNDS}
         uncapped = _not_below(uncapped, standing.get("uncappedTarget"))
     bounds = {bound: quantities(capped(plain[bound], rule)) for bound in BOUNDS}
     return {"containerName": found.container, **bounds, "uncappedTarget": quantities(uncapped)}
+
+
+def _amounts(standing: Mapping[str, Any] | None, bound: str) -> Amounts:
+    return amounts_of(standing.get(bound)) if standing is not None else Amounts()
 
 
 def _not_below(amounts: Mapping[str, int], standing: Mapping[str, Any] | None) -> Amounts:

@@ -19,6 +19,7 @@ PRICE, STEEPER = 5.5, 1.5  # of a sample above the request, where 1 % may be, in
 HALF_LIFE_H = 96.0  # of what candidates lost
 RAISE_AFTER_S = 120.0  # above the request where at most 1 % may be; where 4 % may, four times as long
 _USUAL = 0.01
+_MOST_OF_TWO_BYTES = 65_535
 _USUAL_CHANGES = 8.0  # a day, where they are not bounded
 
 
@@ -30,7 +31,7 @@ class CpuState:
     now: int  # samples taken
     latest: CodeArray  # [container]
     ring: CodeArray  # [container, sample of the week]
-    counted: CodeArray  # [container, window, code]
+    counted: IntArray  # [container, window, code]; of two bytes while a week has so few samples
     span: IntArray  # lowest and highest code, [container, 2]
     own: FloatArray  # [container, column]
     said: FloatArray  # [container, expert]
@@ -45,7 +46,7 @@ class CpuState:
             0,
             np.zeros(containers, np.uint16),
             np.zeros((containers, ring), np.uint16),
-            np.zeros((containers, at.WINDOWS_H.size, COUNT), np.uint16),
+            np.zeros((containers, at.WINDOWS_H.size, COUNT), np.uint16 if ring <= _MOST_OF_TWO_BYTES else np.uint32),
             np.zeros((containers, 2), np.int64),
             np.zeros((containers, at.COLUMNS)),
             np.zeros((containers, at.EXPERTS)),
@@ -80,10 +81,14 @@ def observe(state: CpuState, usage: FloatArray) -> None:
 
 
 def recommended(state: CpuState) -> Recommendation:
-    """What the best candidates ask for, and the range that they span; NaN where no period was seen whole."""
+    """What the best candidates ask for after the last sample, and the range that they span; NaN where none was seen."""
     nothing, plenty = floats(state.latest.size, np.nan), floats(state.latest.size, np.inf)
-    target = at.wanted(state.now, state.terms, nothing, plenty, state.own.copy(), state.said, state.loss)
-    lower, upper = (state.own[:, column] for column in (at.LOWER, at.UPPER))
+    own, said = state.own.copy(), state.said
+    if state.now % state.terms[at.PERIOD]:
+        said = said.copy()
+        at.ask_all(state.now, state.terms, state.ring, state.counted, state.span, own, said)
+    target = at.wanted(state.now, state.terms, nothing, plenty, own, said, state.loss)
+    lower, upper = (own[:, column] for column in (at.LOWER, at.UPPER))
     there = (upper > 0) & ~np.isnan(target)
     return Recommendation(
         np.where(there, np.fmin(lower, target), target), target, np.where(there, np.fmax(upper, target), target)

@@ -131,7 +131,7 @@ def ask_experts(ring: CodeArray, now: int, per_hour: int, counted: IntArray, spa
 @compiled_with(codes)
 def replayed(ring: CodeArray, begin: int, end: int, terms: FloatArray, request: float) -> tuple[float, float]:
     """Mean slack, and share of samples above, of a request from one sample to another, with raises in between."""
-    look, run, slack, above, count = int(LOOK_H * terms[PER_HOUR]), 0, 0.0, 0, 0
+    look, run, slack, above, count = look_of(terms), 0, 0.0, 0, 0
     place = begin % ring.size
     for at in range(begin, end):
         code = ring[place]
@@ -150,6 +150,12 @@ def replayed(ring: CodeArray, begin: int, end: int, terms: FloatArray, request: 
             request = max(request, RAISE * peak_of(ring, at + 1, look))
             run = 0
     return (slack / count, above / count) if count else (0.0, 0.0)
+
+
+@compiled_with(codes)
+def look_of(terms: FloatArray) -> int:
+    """How many samples a raise looks back at: half an hour, and the last one where they are rare."""
+    return max(1, int(LOOK_H * terms[PER_HOUR]))
 
 
 @compiled_with(codes)
@@ -237,7 +243,7 @@ def learn(
     now: int,
     terms: FloatArray,
     ring: CodeArray,
-    counted: CodeArray,
+    counted: IntArray,
     span: IntArray,
     own: FloatArray,
     said: FloatArray,
@@ -253,9 +259,27 @@ def learn(
         if (now + 1) % period == 0 and span[row, 1] > 0:
             if own[row, ASKED] > 0.0:
                 score(ring[row], now + 1, terms, own[row], said[row], loss[row])
-            ask_experts(ring[row], now + 1, per_hour, counted[row], span[row], said[row])
-            own[row, ASKED] = 1.0
-            own[row, PEAK_24H] = said[row, 4 * QUANTILES.size - 1]
+            ask(ring[row], now + 1, per_hour, counted[row], span[row], own[row], said[row])
+
+
+@compiled_with(codes)
+def ask_all(
+    now: int, terms: FloatArray, ring: CodeArray, counted: IntArray, span: IntArray, own: FloatArray, said: FloatArray
+) -> None:
+    """Ask the experts of all containers in the midst of a period; `own` and `said` are written to."""
+    for row in range(own.shape[0]):
+        if span[row, 1] > 0:
+            ask(ring[row], now, int(terms[PER_HOUR]), counted[row], span[row], own[row], said[row])
+
+
+@compiled_with(codes)
+def ask(
+    ring: CodeArray, now: int, per_hour: int, counted: IntArray, span: IntArray, own: FloatArray, said: FloatArray
+) -> None:
+    """Note what each expert of a container says after sample `now - 1`."""
+    ask_experts(ring, now, per_hour, counted, span, said)
+    own[ASKED] = 1.0
+    own[PEAK_24H] = said[4 * QUANTILES.size - 1]
 
 
 @compiled_with(codes)
@@ -326,7 +350,7 @@ def lifted(
         mine[RUN] = 0.0
         if left[row] < 1.0:
             continue
-        target = RAISE * peak_of(ring[row], now, int(LOOK_H * terms[PER_HOUR]))
+        target = RAISE * peak_of(ring[row], now, look_of(terms))
         target = leaning(target, PEAK_MARGIN * mine[PEAK_24H], scarcity(left[row]))
         out[row] = max(target, request[row])
         mine[HELD] = now + HOLD_H * terms[PER_HOUR]

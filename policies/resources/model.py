@@ -38,10 +38,10 @@ class Recommendation:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """What containers request at this moment, NaN before the first request, and how often that may change today."""
+    """What containers request at this moment, NaN before the first request, and how often that may change."""
 
     request: FloatArray  # `[container]`
-    changes_left: FloatArray  # of the last 24 hours; infinite where changes are not bounded
+    changes_left: FloatArray  # now; infinite where changes are not bounded
 
 
 class Method(Protocol[State]):

@@ -129,14 +129,13 @@ class _Walk:
         return advice, [method.why(state, row) for row in range(count)]
 
     def _samples(self) -> Iterator[tuple[FloatArray, FloatArray, IntArray]]:
-        """Times, usage and places of each column that has any; NaN and -1 for gaps."""
+        """Times, usage and places of each column, empty ones as well, so that hours of the day stay in step."""
         for place in self.sample.T:
-            if (place >= 0).any():
-                yield (
-                    np.where(place >= 0, self.usage.at_s[place], np.nan),
-                    np.where(place >= 0, self.usage.value[place], np.nan),
-                    place,
-                )
+            yield (
+                np.where(place >= 0, self.usage.at_s[place], np.nan),
+                np.where(place >= 0, self.usage.value[place], np.nan),
+                place,
+            )
 
     def _due(self, now_s: FloatArray, there: BoolArray) -> BoolArray:
         """Where an interval of decisions has begun since the last one."""
@@ -151,6 +150,7 @@ class _Walk:
     def _change(self, now_s: FloatArray, rows: BoolArray, wanted: FloatArray) -> None:
         """Take what is wanted where it is another request and a change is left."""
         first = rows & np.isnan(self.request) & ~np.isnan(wanted)
+        self.changes.begin(now_s, first)
         other = rows & ~np.isnan(self.request) & ~np.isnan(wanted) & (wanted != self.request)
         other &= self.changes.left(now_s) >= 1
         self.changes.note(now_s, other)
@@ -173,7 +173,7 @@ class _Walk:
 class _Changes:
     """How many changes are left, `[container]`: they come evenly from the first request on, and a day's are kept."""
 
-    at_s: FloatArray  # of the last look; NaN before the first
+    at_s: FloatArray  # of the last look; NaN before the first request
     held: FloatArray
     bound: float
 
@@ -181,12 +181,16 @@ class _Changes:
     def none(cls, containers: int, bound: float) -> _Changes:
         return cls(floats(containers, np.nan), floats(containers, 0.0 if np.isfinite(bound) else bound), bound)
 
+    def begin(self, now_s: FloatArray, rows: BoolArray) -> None:
+        """These containers have their first request now."""
+        self.at_s = np.where(rows, now_s, self.at_s)
+
     def left(self, now_s: FloatArray) -> FloatArray:
         """How many more changes each container may have now, `[container]`."""
         if np.isfinite(self.bound):
             passed_s = np.nan_to_num(now_s - self.at_s)
             self.held = np.minimum(self.held + self.bound * passed_s / DAY_S, self.bound)
-            self.at_s = now_s.copy()
+            self.at_s = np.where(np.isnan(self.at_s), np.nan, now_s)
         return self.held + _ROUNDING
 
     def note(self, now_s: FloatArray, rows: BoolArray) -> None:
@@ -196,11 +200,12 @@ class _Changes:
 
 
 def _columns(usage: Usage, which: IntArray, step_s: float) -> IntArray:
-    """Places of samples, `[container, column]`: a column a step, an empty one a gap of up to a day."""
-    slots = []
+    """Places of samples, `[container, column]`: a column a step; a gap of days is one of a day and its hours."""
+    slots, day = [], max(1.0, np.round(DAY_S / step_s))
     for n in which.tolist():
         gaps = np.diff(usage.at_s[usage.start[n] : usage.start[n + 1]])
-        passed = np.clip(np.round(gaps / step_s), 1, max(1.0, DAY_S / step_s)).astype(np.int64)
+        steps = np.maximum(np.round(gaps / step_s), 1.0)
+        passed = np.where(steps > day, day + steps % day, steps).astype(np.int64)
         slots.append(np.concatenate([integers(1), np.cumsum(passed)]))
     found = np.full((which.size, max(int(each[-1]) for each in slots) + 1), -1, np.int64)
     for row, (n, slot) in enumerate(zip(which.tolist(), slots, strict=True)):

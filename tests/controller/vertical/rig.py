@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from controller.errors import Unavailable
 from controller.records import Answered, PastSeries, Unanswered
 from policies.model import Why
 
@@ -24,6 +25,7 @@ class UsageSource:
     bytes: dict[Place, float] = field(default_factory=dict)
     age_s: float = 5.0
     down: str | None = None
+    past_down: str | None = None  # what queries have in them that the past is not told of
     past_cores: list[PastSeries] = field(default_factory=list)
     past_bytes: list[PastSeries] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
@@ -38,6 +40,8 @@ class UsageSource:
     ) -> Sequence[PastSeries]:
         assert min(step_s, deadline_s) > 0
         self.asked.append(query.text)
+        if self.past_down is not None and self.past_down in query.text:
+            raise Unavailable("prometheus did not answer")
         found = self.past_cores if "cpu" in query.text else self.past_bytes
         kept = []
         for series in found:

@@ -216,3 +216,19 @@ async def test_told_to_stop_it_gives_up_what_hangs_and_keeps_what_it_has_learned
     stop.set()
     await asyncio.wait_for(running, 10)
     assert list(rig.cluster.kept) == ["web-server"]
+
+
+async def test_a_past_of_which_a_part_failed_is_read_again_whole() -> None:
+    rig = Rig()
+    at_s = [START_S - 3600.0 * hour for hour in range(191, -1, -1)]
+    rig.source.past_cores = [PastSeries(("shop", "web", "server"), at_s, [1.0] * 192)]
+    rig.source.past_bytes = [PastSeries(("shop", "web", "server"), at_s, [2000 * MIB] * 192)]
+    rig.uses(0.01, 100)
+    rig.source.past_down = "memory"
+    await rig.rounds(1)
+    assert rig.cluster.written[-1]["conditions"][0]["type"] == "LowConfidence"  # CPU alone is not taken for the past
+    rig.source.past_down = None
+    await rig.rounds(16)
+    assert int(rig.cluster.target()["cpu"].removesuffix("m")) >= 1150
+    assert int(rig.cluster.target()["memory"]) >= 2000 * MIB
+    assert [each["type"] for each in rig.cluster.written[-1]["conditions"]] == ["RecommendationProvided"]

@@ -114,6 +114,15 @@ def test_without_an_estimate_what_is_recommended_stays() -> None:
     assert status_of(autoscaler(**status), Told(containers=(), matched=False, at_s=AT_S)) is not None
 
 
+def test_a_resource_without_an_estimate_keeps_what_is_recommended_for_it() -> None:
+    status = status_of(autoscaler(), told(server()))
+    assert status is not None
+    cpu_alone = Recommended("server", {"cpu": 300}, {"cpu": 600}, {"cpu": 900})
+    found = containers(status_of(autoscaler(**status), told(cpu_alone)))["server"]
+    assert found["target"] == {"cpu": "600m", "memory": "2147483648"}
+    assert found["uncappedTarget"] == {"cpu": "600m", "memory": "2147483648"}
+
+
 def test_on_less_than_a_day_nothing_is_lowered_and_all_is_raised() -> None:
     standing = {"containerName": "server", "target": {"cpu": "2", "memory": "1Gi"}}
     status = {"recommendation": {"containerRecommendations": [standing]}}

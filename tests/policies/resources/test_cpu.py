@@ -60,9 +60,9 @@ def test_a_young_container_has_its_peak_and_a_margin() -> None:
     assert _decided(_after([0.5] * 6 + [1.0] * 6)) == pytest.approx(1.15, rel=0.05)
 
 
-def test_nothing_is_asked_before_the_first_period_is_whole() -> None:
+def test_nothing_is_decided_before_the_first_period_is_whole() -> None:
     assert np.isnan(_decided(_after([1.0] * (PER_HOUR - 1))))
-    assert np.isnan(cpu.recommended(_after([1.0] * 3)).target[0])
+    assert np.isnan(cpu.recommended(_after([np.nan] * 3)).target[0])
 
 
 def test_use_above_the_request_raises_it_at_once() -> None:
@@ -141,3 +141,24 @@ def test_a_request_that_nothing_raises_has_room_for_what_the_week_had() -> None:
     terms = terms_of(step_s=STEP_S, every_s=86400.0, overrun_ratio=0.01, changes_per_day=0.0)
     once = _after(usage, CpuState.start(1, terms))
     assert cpu.recommended(once).target[0] >= 4.0
+
+
+def test_hourly_samples_raise_as_well() -> None:
+    terms = terms_of(step_s=3600.0, every_s=3600.0, overrun_ratio=0.01, changes_per_day=8.0)
+    state = _after([1.0] * 24 + [5.0], CpuState.start(1, terms))
+    assert _urgent(state, 1.0) == pytest.approx(5.5, rel=0.03)  # 1.1 times the sample
+
+
+def test_a_week_of_seconds_is_counted_whole() -> None:
+    terms = terms_of(step_s=5.0, every_s=3600.0, overrun_ratio=0.01, changes_per_day=8.0)
+    state = _after([1.0] * 70_000, CpuState.start(1, terms))  # more than two bytes count
+    assert state.counted[0, -1, 0] == 70_000
+
+
+def test_advice_knows_the_last_samples_of_a_period_that_is_not_over() -> None:
+    terms = terms_of(step_s=STEP_S, every_s=86400.0, overrun_ratio=0.01, changes_per_day=0.0)
+    few = _after([1.0] * 100, CpuState.start(1, terms))  # of the 288 of a day
+    assert cpu.recommended(few).target[0] == pytest.approx(1.15, rel=0.03)
+    later = _after([1.0] * (2 * 288) + [4.0] * 200, CpuState.start(1, terms))
+    assert cpu.recommended(later).target[0] >= 4.0
+    assert not few.own[0].any()  # an advice is no decision

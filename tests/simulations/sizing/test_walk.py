@@ -212,3 +212,40 @@ def test_a_gap_of_years_costs_no_memory() -> None:
     one, two = _steady(4, 60.0), _steady(4, 60.0, first_s=1e9)
     usage = _usage((np.concatenate([one[0], two[0]]), np.concatenate([one[1], two[1]])))
     assert np.nanmax(walked(usage, METHODS["vpa"](Aims()), Rules("cpu")).request) == 1.168
+
+
+def test_a_series_is_sized_the_same_alone_and_beside_others_whatever_gaps_it_has() -> None:
+    at_s = np.arange(0, 9 * DAY_S, 300.0)
+    used = 1.0 + np.sin(2 * np.pi * at_s / DAY_S) ** 2
+    there = (at_s < 5 * DAY_S) | (at_s > 5.6 * DAY_S)
+    mine, rules = (at_s[there], used[there]), Rules("cpu", changes_per_day=2)
+    alone = walked(_usage(mine), METHODS["foresail"](Aims()), rules)
+    beside = walked(_usage(mine, _steady(3.5), (at_s, used)), METHODS["foresail"](Aims()), rules)
+    np.testing.assert_array_equal(alone.request, beside.request[: mine[0].size])
+
+
+def test_changes_are_not_saved_up_before_the_first_request() -> None:
+    usage = _usage(_steady(8), _steady(3.5))  # the second has its first request after 21 hours, the first after 3 days
+    walk = walked(usage, Scripted(), Rules("cpu", changes_per_day=2))
+    request = walk.request[: int(usage.start[1])]
+    assert np.count_nonzero(np.diff(request[~np.isnan(request)])) <= 10  # of 5 days
+
+
+@pytest.mark.parametrize(("gap_d", "columns"), [(0.5, 144), (1.0, 288), (2.5, 432), (9.0, 288)])
+def test_a_gap_keeps_the_hour_of_the_day_and_is_no_longer_than_two_days(gap_d: float, columns: int) -> None:
+    at_s, used = _steady(4)
+    at_s = np.where(at_s >= 2 * DAY_S, at_s + gap_d * DAY_S - 300.0, at_s)
+    method = Counting()
+    walked(_usage((at_s, used)), method, Rules("cpu"))
+    assert method.columns[0] == at_s.size - 1 + columns
+
+
+@dataclass(frozen=True)
+class Counting(Scripted):
+    """Counts the columns that it is told."""
+
+    columns: list[int] = field(default_factory=lambda: [0])
+
+    def observe(self, state: dict[str, FloatArray], at_s: FloatArray, usage: FloatArray) -> dict[str, FloatArray]:
+        self.columns[0] += 1
+        return super().observe(state, at_s, usage)
