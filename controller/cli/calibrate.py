@@ -62,7 +62,9 @@ def calibrate(
     load: Annotated[
         Unit, typer.Option(help="What the capacity counts.", rich_help_panel=_READING)
     ] = Unit.OUTPUT_TOKENS,
-    days: Annotated[float, typer.Option(min=0.05, help="How many days back.", rich_help_panel=_READING)] = DAYS,
+    days: Annotated[
+        float, typer.Option(min=0.05, max=3650, help="How many days back.", rich_help_panel=_READING)
+    ] = DAYS,
     window: Annotated[
         str, typer.Option(help="Length of a window; four scrapes or more.", rich_help_panel=_READING)
     ] = WINDOW,
@@ -132,7 +134,7 @@ def calibrate(
             place = Workload(namespace, workload or "")
             if spoken is not None and signal is not None:
                 own["throughput"] = throughput or _query_of(spoken, signal)
-            window_s = int(_given("--window", parse_duration_s, window))
+            window_s = int(_given("--window", _window_s, window))
             given = Own({name: text for name, text in own.items() if text}, _histograms(histogram or ()))
             asked = questions_of(place, Wording(metrics, load, window_s, by), given)
             seen, told = _of_server(_FromServer(asked, days, window_s, max_queries), flags)
@@ -231,6 +233,13 @@ def _histograms(given: Sequence[str]) -> "dict[Kind, str]":
             raise typer.BadParameter(words, param_hint="--histogram")
         made[Kind(kind)] = name
     return made
+
+
+def _window_s(text: str) -> float:
+    window_s = parse_duration_s(text)
+    if window_s < 1:
+        raise ValueError(f"must be 1s or longer, not {text!r}")
+    return window_s
 
 
 def _given(option: str, parse: Callable[[Given], Parsed], given: Given) -> Parsed:

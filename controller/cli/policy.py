@@ -51,22 +51,22 @@ def validate(paths: PolicyPaths, output: OutputOption = Output.TABLE) -> None:
     Whether a query is valid PromQL is not checked: only Prometheus can tell, and the daemon reports what it refuses.
     """
     found = read(paths)
-    pairs = zip(found.policies, found.sources, strict=True)
-    warnings = [each for policy, source in pairs for each in fed_by_size(policy, source=source)]
-    cautions = [caution for policy in found.policies for caution in utilisation_cautions(policy)]
+    warnings = [
+        warning
+        for policy, source in zip(found.policies, found.sources, strict=True)
+        for told in (fed_by_size, utilisation_cautions)
+        for warning in told(policy, source=source)
+    ]
     content = {
         "valid": not found.problems,
         "policies": [_listed(policy, source) for policy, source in zip(found.policies, found.sources, strict=True)],
         "budgets": [_listed_budget(budget, source) for budget, source in found.budgets],
         "problems": [{"source": each.source, "path": each.path, "message": each.message} for each in found.problems],
         "warnings": [{"source": each.source, "path": each.path, "message": each.message} for each in warnings],
-        "cautions": cautions,
     }
     emit("PolicyValidation", content, output, lambda: _checked(found))
     for warning in warnings:
         note(f"warning: {warning}")
-    for caution in cautions:
-        note(f"caution: {caution}")
     if found.problems:
         note(f"{len(found.problems)} problem{'s' if len(found.problems) > 1 else ''}")
         raise typer.Exit(INVALID)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -174,7 +175,10 @@ def _extrapolated(seen: History, latencies: Latencies, objective: LatencyObjecti
     if not top.any():
         return None
     mean_s = float(latencies.sum_ratio[top].sum() / latencies.per_s[top].sum())
-    mean_then_s = objective.at_most_s * mean_s / quantile_s(latencies, top, objective.quantile)
+    highest_s = quantile_s(latencies, top, objective.quantile)
+    if not math.isfinite(highest_s):
+        return None  # above the last bound of the histogram
+    mean_then_s = objective.at_most_s * mean_s / highest_s
     per_event = float(np.median(seen.served_per_s / latencies.per_s))  # the latency's events may be of another unit
     limit = (1 - curve.base_s / mean_then_s) / curve.each_s * per_event
     return limit if limit > 0 else None

@@ -27,6 +27,8 @@ class Driver:
     def __init__(self) -> None:
         """Open the library. Raises pynvml.NVMLError."""
         self._history: dict[tuple[str, int], deque[tuple[int, float]]] = {}
+        self._known: dict[int, Device] = {}  # since the library was opened
+        self._before: dict[int, Device] = {}  # and before: what a GPU that stays lost cannot tell any more
         self._lost = False
         self._opened_at_s = time.monotonic()
         self._open()
@@ -51,7 +53,7 @@ class Driver:
         pynvml.nvmlInit()
         self._opened_at_s, self._lost = time.monotonic(), False
         self._gpm = Gpm()
-        self._known: dict[int, Device] = {}
+        self._before, self._known = {**self._before, **self._known}, {}
         self._events: Any = None
         self._watched: dict[int, str] = {}
 
@@ -99,7 +101,7 @@ class Driver:
         return device
 
     def _down(self, index: int, reason: str) -> Device:
-        known = self._known.get(index)
+        known = self._known.get(index) or self._before.get(index)
         if known is None:
             return Device(index, "", "", "", down=reason)
         return Device(index, known.uuid, known.pci_bus_id, known.name, down=reason)

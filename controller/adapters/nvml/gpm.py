@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import pynvml
@@ -77,5 +78,5 @@ def _between(earlier: Any, later: Any) -> list[Sample]:  # noqa: ANN401 - pointe
     return [
         Sample(name, found[place].value / 100)
         for place, (_, name) in enumerate(_METRICS)
-        if found[place].nvmlReturn == pynvml.NVML_SUCCESS
+        if found[place].nvmlReturn == pynvml.NVML_SUCCESS and math.isfinite(found[place].value)
     ]

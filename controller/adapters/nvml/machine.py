@@ -36,7 +36,10 @@ class GpuSettings:
 
 
 class GpuMachine:
-    """Reads until told to stop. What cannot be asked keeps its last answer, and is told once."""
+    """Reads until told to stop. What cannot be asked is told once.
+
+    A Node that cannot be read keeps its last answer; pods that cannot be are not known, as a device may be another's.
+    """
 
     def __init__(self, settings: GpuSettings) -> None:
         """Start nothing yet."""

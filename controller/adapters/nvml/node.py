@@ -65,10 +65,22 @@ class NodeReader:
 
     async def released(self) -> str:
         """As `reason_to_release`. Raises Unavailable when the Node cannot be read."""
-        metadata = (await self._node()).get("metadata", {})
-        return reason_to_release(metadata.get("labels") or {}, metadata.get("annotations") or {})
+        found = await self._node()
+        metadata = found.get("metadata") if isinstance(found, dict) else None
+        if not isinstance(metadata, dict):
+            raise self._no_node()
+        return reason_to_release(self._texts(metadata.get("labels")), self._texts(metadata.get("annotations")))
 
-    async def _node(self) -> dict[str, Any]:
+    def _texts(self, given: Any) -> dict[str, str]:  # noqa: ANN401 - JSON of a server
+        told = {} if given is None else given
+        if not isinstance(told, dict) or not all(isinstance(value, str) for value in told.values()):
+            raise self._no_node()
+        return told
+
+    def _no_node(self) -> Unavailable:
+        return Unavailable(f"node {self.node} cannot be read: {self.url} answered with no Node")
+
+    async def _node(self) -> Any:  # noqa: ANN401 - JSON of a server
         try:
             token = (self.account / "token").read_text(encoding="utf-8").strip()
             tls = ssl.create_default_context(cafile=str(self.account / "ca.crt"))
@@ -78,10 +90,9 @@ class NodeReader:
                 session.get(f"{self.url}/api/v1/nodes/{quote(self.node, safe='')}", ssl=tls) as answer,
             ):
                 answer.raise_for_status()
-                found = json.loads(await answer.read())
+                return json.loads(await answer.read())
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unavailable(f"node {self.node} cannot be read: {str(error) or type(error).__name__}") from error
-        return found if isinstance(found, dict) else {}
 
 
 def node_reader(node: str) -> NodeReader | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pynvml
 
-from controller.adapters.nvml.asked import Asked, DeviceDownError, reason_of
+from controller.adapters.nvml.asked import Asked, DeviceDownError, is_of_driver, reason_of
 from controller.adapters.nvml.reading import Device, Process, Sample
 from policies.gpus import exported
 
@@ -106,7 +106,7 @@ def processes(asked: Asked, handle: Handle) -> tuple[int | None, tuple[Process, 
 
 def instances(handle: Handle, gpu: Device, gpm: Gpm) -> Iterator[Device]:
     """The MIG instances of a GPU: memory, processes and, on Hopper and newer, GPM."""
-    for place in range(pynvml.nvmlDeviceGetMaxMigDeviceCount(handle)):
+    for place in range(_places(handle)):
         asked = Asked()
         try:
             mig = pynvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, place)
@@ -118,6 +118,8 @@ def instances(handle: Handle, gpu: Device, gpm: Gpm) -> Iterator[Device]:
             yield Device(gpu.index, gpu.uuid, gpu.pci_bus_id, gpu.name, gpu.uuid, str(place), down=str(error))
             continue
         except pynvml.NVMLError as error:
+            if is_of_driver(error):
+                raise
             if error.value == pynvml.NVML_ERROR_NOT_FOUND:
                 continue  # no instance has this place
             yield Device(gpu.index, gpu.uuid, gpu.pci_bus_id, gpu.name, gpu.uuid, str(place), down=reason_of(error))
@@ -137,6 +139,16 @@ def flag(metric: Metric, on: object) -> Sample:
 def address(handle: Handle) -> int:
     """Where a handle points: the same for the same GPU as long as the library stays open."""
     return int(ctypes.cast(handle, ctypes.c_void_p).value or 0)
+
+
+def _places(handle: Handle) -> int:
+    """How many instances a GPU may have; none where it does not say, as one that was lost since it was read."""
+    try:
+        return int(pynvml.nvmlDeviceGetMaxMigDeviceCount(handle))
+    except pynvml.NVMLError as error:
+        if is_of_driver(error):
+            raise
+        return 0
 
 
 def _utilization(handle: Handle) -> Iterable[Sample]:
@@ -204,7 +216,7 @@ def _pcie(asked: Asked, handle: Handle) -> Iterator[Sample]:
     kinds = (pynvml.NVML_PCIE_UTIL_TX_BYTES, pynvml.NVML_PCIE_UTIL_RX_BYTES)
     rates = asked.of("pcie", lambda: [pynvml.nvmlDeviceGetPcieThroughput(handle, each) for each in kinds])
     if rates is not None:
-        asked.unsupported.pop("pcie")
+        asked.unsupported.pop("pcie", None)  # not there where the counters have no value just now
         for direction, rate in zip(_DIRECTIONS, rates, strict=True):
             yield Sample(exported.PCIE_RATE.name, rate * _KIB, {"direction": direction})
 

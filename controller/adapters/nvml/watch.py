@@ -55,6 +55,10 @@ class DriverFailedError(OSError):
         self.reason = reading.failed
 
 
+class StuckError(OSError):
+    """The last child cannot be ended, and the next would only be held as well: each takes memory and a process id."""
+
+
 class GpuWatch:
     """Reads the GPUs of this machine every interval. No fault of NVML reaches its owner."""
 
@@ -64,6 +68,7 @@ class GpuWatch:
         self.round_at_s = time.monotonic()
         self._pace, self._released, self._command = pace, released, tuple(command)
         self._child: Process | None = None
+        self._stuck: Process | None = None  # killed, and held by the kernel in the driver
         self._failures = 0
 
     @property
@@ -95,6 +100,8 @@ class GpuWatch:
         try:
             async with asyncio.timeout(self._pace.deadline_s):
                 self._take(await self._asked(), time.monotonic() - started_s)
+        except StuckError as error:
+            await self._fail("stuck", str(error))
         except TimeoutError:
             await self._fail("deadline", f"no answer within {self._pace.deadline_s:g} s")
         except DriverFailedError as error:
@@ -111,9 +118,11 @@ class GpuWatch:
             child.stdin.close()
         with suppress(TimeoutError):
             await asyncio.wait_for(child.wait(), _GRACE_S)
-        await _killed(child)
+        await self._kill(child)
 
     async def _asked(self) -> Reading:
+        if self._stuck is not None and self._stuck.returncode is None:
+            raise StuckError(f"process {self._stuck.pid} was killed and does not end: the driver holds it")
         child = self._child
         if child is None:
             child = self._child = await asyncio.create_subprocess_exec(
@@ -147,27 +156,26 @@ class GpuWatch:
     async def _fail(self, reason: str, message: str) -> None:
         child, self._child = self._child, None
         if child is not None:
-            await _killed(child)
+            await self._kill(child)
         self._failures += 1
         self.seen.rounds["failure"] += 1
         if self.seen.down != reason:
             log.warning("gpus are not read", reason=reason, err=message)
         self.seen.down = reason
 
+    async def _kill(self, child: Process) -> None:
+        """End it for good; one that the kernel holds in the driver is left to it, and no other is started meanwhile."""
+        if child.returncode is None:
+            with suppress(ProcessLookupError):
+                child.kill()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(child.wait(), _GRACE_S)
+        self._stuck = child if child.returncode is None else None
+
     @property
     def back_off_s(self) -> float:
         """How long to wait after the last failure: twice as long after each, a minute at most."""
         return min(_LONGEST_BACK_OFF_S, self._pace.interval_s * 2 ** min(self._failures, 10)) if self._failures else 0.0
-
-
-async def _killed(child: Process) -> None:
-    """End it for good; one that the kernel holds in the driver is left to it, not waited for."""
-    if child.returncode is not None:
-        return
-    with suppress(ProcessLookupError):
-        child.kill()
-    with suppress(TimeoutError):
-        await asyncio.wait_for(child.wait(), _GRACE_S)
 
 
 def known_devices(seen: Seen) -> Reading:

@@ -97,6 +97,8 @@ def test_what_is_declared_can_be_given_alone(history: Path) -> None:
         (["chat", "--objective", "itl=30"], "such as ttft=500ms@p95"),
         (["chat", "--histogram", "cpu=x"], "must be ttft, itl or latency"),
         (["chat", "--window", "90x"], "must be a duration"),
+        pytest.param(["chat", "--window", "0s"], "--window: must be 1s or longer, not '0s'", id="no-window"),
+        pytest.param(["chat", "--days", "inf"], "--days", id="days-without-end"),
     ],
 )
 def test_usage(arguments: list[str], message: str) -> None:

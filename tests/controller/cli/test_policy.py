@@ -54,16 +54,20 @@ def test_valid_policies_are_listed(good: str) -> None:
     assert done.stdout.splitlines()[1].split() == ["web", "shop", "floor", "Deployment/shop-server", good]
 
 
-def test_a_signal_of_gpu_utilisation_is_cautioned_of_and_valid(tmp_path: Path) -> None:
+def test_a_signal_of_gpu_utilisation_is_warned_of_and_valid(tmp_path: Path) -> None:
     text = GOOD.replace("sum(rate(r[1m]))", "sum(DCGM_FI_DEV_GPU_UTIL{pod=~'shop-.*'})")
     done = run("policy", "validate", _written(tmp_path / "gpu.yaml", text))
     assert done.exit_code == 0
     assert done.stderr == (
-        "caution: web/shop: signal rps reads DCGM_FI_DEV_GPU_UTIL, which means that a kernel ran: 100 % may be one"
-        " small request at a time; read the server's queue, KV cache or requests instead, or DCGM_FI_PROF_SM_ACTIVE\n"
+        f"warning: {tmp_path / 'gpu.yaml'}: spec.signals[0].query: signal rps of web/shop reads DCGM_FI_DEV_GPU_UTIL,"
+        " which means that a kernel ran: 100 % may be one small request at a time; read the server's queue, KV cache or"
+        " requests instead, or DCGM_FI_PROF_SM_ACTIVE\n"
     )
     shown = json.loads(run("policy", "validate", str(tmp_path / "gpu.yaml"), "-o", "json").stdout)
-    assert (shown["valid"], len(shown["cautions"])) == (True, 1)
+    told = [(each["source"], each["path"], set(each)) for each in shown["warnings"]]
+    assert told == [(str(tmp_path / "gpu.yaml"), "spec.signals[0].query", {"source", "path", "message"})]
+    assert shown["valid"]
+    assert "cautions" not in shown
 
 
 def test_every_problem_is_listed_and_the_exit_code_is_3(good: str, tmp_path: Path) -> None:

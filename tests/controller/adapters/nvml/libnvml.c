@@ -3,6 +3,7 @@
  * Lines are "key value". Keys: gpus, init (error of nvmlInit), driver (error of every call after it), mig (1 = split),
  * gpm (1 = supported), processes, xid (a number once; the file's line is consumed by its count in xid_id),
  * error_N (error of every call about GPU N), hang (1 = calls about a GPU never return),
+ * pcie_error and mig_count (errors of those calls), gpm_nan (1 = GPM tells no numbers),
  * unsupported (1 = quantities are not supported). With -DOLD, functions of newer drivers are missing. */
 #ifndef GPUS
 #define GPUS 2
@@ -111,7 +112,7 @@ typedef struct { unsigned id, scope; long long at, latency; int type, result; Va
 int nvmlDeviceGetFieldValues(Gpu *gpu, int count, Field *fields) {
   ASK(gpu);
   for (int i = 0; i < count; i++) {
-    fields[i].result = setting("unsupported", 0) || ((fields[i].id == 197 || fields[i].id == 198) && !setting("pcie_counters", 1)) ? 3 : 0;
+    fields[i].result = setting("unsupported", 0) || ((fields[i].id == 197 || fields[i].id == 198) && !setting("pcie_counters", 1)) ? (int)setting("pcie_error", 3) : 0;
     fields[i].type = fields[i].id == 82 ? 1 : 3;
     if (fields[i].id == 82) fields[i].value.ui = 70; else fields[i].value.ull = fields[i].id * 1000ULL;
   }
@@ -147,7 +148,7 @@ int nvmlDeviceGetComputeRunningProcesses_v2(Gpu *gpu, unsigned *count, Running *
 #else
 int nvmlDeviceGetComputeRunningProcesses_v3(Gpu *gpu, unsigned *count, Running *found) { return running(gpu, count, found); }
 int nvmlDeviceGetMigMode(Gpu *gpu, unsigned *now, unsigned *next) { ASK(gpu); *now = *next = (unsigned)setting("mig", 0); return 0; }
-int nvmlDeviceGetMaxMigDeviceCount(Gpu *gpu, unsigned *count) { ASK(gpu); *count = 7; return 0; }
+int nvmlDeviceGetMaxMigDeviceCount(Gpu *gpu, unsigned *count) { ASK(gpu); *count = 7; return (int)setting("mig_count", 0); }
 int nvmlDeviceGetMigDeviceHandleByIndex(Gpu *gpu, unsigned index, Gpu **mig) {
   ASK(gpu);
   if (index != 0 && index != 2) return 6; /* two instances, at places 0 and 2 */
@@ -167,7 +168,7 @@ typedef struct { unsigned id; int result; double value; char *words[3]; } GpmMet
 typedef struct { unsigned version, count; unsigned long long *earlier, *later; GpmMetric metrics[]; } GpmWanted;
 int nvmlGpmMetricsGet(GpmWanted *wanted) {
   if (*wanted->later <= *wanted->earlier) return 2;
-  for (unsigned i = 0; i < wanted->count; i++) { wanted->metrics[i].result = 0; wanted->metrics[i].value = 10.0 * wanted->metrics[i].id; }
+  for (unsigned i = 0; i < wanted->count; i++) { wanted->metrics[i].result = 0; wanted->metrics[i].value = setting("gpm_nan", 0) ? 0.0 / 0.0 : 10.0 * wanted->metrics[i].id; }
   return 0;
 }
 #endif

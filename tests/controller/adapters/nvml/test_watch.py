@@ -123,8 +123,9 @@ async def test_what_is_not_supported_is_said_and_never_zero(nvml: StandIn) -> No
     assert exported.MEMORY_USED.name in told
 
 
-async def test_pcie_is_measured_for_a_moment_where_it_is_not_counted(nvml: StandIn) -> None:
-    nvml.set(pcie_counters=0)
+@pytest.mark.parametrize("error", [pytest.param(3, id="not-supported"), pytest.param(27, id="not-ready")])
+async def test_pcie_is_measured_for_a_moment_where_it_is_not_counted(nvml: StandIn, error: int) -> None:
+    nvml.set(pcie_counters=0, pcie_error=error)
     async with watching(nvml) as watch:
         await watch.once()
         told = values(watch.seen.reading.devices[0])
@@ -145,6 +146,70 @@ async def test_a_gpu_that_is_lost_leaves_the_others(nvml: StandIn, error: int, r
         nvml.set()
         await watch.once()
         assert shown(watch, exported.UP, gpu="1") == 1
+
+
+async def test_a_gpu_that_stays_lost_keeps_its_name_when_the_library_is_opened_again(
+    nvml: StandIn, tmp_path: Path
+) -> None:
+    # The child with no time between two openings, in place of half a minute.
+    child = tmp_path / "child.py"
+    child.write_text(
+        "import sys\nfrom controller.adapters.nvml import child, driver\n"
+        "driver.REOPEN_S = 0.0\nsys.exit(child.main())\n"
+    )
+    watch = GpuWatch(PATIENT, str, (*nvml.command()[:-2], str(child)))
+    await watch.once()
+    nvml.set(error_1=15)
+    for _ in range(3):
+        await watch.once()
+    assert len(nvml.shutdowns.read_text().splitlines()) == 2
+    assert shown(watch, exported.UP, gpu="1", uuid="GPU-1", reason="lost") == 0
+    nvml.set()
+    await watch.once()
+    await watch.once()
+    await watch.close()
+    assert shown(watch, exported.UP, gpu="1", uuid="GPU-1") == 1
+
+
+async def test_a_gpu_that_does_not_tell_its_instances_leaves_the_others(nvml: StandIn) -> None:
+    nvml.set(mig=1, mig_count=15)
+    async with watching(nvml) as watch:
+        await watch.once()
+        assert watch.seen.down == ""
+        assert shown(watch, exported.MIG_ENABLED, gpu="1") == 1
+
+
+async def test_what_gpm_tells_as_no_number_is_left_out(nvml: StandIn) -> None:
+    nvml.set(gpus=1, gpm_nan=1)
+    async with watching(nvml) as watch:
+        await watch.once()
+        await watch.once()
+        assert exported.SM_ACTIVE.name not in values(watch.seen.reading.devices[0])
+
+
+async def test_while_a_killed_child_is_held_by_the_driver_no_other_is_started(
+    nvml: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watching(nvml, Pace(interval_s=0.05, deadline_s=3.0)) as watch:
+        await watch.once()
+        held = watch.pid or 0
+        nvml.set(hang=1)
+        with monkeypatch.context() as patched:  # a process in the kernel's hands does not end by a signal
+            patched.setattr("asyncio.subprocess.Process.kill", lambda _: None)
+            patched.setattr("controller.adapters.nvml.watch._GRACE_S", 0.01)
+            await watch.once()
+            assert watch.seen.down == "deadline"
+            await watch.once()
+        assert (watch.seen.down, watch.pid) == ("stuck", None)
+        assert shown(watch, exported.UP, gpu="1", uuid="GPU-1", reason="stuck") == 0
+        nvml.set()
+        os.kill(held, 9)
+
+        async def read() -> bool:
+            await watch.once()
+            return watch.seen.down == ""
+
+        await eventually_async(read)
 
 
 async def test_a_hung_driver_is_given_up_at_the_deadline_and_read_again(nvml: StandIn) -> None:
@@ -270,7 +335,7 @@ async def test_a_child_that_ends_or_speaks_nonsense_is_started_again(nvml: Stand
         await watch.once()
         assert watch.seen.down == ""
     nonsense = tmp_path / "nonsense"
-    nonsense.write_text("#!/bin/sh\necho '{}'\nsleep 60\n")
+    nonsense.write_text("#!/bin/sh\necho '{}'\nexec sleep 60\n")
     nonsense.chmod(0o755)
     watch = GpuWatch(PATIENT, str, (str(nonsense),))
     await watch.once()
