@@ -130,9 +130,9 @@ def _flow(seen: History) -> tuple[Basis | None, Flow, IntArray]:
     """Throughput and requests under way of each window that has both, and its place."""
     by_kind = {each.kind: each for each in seen.latencies}
     for basis, kind in ((Basis.ITL, Kind.ITL), (Basis.LATENCY, Kind.LATENCY)):
-        if kind in by_kind and np.isfinite(by_kind[kind].sum_ratio).any():
+        if kind in by_kind and (by_kind[kind].sum_ratio > 0).any():  # a histogram may be there and stay empty
             return basis, *_flow_of(seen, by_kind[kind].per_s, by_kind[kind].sum_ratio)
-    known = np.isfinite(seen.in_flight).any()
+    known = (seen.in_flight > 0).any()
     return Basis.IN_FLIGHT if known else None, *_flow_of(seen, seen.served_per_s, seen.in_flight)
 
 
@@ -147,7 +147,7 @@ def _flow_of(seen: History, per_s: FloatArray, under_way: FloatArray) -> tuple[F
 def _odd(seen: History, flow: Flow, group: IntArray) -> dict[str, float]:
     curves = {name: fit_curve(part_of(flow, group == place)) for place, name in enumerate(seen.groups)}
     fitted = {name: each for name, each in curves.items() if not isinstance(each, str)}
-    return odd_groups(fitted, float(np.median(flow.under_way)))
+    return odd_groups(fitted, float(np.median(flow.under_way))) if fitted else {}
 
 
 def _kept(seen: History, block: IntArray, objective: LatencyObjective, curve: Curve | None) -> Kept:

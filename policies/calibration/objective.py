@@ -58,9 +58,9 @@ def late_events(latencies: Latencies, at_most_s: float) -> tuple[FloatArray, boo
     bounds_s = latencies.bounds_s
     place = int(np.searchsorted(bounds_s, at_most_s * (1 - _SAME)))
     if not math.isfinite(bounds_s[place]):
-        last = bounds_s[-2] if bounds_s.size > 1 else math.nan
+        above = f" above {seconds_text(float(bounds_s[-2]))}" if bounds_s.size > 1 else " but the infinite one"
         raise ValueError(
-            f"the histogram of {latencies.kind} has no bucket above {seconds_text(float(last))}, so that later than"
+            f"the histogram of {latencies.kind} has no bucket{above}, so that later than"
             f" {seconds_text(at_most_s)} cannot be told; set the server's buckets"
         )
     upper = latencies.below_per_s[:, place]

@@ -63,6 +63,18 @@ def test_requests_in_flight_tell_the_curve_where_there_is_no_histogram() -> None
     assert codes(found) == ["not_identifiable"]
 
 
+def test_a_histogram_that_stays_empty_is_passed_over() -> None:
+    """As that between tokens is on a server whose answers are not streamed."""
+    history = seen()
+    empty = tuple(
+        Latencies(each.kind, each.bounds_s, 0.0 * each.below_per_s, 0.0 * each.sum_ratio) for each in history.latencies
+    )
+
+    assert calibrate(replace(history, latencies=empty), []).basis is Basis.IN_FLIGHT
+    nothing = np.zeros(history.at_s.size)
+    assert calibrate(replace(history, latencies=empty, in_flight=nothing), []).basis is None
+
+
 def test_a_limit_beyond_what_was_seen_is_not_invented() -> None:
     objective = LatencyObjective.parse("itl=100ms@p95")
     found = calibrate(seen(), [objective])

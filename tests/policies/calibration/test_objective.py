@@ -47,6 +47,12 @@ def test_above_the_last_bound_nothing_is_known() -> None:
         late_events(SEEN, 1.0)
 
 
+def test_a_histogram_of_the_infinite_bound_alone_tells_nothing() -> None:
+    alone = Latencies(Kind.TTFT, np.array([np.inf]), np.array([[100.0]]), np.array([30.0]))
+    with pytest.raises(ValueError, match=r"no bucket but the infinite one, so that later than 1s cannot be told"):
+        late_events(alone, 1.0)
+
+
 def test_a_quantile_lies_in_its_bucket() -> None:
     """The 75th of a hundred is half of the way through the thirty between 0.1 and 0.4."""
     assert quantile_s(SEEN, np.array([True]), 0.75) == pytest.approx(0.25)
