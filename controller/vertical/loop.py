@@ -86,6 +86,7 @@ class VerticalLoop:
     async def run(self, stop: asyncio.Event) -> None:
         """Go round every minute until `stop` is set; what was learned since the last checkpoint is then kept."""
         clock = self.parts.clock
+        await self._pause(stop, clock.elapsed_s() + PERIOD_S)  # until policies are read, which say what is watched
         while not stop.is_set():
             began_s = clock.elapsed_s()
             await _or_stop(stop, self._go_round())

@@ -328,7 +328,7 @@ def test_the_rules_are_valid(tmp_path: Path) -> None:
     path.write_text(render(), encoding="utf-8")
     code, output = promtool("check", "rules", path)
     assert code == 0, output
-    assert "12 rules found" in output
+    assert "13 rules found" in output
 
 
 @on_promtool
