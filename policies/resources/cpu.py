@@ -49,8 +49,8 @@ class CpuState:
             np.zeros((containers, at.WINDOWS_H.size, COUNT), np.uint16 if ring <= _MOST_OF_TWO_BYTES else np.uint32),
             np.zeros((containers, 2), np.int64),
             np.zeros((containers, at.COLUMNS)),
-            np.zeros((containers, at.EXPERTS)),
-            np.zeros((containers, at.CANDIDATES)),
+            np.zeros((containers, at.EXPERTS), np.float32),
+            np.zeros((containers, at.CANDIDATES), np.float32),
         )
 
 
@@ -82,22 +82,18 @@ def observe(state: CpuState, usage: FloatArray) -> None:
 
 def recommended(state: CpuState) -> Recommendation:
     """What the best candidates ask for after the last sample, and the range that they span; NaN where none was seen."""
-    nothing, plenty = floats(state.latest.size, np.nan), floats(state.latest.size, np.inf)
-    own, said = state.own.copy(), state.said
+    own, said = state.own, state.said
     if state.now % state.terms[at.PERIOD]:
-        said = said.copy()
+        own, said = own.copy(), said.copy()
         at.ask_all(state.now, state.terms, state.ring, state.counted, state.span, own, said)
-    target = at.wanted(state.now, state.terms, nothing, plenty, own, said, state.loss)
-    lower, upper = (own[:, column] for column in (at.LOWER, at.UPPER))
-    there = (upper > 0) & ~np.isnan(target)
-    return Recommendation(
-        np.where(there, np.fmin(lower, target), target), target, np.where(there, np.fmax(upper, target), target)
-    )
+    target = at.aimed(state.now, state.terms, own, said, state.loss)
+    lower, upper = (np.where(own[:, at.UPPER] > 0, own[:, column], target) for column in (at.LOWER, at.UPPER))
+    return Recommendation(np.minimum(lower, target), target, np.maximum(upper, target))
 
 
-def decided(state: CpuState, present: Present) -> FloatArray:
+def decided(state: CpuState, advice: Recommendation, present: Present) -> FloatArray:
     """The request at a decision, in cores, `[container]`: the present one where a change is not worth its price."""
-    return at.wanted(state.now, state.terms, present.request, present.changes_left, state.own, state.said, state.loss)
+    return at.wanted(state.now, state.terms, advice.target, present.request, present.changes_left, state.own)
 
 
 def urgent(state: CpuState, present: Present) -> FloatArray:

@@ -32,8 +32,8 @@ WEEK_HIGH = WINDOWS_H.size * QUANTILES.size - 2  # the expert of 98 % of the wee
 BEST = 5
 
 # Columns of the numbers that a container has, `[container, column]`.
-TARGET, ASKED, HELD, RUN, LOG_PRICE, WEIGHT, PEAK_24H, LOWER, UPPER, ABOVE, SAMPLES = range(11)
-COLUMNS = 11
+ASKED, HELD, RUN, LOG_PRICE, WEIGHT, PEAK_24H, LOWER, UPPER, ABOVE, SAMPLES = range(10)
+COLUMNS = 10
 # Rows of the terms that all containers share.
 PRICE, OVERRUN, RATE, FADE, RAISE_AFTER, PERIOD, PER_HOUR = range(7)
 TERMS = 7
@@ -161,9 +161,11 @@ def look_of(terms: FloatArray) -> int:
 @compiled_with(codes)
 def peak_of(ring: CodeArray, now: int, look: int) -> float:
     """The largest of the last `look` samples."""
-    most = 0
-    for at in range(max(now - look, 0), now):
-        most = max(most, ring[at % ring.size])
+    most, begin = 0, max(now - look, 0)
+    place = begin % ring.size
+    for _ in range(begin, now):
+        most = max(most, ring[place])
+        place = place + 1 if place + 1 < ring.size else 0
     return float(VALUES[most]) if most else 0.0
 
 
@@ -283,18 +285,33 @@ def ask(
 
 
 @compiled_with(codes)
+def aimed(now: int, terms: FloatArray, own: FloatArray, said: FloatArray, loss: FloatArray) -> FloatArray:
+    """The request of each container, were a change for nothing, `[container]`.
+
+    It is that of the best candidates, and more while the container is young; NaN where no expert was asked. The range
+    of the candidates goes to `own`.
+    """
+    out = np.full(own.shape[0], np.nan)
+    for row in range(out.size):
+        mine = own[row]
+        if mine[ASKED] <= 0.0:
+            continue
+        young = YOUNG_MARGIN * mine[PEAK_24H]
+        target = choose(loss[row], said[row], mine) if mine[WEIGHT] > 0 else young
+        if math.isinf(terms[RAISE_AFTER]):  # nothing would raise it: no less than nearly all of the week
+            target = max(target, said[row, WEEK_HIGH])
+        out[row] = leaning(target, young, max(0.0, 1.0 - now / (YOUNG_H * terms[PER_HOUR])))
+    return out
+
+
+@compiled_with(codes)
 def wanted(
-    now: int,
-    terms: FloatArray,
-    request: FloatArray,
-    left: FloatArray,
-    own: FloatArray,
-    said: FloatArray,
-    loss: FloatArray,
+    now: int, terms: FloatArray, target: FloatArray, request: FloatArray, left: FloatArray, own: FloatArray
 ) -> FloatArray:
     """The request of each container at a decision, `[container]`: the one it has where no change is worth its price.
 
-    `request` is NaN where there is none, `left` are the changes that are left. `own` is written to.
+    `request` is NaN where there is none, `left` are the changes that are left; before a period is whole nothing is
+    decided. `own` is written to.
     """
     out = request.copy()
     for row in range(request.size):
@@ -303,24 +320,12 @@ def wanted(
             continue
         seen = 2.0 * mine[SAMPLES] >= terms[PERIOD]
         steer(terms, mine)
-        target, free = aimed(now, terms, mine, loss[row], said[row]), min(left[row] / terms[RATE], 1.0)
-        dead = DEAD + DEAD_SCARCE * (1.0 - free)
-        mine[TARGET] = target
+        dead = DEAD + DEAD_SCARCE * (1.0 - min(left[row] / terms[RATE], 1.0))
         may_lower = seen and now >= mine[HELD] and left[row] >= 1.0 + RESERVE * (terms[RATE] - 1.0)
-        raised = math.isnan(request[row]) or target > request[row] * (1.0 + dead)
-        if raised or (may_lower and target < request[row] * (1.0 - dead)):
-            out[row] = target
+        raised = math.isnan(request[row]) or target[row] > request[row] * (1.0 + dead)
+        if raised or (may_lower and target[row] < request[row] * (1.0 - dead)):
+            out[row] = target[row]
     return out
-
-
-@compiled_with(codes)
-def aimed(now: int, terms: FloatArray, own: FloatArray, loss: FloatArray, said: FloatArray) -> float:
-    """The request of a container, were a change for nothing: of the best candidates, and more while it is young."""
-    young = YOUNG_MARGIN * own[PEAK_24H]
-    target = choose(loss, said, own) if own[WEIGHT] > 0 else young
-    if math.isinf(terms[RAISE_AFTER]):  # nothing would raise it: no less than nearly all of the week
-        target = max(target, said[WEEK_HIGH])
-    return leaning(target, young, max(0.0, 1.0 - now / (YOUNG_H * terms[PER_HOUR])))
 
 
 @compiled_with(codes)
@@ -360,17 +365,18 @@ def lifted(
 @compiled_with(codes)
 def note(ring: CodeArray, at: int, code: int, per_hour: int, counted: IntArray, span: IntArray) -> None:
     """Put a sample in the ring and in the counts of the windows, and take those out that leave them."""
+    here = at % ring.size
     for window in range(WINDOWS_H.size):
         length = WINDOWS_H[window] * per_hour
         if at >= length:
-            gone = ring[(at - length) % ring.size]
+            gone = ring[here - length if here >= length else here - length + ring.size]
             if gone > 0:
                 counted[window, gone] -= 1
                 counted[window, 0] -= 1
         if code > 0:
             counted[window, code] += 1
             counted[window, 0] += 1
-    ring[at % ring.size] = code
+    ring[here] = code
     if code > 0:
         span[0] = min(span[0], code) if span[1] > 0 else code
         span[1] = max(span[1], code)

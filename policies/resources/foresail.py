@@ -53,19 +53,21 @@ class Foresail:
 
     def killed(self, state: State, rows: IntArray, at_s: FloatArray, request: FloatArray) -> State:
         """See Method."""
+        del at_s
         if isinstance(state, MemoryState):
-            memory.killed(state, rows, at_s, request)
+            memory.killed(state, rows, request)
         return state
 
     def recommend(self, state: State, at_s: FloatArray) -> Recommendation:
         """See Method."""
-        return cpu.recommended(state) if isinstance(state, CpuState) else memory.recommended(state, at_s)
+        del at_s
+        return cpu.recommended(state) if isinstance(state, CpuState) else memory.recommended(state)
 
     def decided(self, state: State, at_s: FloatArray, advice: Recommendation, present: Present) -> FloatArray:
         """See Method."""
         del at_s
         if isinstance(state, CpuState):
-            return cpu.decided(state, present)
+            return cpu.decided(state, advice, present)
         return memory.decided(advice, present.request)
 
     def urgent(self, state: State, at_s: FloatArray, present: Present) -> FloatArray:

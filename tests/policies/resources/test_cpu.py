@@ -31,7 +31,7 @@ def _after(usage: list[float], state: CpuState | None = None) -> CpuState:
 
 
 def _decided(state: CpuState, request: float = np.nan, left: float = PLENTY) -> float:
-    return float(cpu.decided(state, Present(floats(1, request), floats(1, left)))[0])
+    return float(cpu.decided(state, cpu.recommended(state), Present(floats(1, request), floats(1, left)))[0])
 
 
 def _urgent(state: CpuState, request: float, left: float = PLENTY) -> float:

@@ -21,8 +21,8 @@ def _after(hours: list[float]) -> MemoryState:
     return state
 
 
-def _target(state: MemoryState, at_h: float) -> float:
-    return float(memory.recommended(state, floats(1, 3600.0 * at_h)).target[0]) / GIB
+def _target(state: MemoryState) -> float:
+    return float(memory.recommended(state).target[0]) / GIB
 
 
 @pytest.mark.parametrize(
@@ -37,23 +37,40 @@ def _target(state: MemoryState, at_h: float) -> float:
     ],
 )
 def test_the_target(hours: list[float], target: float) -> None:
-    assert _target(_after(hours), len(hours)) == pytest.approx(target)
+    assert _target(_after(hours)) == pytest.approx(target)
 
 
 def test_nothing_seen_asks_for_nothing() -> None:
-    assert np.isnan(memory.recommended(MemoryState.start(1), floats(1)).target[0])
+    assert np.isnan(memory.recommended(MemoryState.start(1)).target[0])
 
 
 def test_a_kill_leaves_a_floor_above_the_peak_that_falls_slowly() -> None:
     state = _after([2.0] * 4)
-    memory.killed(state, NONE, floats(1, 4 * 3600.0), floats(1, 1.5 * GIB))
-    assert _target(state, 4) == pytest.approx(2.4)  # 1.2 x the peak of 2, which is above the request
-    assert _target(state, 5) == pytest.approx(2.4 * 0.97)
-    assert _target(state, 24) == pytest.approx(2.12)
+    memory.killed(state, NONE, floats(1, 1.5 * GIB))
+    found = [_target(state)]
+    for hour in range(4, 24):
+        memory.observe(state, floats(1, 3600.0 * hour), floats(1, 2.0 * GIB))
+        found.append(_target(state))
+    assert found[0] == pytest.approx(2.4)  # 1.2 x the peak of 2, which is above the request
+    assert found[1] == pytest.approx(2.4 * 0.97)
+    assert found[-1] == pytest.approx(2.12)
+
+
+def test_weeks_without_data_lower_nothing() -> None:
+    state = _after([4.0, *[1.0] * 23])
+    memory.killed(state, NONE, floats(1, 6.0 * GIB))
+    before = _target(state)
+    memory.observe(state, floats(1, 3600.0 * 24 * 30), floats(1, np.nan))
+    assert _target(state) == before
+    memory.observe(state, floats(1, 3600.0 * 24 * 30), floats(1, GIB))
+    assert _target(state) == pytest.approx(before * 0.97**4)  # a gap is four hours
+    for hour in range(100):
+        memory.observe(state, floats(1, 3600.0 * (24 * 30 + hour)), floats(1, GIB))
+    assert _target(state) == pytest.approx(4.24)  # the peak of before, 24 + 4 + 100 hours of data ago
 
 
 def test_a_request_falls_only_where_it_is_worth_it() -> None:
-    advice = memory.recommended(_after([2.0] * 4), floats(1, 14400.0))  # 2.12
+    advice = memory.recommended(_after([2.0] * 4))  # 2.12
     asked = np.array([2.15, 2.3, 2.0]) * GIB
     found = [float(memory.decided(advice, floats(1, each))[0]) / GIB for each in asked]
     assert found == pytest.approx([2.15, 2.12, 2.12])
