@@ -33,7 +33,7 @@ ANYTHING = SignalQuery("vector(1)")
 
 @dataclass(frozen=True, slots=True)
 class ClusterAccess:
-    """How autoscalers are listed. With `use` off, kube-state-metrics alone tells them."""
+    """How autoscalers and pods are listed. With `use` off, kube-state-metrics alone tells of them."""
 
     use: bool = True
     kubeconfig: Path | None = None

@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -13,9 +12,10 @@ import typer
 from controller.cli.audit_output import Form, written
 from controller.cli.exits import PARTIAL, RUNTIME
 from controller.cli.flags import loaded, with_settings
-from controller.cli.output import console, note
+from controller.cli.output import note
+from controller.cli.reading import QUERY_S, patient, progress
 from controller.errors import ForesailError
-from controller.settings import DEFAULT, catalogue
+from controller.settings import catalogue
 from policies.quantities import parse_duration_s
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 Given = TypeVar("Given")
 Parsed = TypeVar("Parsed")
 
-QUERY_S = 30.0  # a day of a fleet takes longer than a tick's query
 PAUSE_S, MAX_QUERIES, DAYS, INCUMBENT = 0.05, 2000, 14, "hpa:0.70"
 _SETTINGS = ("kubeconfig", "context")
 _OF_THE_DAEMON = ("prometheus_concurrency", "prometheus_query_budget", "prometheus_timeout_s")  # an audit has its own
@@ -177,7 +176,7 @@ def _audited(options: _Options, settings: "Loaded", currency: str) -> "Report":
     from simulations.audit.verdict import audit as judged
 
     began_s = time.perf_counter()
-    with _progress() as told:
+    with progress() as told:
         found = _of_files(options) if options.loads else asyncio.run(_of_server(options, settings, told))
         audited, short = judged(found.cases, told=told)
     return Report(
@@ -212,12 +211,9 @@ async def _of_server(options: _Options, settings: "Loaded", told: Callable[[str]
     from controller.adapters.prometheus.metered import Budget
     from controller.audit.cases import Assumptions
     from controller.audit.gather import ClusterAccess, Wanted, gather
-    from controller.clients.access import prometheus_access
 
     chosen = settings.settings
-    access = prometheus_access(chosen)
-    if options.query_timeout_s is not None or settings.origins["prometheus_timeout"] == DEFAULT:
-        access = replace(access, timeout_s=options.query_timeout_s or QUERY_S)
+    access = patient(settings, options.query_timeout_s)
     wanted = Wanted(
         end_s=time.time(),
         days=options.days,
@@ -271,14 +267,3 @@ def _check_folders(**files: Path | None) -> None:
     for name, path in files.items():
         if path is not None and not path.parent.is_dir():
             raise typer.BadParameter(f"there is no folder {path.parent}", param_hint=f"--{name.replace('_', '-')}")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """What is being done, on stderr, where that is a terminal."""
-    shown = console(stderr=True)
-    if not shown.is_terminal:
-        yield lambda _: None
-        return
-    with shown.status("beginning") as status:
-        yield status.update

@@ -2,11 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,9 +13,11 @@ from controller.calibration.questions import Own, Preset, Questions, Unit, Wordi
 from controller.cli.calibrate_output import show
 from controller.cli.exits import INVALID, RUNTIME
 from controller.cli.flags import loaded, with_settings
-from controller.cli.output import Output, OutputOption, console, note
+from controller.cli.output import Output, OutputOption, note
+from controller.cli.reading import patient, progress
+from controller.cli.whatif import given
 from controller.errors import ForesailError
-from controller.settings import DEFAULT, catalogue
+from controller.settings import catalogue
 from policies.quantities import parse_duration_s
 
 if TYPE_CHECKING:
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from policies.calibration.history import History, Kind
     from policies.spec import DemandSignal, WorkloadPolicy
 
-Given = TypeVar("Given")
-Parsed = TypeVar("Parsed")
-
-QUERY_S = 30.0  # a day of buckets takes longer than a tick's query
 DAYS, WINDOW, MAX_QUERIES, PAUSE_S = 7.0, "2m", 500, 0.05
 _OF_THE_DAEMON = ("prometheus_concurrency", "prometheus_query_budget")
 _READING, _QUERIES, _DECLARED = "Reading", "Queries of your own", "What is declared"
@@ -119,7 +116,7 @@ def calibrate(
     from policies.calibration.calibrate import calibrate as fitted
     from policies.calibration.objective import LatencyObjective
 
-    objectives = [_given("--objective", LatencyObjective.parse, each) for each in objective or ()]
+    objectives = [given("--objective", LatencyObjective.parse, each) for each in objective or ()]
     if (history is None) == (workload is None):
         raise typer.BadParameter("give the name of a workload, or --history FILE", param_hint="WORKLOAD")
     spoken = _policy(policy, workload, namespace)
@@ -134,9 +131,9 @@ def calibrate(
             place = Workload(namespace, workload or "")
             if spoken is not None and signal is not None:
                 own["throughput"] = throughput or _query_of(spoken, signal)
-            window_s = int(_given("--window", _window_s, window))
-            given = Own({name: text for name, text in own.items() if text}, _histograms(histogram or ()))
-            asked = questions_of(place, Wording(metrics, load, window_s, by), given)
+            window_s = int(given("--window", _window_s, window))
+            queries = Own({name: text for name, text in own.items() if text}, _histograms(histogram or ()))
+            asked = questions_of(place, Wording(metrics, load, window_s, by), queries)
             seen, told = _of_server(_FromServer(asked, days, window_s, max_queries), flags)
             for words in told:
                 note(words)
@@ -158,14 +155,10 @@ def _of_file(path: Path) -> "History":
 def _of_server(wanted: _FromServer, flags: Mapping[str, object]) -> "tuple[History, Sequence[str]]":
     from controller.adapters.prometheus.metered import Budget
     from controller.calibration.reading import Wanted, read_history
-    from controller.clients.access import prometheus_access
 
-    settings = loaded(flags)
-    access = prometheus_access(settings.settings)
-    if settings.origins["prometheus_timeout"] == DEFAULT:
-        access = replace(access, timeout_s=QUERY_S)
+    access = patient(loaded(flags))
     span = Wanted(time.time(), wanted.days, wanted.window_s, Budget(wanted.max_queries, PAUSE_S))
-    with _progress() as told:
+    with progress() as told:
         read = asyncio.run(read_history(access, wanted.asked, span, told))
     return read.history, (*read.notes, f"asked {read.queries} of {wanted.max_queries} queries, {read.query_s:.1f} s")
 
@@ -240,21 +233,3 @@ def _window_s(text: str) -> float:
     if window_s < 1:
         raise ValueError(f"must be 1s or longer, not {text!r}")
     return window_s
-
-
-def _given(option: str, parse: Callable[[Given], Parsed], given: Given) -> Parsed:
-    try:
-        return parse(given)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """What is being read, on stderr, where that is a terminal."""
-    shown = console(stderr=True)
-    if not shown.is_terminal:
-        yield lambda _: None
-        return
-    with shown.status("beginning") as status:
-        yield status.update

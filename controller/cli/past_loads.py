@@ -2,23 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from controller.cli.flags import loaded
-from controller.cli.output import console, note
-from controller.settings import DEFAULT
+from controller.cli.output import note
+from controller.cli.reading import patient, progress
 
 if TYPE_CHECKING:
     from controller.audit.loads import Found
     from policies.spec import WorkloadPolicy
-
-QUERY_S = 30.0  # a day of a fleet takes longer than a tick's query
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +56,11 @@ def loads_read(past: Past, flags: Mapping[str, object]) -> "Found":
     """Read them, and say of which workloads there is nothing. Raises Unavailable or Rejected."""
     from controller.adapters.prometheus.metered import Budget
     from controller.audit.loads import Wanted, loads_of
-    from controller.clients.access import prometheus_access
 
-    settings = loaded(flags)
-    access = prometheus_access(settings.settings)
-    if settings.origins["prometheus_timeout"] == DEFAULT:
-        access = replace(access, timeout_s=QUERY_S)
+    access = patient(loaded(flags))
     wanted = Wanted(time.time(), past.days, Budget(past.max_queries))
-    with _progress() as told:
+    with progress() as told:
         found = asyncio.run(loads_of(access, past.policies, wanted, told))
     for uid, why in found.passed.items():
         note(f"{uid}: {why}")
     return found
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """What is being read, on stderr, where that is a terminal."""
-    shown = console(stderr=True)
-    if not shown.is_terminal:
-        yield lambda _: None
-        return
-    with shown.status("beginning") as status:
-        yield status.update

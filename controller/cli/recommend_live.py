@@ -3,12 +3,12 @@
 import asyncio
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from controller.cli.output import console
-from controller.settings import DEFAULT
+from controller.cli.reading import patient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from controller.settings import Loaded
     from controller.sizing.gather import Progress, Sized
 
-QUERY_S = 30.0  # a day of many workloads takes longer than a tick's query
 PAUSE_S, MAX_QUERIES, DAYS = 0.05, 2000, 8
 
 
@@ -33,7 +32,7 @@ class Live:
     query_timeout_s: float | None = None
     prices: Path | None = None
     currency: str = "USD"
-    method: str = "vpa"
+    method: str = "foresail"
     overrun_ratio: float = 0.01
 
 
@@ -45,14 +44,12 @@ def recommended(live: Live, settings: "Loaded") -> "Sized":
 
 async def _recommended(live: Live, settings: "Loaded", told: "Progress") -> "Sized":
     from controller.adapters.prometheus.metered import Budget
-    from controller.clients.access import prometheus_access
-    from controller.sizing.gather import ClusterAccess, Wanted, recommend
+    from controller.audit.gather import ClusterAccess
+    from controller.sizing.gather import Wanted, recommend
     from policies.resources.methods import Aims
 
     chosen = settings.settings
-    access = prometheus_access(chosen)
-    if live.query_timeout_s is not None or settings.origins["prometheus_timeout"] == DEFAULT:
-        access = replace(access, timeout_s=live.query_timeout_s or QUERY_S)
+    access = patient(settings, live.query_timeout_s)
     wanted = Wanted(
         end_s=time.time(),
         days=live.days,

@@ -8,7 +8,8 @@ import typer
 
 from controller.cli.exits import PARTIAL
 from controller.cli.flags import loaded, with_settings
-from controller.cli.recommend_live import DAYS, MAX_QUERIES, PAUSE_S, QUERY_S, Live, recommended
+from controller.cli.reading import QUERY_S
+from controller.cli.recommend_live import DAYS, MAX_QUERIES, PAUSE_S, Live, recommended
 from controller.cli.recommend_output import Form, written
 from controller.cli.recommend_usage import UsageAsked, method_named, overrun_ratio, told
 from controller.settings import catalogue

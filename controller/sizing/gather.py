@@ -30,8 +30,8 @@ from simulations.audit.autoscaler import ResourceMetric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
+    from controller.audit.gather import ClusterAccess
     from controller.clients.http import HttpAccess
     from controller.clients.kubernetes import KubernetesSession
     from controller.records import PricesSeen
@@ -41,16 +41,6 @@ if TYPE_CHECKING:
 
 _SIGNALS = {"cpu": Signal.CPU, "memory": Signal.MEMORY}
 STALE_AFTER_S = 90 * 86_400.0
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterAccess:
-    """How workloads are listed. With `use` off, Prometheus alone tells them."""
-
-    use: bool = True
-    kubeconfig: Path | None = None
-    context: str | None = None
-    namespace: str | None = None  # None: in all
 
 
 @dataclass(frozen=True, slots=True)
