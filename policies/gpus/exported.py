@@ -81,10 +81,9 @@ REMAPPED_ROWS = Gauge(
 REMAP_PENDING = Gauge("foresail_gpu_row_remap_pending", "1 while a reset is needed to replace a row.", DEVICE)
 REMAP_FAILED = Gauge("foresail_gpu_row_remap_failed", "1 when a row could not be replaced.", DEVICE)
 XID_ERRORS = Counter("foresail_gpu_xid_errors_total", "XID events seen since the agent started.", (*DEVICE, "xid"))
-PCIE = Counter("foresail_gpu_pcie_bytes_total", "Bytes over PCIe: transmit, receive.", (*DEVICE, "direction"), "bytes")
-PCIE_RATE = Gauge(
+PCIE = Gauge(
     "foresail_gpu_pcie_bytes_per_second",
-    "Bytes over PCIe in a moment of 20 ms: transmit, receive; where the driver does not count them.",
+    "Bytes over PCIe a second, seen from the GPU: transmit, receive; between two rounds (GPM), else in 20 ms.",
     (*DEVICE, "direction"),
 )
 NVLINK = Counter(
@@ -110,6 +109,6 @@ AGENT: tuple[Metric, ...] = (
     *(UTILIZATION, MEMORY_UTILIZATION, UTILIZATION_WINDOW, MEMORY_UTILIZATION_WINDOW, POWER_WINDOW),
     *(SM_ACTIVE, SM_OCCUPANCY, TENSOR_ACTIVE, DRAM_ACTIVE, MEMORY_USED, MEMORY_FREE, MEMORY_TOTAL),
     *(POWER, POWER_LIMIT, ENERGY, TEMPERATURE, CLOCK, THROTTLED),
-    *(ECC_ERRORS, REMAPPED_ROWS, REMAP_PENDING, REMAP_FAILED, XID_ERRORS, PCIE, PCIE_RATE, NVLINK),
+    *(ECC_ERRORS, REMAPPED_ROWS, REMAP_PENDING, REMAP_FAILED, XID_ERRORS, PCIE, NVLINK),
     *(PROCESSES, PROCESS_MEMORY, READS, READ_DURATION, LAST_READ, PODS_KNOWN),
 )

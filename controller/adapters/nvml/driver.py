@@ -9,7 +9,7 @@ import pynvml
 
 from controller.adapters.nvml import quantities
 from controller.adapters.nvml.asked import Asked, DeviceDownError, is_of_driver, reason_of
-from controller.adapters.nvml.gpm import Gpm
+from controller.adapters.nvml.gpm import QUANTITY, Gpm
 from controller.adapters.nvml.reading import Device, Reading
 from policies.gpus import exported
 
@@ -71,6 +71,8 @@ class Driver:
             samples.append(quantities.flag(exported.MIG_ENABLED, split))
             if not split:
                 samples += self._gpm.read(asked, handle, device.uuid, None)
+            if split or QUANTITY in asked.unsupported:
+                samples += quantities.pcie(asked, handle)
             count, processes = (None, ()) if split else quantities.processes(asked, handle)
         except DeviceDownError as error:
             yield self._down(index, str(error))

@@ -1,8 +1,9 @@
-"""GPM: how busy the multiprocessors were between two rounds, of a GPU (Hopper and newer) or of a MIG instance."""
+"""GPM: what a GPU (Hopper and newer) or a MIG instance did between two rounds: multiprocessors, memory, PCIe."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pynvml
@@ -11,14 +12,22 @@ from controller.adapters.nvml.reading import Sample
 from policies.gpus import exported
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from controller.adapters.nvml.asked import Asked
 
 QUANTITY = "gpm"
-_METRICS = (
-    (pynvml.NVML_GPM_METRIC_SM_UTIL, exported.SM_ACTIVE.name),
-    (pynvml.NVML_GPM_METRIC_SM_OCCUPANCY, exported.SM_OCCUPANCY.name),
-    (pynvml.NVML_GPM_METRIC_ANY_TENSOR_UTIL, exported.TENSOR_ACTIVE.name),
-    (pynvml.NVML_GPM_METRIC_DRAM_BW_UTIL, exported.DRAM_ACTIVE.name),
+_PERCENT, _MIB = 1e-2, 1024.0**2
+_Metric = tuple[int, str, Mapping[str, str], float]  # number, exported name, labels, scale to the base unit
+_OF_EACH: tuple[_Metric, ...] = (
+    (pynvml.NVML_GPM_METRIC_SM_UTIL, exported.SM_ACTIVE.name, {}, _PERCENT),
+    (pynvml.NVML_GPM_METRIC_SM_OCCUPANCY, exported.SM_OCCUPANCY.name, {}, _PERCENT),
+    (pynvml.NVML_GPM_METRIC_ANY_TENSOR_UTIL, exported.TENSOR_ACTIVE.name, {}, _PERCENT),
+    (pynvml.NVML_GPM_METRIC_DRAM_BW_UTIL, exported.DRAM_ACTIVE.name, {}, _PERCENT),
+)
+_OF_WHOLE_GPU: tuple[_Metric, ...] = (
+    (pynvml.NVML_GPM_METRIC_PCIE_TX_PER_SEC, exported.PCIE.name, {"direction": "transmit"}, _MIB),
+    (pynvml.NVML_GPM_METRIC_PCIE_RX_PER_SEC, exported.PCIE.name, {"direction": "receive"}, _MIB),
 )
 
 
@@ -40,7 +49,8 @@ class Gpm:
         if last is None:
             return []
         try:
-            return asked.of(QUANTITY, lambda: list(_between(last, taken))) or []
+            wanted = _OF_EACH if instance is not None else (*_OF_EACH, *_OF_WHOLE_GPU)
+            return asked.of(QUANTITY, lambda: _between(last, taken, wanted)) or []
         finally:
             pynvml.nvmlGpmSampleFree(last)
 
@@ -68,15 +78,15 @@ class Gpm:
             raise
 
 
-def _between(earlier: Any, later: Any) -> list[Sample]:  # noqa: ANN401 - pointers of the binding
-    wanted = pynvml.c_nvmlGpmMetricsGet_t()
-    wanted.version, wanted.numMetrics = pynvml.NVML_GPM_METRICS_GET_VERSION, len(_METRICS)
-    wanted.sample1, wanted.sample2 = earlier, later
-    for place, (metric, _) in enumerate(_METRICS):
-        wanted.metrics[place].metricId = metric
-    found = pynvml.nvmlGpmMetricsGet(wanted).metrics
+def _between(earlier: Any, later: Any, wanted: Sequence[_Metric]) -> list[Sample]:  # noqa: ANN401 - pointers
+    asked = pynvml.c_nvmlGpmMetricsGet_t()
+    asked.version, asked.numMetrics = pynvml.NVML_GPM_METRICS_GET_VERSION, len(wanted)
+    asked.sample1, asked.sample2 = earlier, later
+    for place, (number, *_) in enumerate(wanted):
+        asked.metrics[place].metricId = number
+    found = pynvml.nvmlGpmMetricsGet(asked).metrics
     return [
-        Sample(name, found[place].value / 100)
-        for place, (_, name) in enumerate(_METRICS)
+        Sample(name, found[place].value * scale, labels)
+        for place, (_, name, labels, scale) in enumerate(wanted)
         if found[place].nvmlReturn == pynvml.NVML_SUCCESS and math.isfinite(found[place].value)
     ]

@@ -26,6 +26,7 @@ Handle = Any  # a pointer of the binding, which has no types
 History = dict[tuple[str, int], deque[tuple[int, float]]]  # by uuid and kind: microseconds and value
 
 WINDOW_US = 30_000_000
+_ASKED_AGAIN_US = 900_000  # an answer costs up to 3 ms on an H100, and the buffer holds much longer
 MOST_PROCESSES = 16
 _ALL_LINKS = 0xFFFFFFFF  # the scope of a field: summed over all NVLinks
 _KIB = 1024.0
@@ -67,7 +68,14 @@ def of_gpu(asked: Asked, handle: Handle) -> Iterator[Sample]:
         megahertz = asked.of(f"clock_{clock}", partial(pynvml.nvmlDeviceGetClockInfo, handle, number))
         if megahertz is not None:
             yield Sample(exported.CLOCK.name, megahertz * _MHZ, {"clock": clock})
-    yield from _pcie(asked, handle)
+
+
+def pcie(asked: Asked, handle: Handle) -> Iterator[Sample]:
+    """Bytes over PCIe in a moment of 20 ms each. NVML's own count has 32 bits, which a tenth of a second can fill."""
+    kinds = (pynvml.NVML_PCIE_UTIL_TX_BYTES, pynvml.NVML_PCIE_UTIL_RX_BYTES)
+    rates = asked.of("pcie", lambda: [pynvml.nvmlDeviceGetPcieThroughput(handle, each) for each in kinds])
+    for direction, rate in zip(_DIRECTIONS, rates or (), strict=False):
+        yield Sample(exported.PCIE.name, rate * _KIB, {"direction": direction})
 
 
 def windows(asked: Asked, handle: Handle, uuid: str, history: History) -> Iterator[Sample]:
@@ -76,9 +84,10 @@ def windows(asked: Asked, handle: Handle, uuid: str, history: History) -> Iterat
     for metric, kind, scale in _BUFFERS:
         kept = history.setdefault((uuid, kind), deque())
         last_us = kept[-1][0] if kept else 0
-        told = asked.of(
-            metric.name.removeprefix("foresail_gpu_"), partial(pynvml.nvmlDeviceGetSamples, handle, kind, last_us)
-        )
+        question = partial(pynvml.nvmlDeviceGetSamples, handle, kind, last_us)
+        told = None
+        if last_us <= now_us - _ASKED_AGAIN_US:
+            told = asked.of(metric.name.removeprefix("foresail_gpu_"), question)
         if told is not None:
             kind_of_value, samples = told
             new = ((int(each.timeStamp), _value(kind_of_value, each.sampleValue) * scale) for each in samples)
@@ -203,22 +212,6 @@ def _nvlink(handle: Handle) -> Iterable[Sample]:
     values = _fields(handle, [(each, _ALL_LINKS) for each in fields])
     for direction, kibibytes in zip(_DIRECTIONS, values, strict=True):
         yield Sample(exported.NVLINK.name, kibibytes * _KIB, {"direction": direction})
-
-
-def _pcie(asked: Asked, handle: Handle) -> Iterator[Sample]:
-    """Counters where the driver has them, else a moment of 20 ms for each direction."""
-    counters = [pynvml.NVML_FI_DEV_PCIE_COUNT_TX_BYTES, pynvml.NVML_FI_DEV_PCIE_COUNT_RX_BYTES]
-    counted = asked.of("pcie", lambda: _fields(handle, counters))
-    if counted is not None:
-        for direction, count in zip(_DIRECTIONS, counted, strict=True):
-            yield Sample(exported.PCIE.name, count, {"direction": direction})
-        return
-    kinds = (pynvml.NVML_PCIE_UTIL_TX_BYTES, pynvml.NVML_PCIE_UTIL_RX_BYTES)
-    rates = asked.of("pcie", lambda: [pynvml.nvmlDeviceGetPcieThroughput(handle, each) for each in kinds])
-    if rates is not None:
-        asked.unsupported.pop("pcie", None)  # not there where the counters have no value just now
-        for direction, rate in zip(_DIRECTIONS, rates, strict=True):
-            yield Sample(exported.PCIE_RATE.name, rate * _KIB, {"direction": direction})
 
 
 _QUESTIONS: dict[str, Callable[[Handle], Iterable[Sample]]] = {

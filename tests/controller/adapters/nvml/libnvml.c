@@ -112,7 +112,7 @@ typedef struct { unsigned id, scope; long long at, latency; int type, result; Va
 int nvmlDeviceGetFieldValues(Gpu *gpu, int count, Field *fields) {
   ASK(gpu);
   for (int i = 0; i < count; i++) {
-    fields[i].result = setting("unsupported", 0) || ((fields[i].id == 197 || fields[i].id == 198) && !setting("pcie_counters", 1)) ? (int)setting("pcie_error", 3) : 0;
+    fields[i].result = setting("unsupported", 0) ? 3 : 0;
     fields[i].type = fields[i].id == 82 ? 1 : 3;
     if (fields[i].id == 82) fields[i].value.ui = 70; else fields[i].value.ull = fields[i].id * 1000ULL;
   }

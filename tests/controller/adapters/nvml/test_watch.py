@@ -77,9 +77,11 @@ async def test_everything_of_a_gpu_in_base_units(nvml: StandIn) -> None:
     assert told["clock_throttled/sync_boost"] == 0
     assert (told["ecc_errors_total/corrected"], told["ecc_errors_total/uncorrected"]) == (7, 1)
     assert (told["remapped_rows/correctable"], told["row_remap_pending"], told["row_remap_failed"]) == (2, 1, 0)
-    assert (told["pcie_bytes_total/transmit"], told["pcie_bytes_total/receive"]) == (197_000, 198_000)
+    # GPM: the library tells ten times a metric's number: 20 and 21 are PCIe, in MiB/s.
+    assert told["pcie_bytes_per_second/transmit"] == 200 * 1024**2
+    assert told["pcie_bytes_per_second/receive"] == 210 * 1024**2
     assert told["nvlink_bytes_total/transmit"] == 138_000 * 1024
-    # GPM: metric 2 is multiprocessors, 5 tensor cores; the library tells ten times the number, in per cent.
+    # 2 is multiprocessors, 5 tensor cores, in per cent.
     assert (told["sm_active_ratio"], told["tensor_active_ratio"]) == (0.2, 0.5)
     assert first.unsupported == {}
 
@@ -123,13 +125,12 @@ async def test_what_is_not_supported_is_said_and_never_zero(nvml: StandIn) -> No
     assert exported.MEMORY_USED.name in told
 
 
-@pytest.mark.parametrize("error", [pytest.param(3, id="not-supported"), pytest.param(27, id="not-ready")])
-async def test_pcie_is_measured_for_a_moment_where_it_is_not_counted(nvml: StandIn, error: int) -> None:
-    nvml.set(pcie_counters=0, pcie_error=error)
+async def test_pcie_is_measured_for_a_moment_where_there_is_no_gpm(nvml: StandIn) -> None:
+    nvml.set(gpm=0)
     async with watching(nvml) as watch:
         await watch.once()
         told = values(watch.seen.reading.devices[0])
-    assert told[f"{exported.PCIE_RATE.name}/receive"] == 11 * 1024
+    assert told[f"{exported.PCIE.name}/receive"] == 11 * 1024
     assert "pcie" not in watch.seen.reading.devices[0].unsupported
 
 
