@@ -92,7 +92,7 @@ def test_time_of_each_question(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("interval_s", [1.0, 0.1])
-def test_shares_of_a_core(interval_s: float) -> None:
+async def test_shares_of_a_core(interval_s: float) -> None:
     port = free_port()
     argv = [sys.executable, "-c", FORESAIL, "agent", f"--interval={interval_s}", f"--listen=127.0.0.1:{port}"]
     with psutil.Popen(argv) as agent:
@@ -102,7 +102,7 @@ def test_shares_of_a_core(interval_s: float) -> None:
             eventually(lambda: metric(url, "foresail_gpu_reads_total", "success") > 0, timeout_s=60)
             before = [used_s(each) for each in (agent, child)]
             reads, began_s = metric(url, "foresail_gpu_reads_total", "success"), time.monotonic()
-            time.sleep(WATCHED_S)
+            await asyncio.sleep(WATCHED_S)
             after, passed_s = [used_s(each) for each in (agent, child)], time.monotonic() - began_s
             made = metric(url, "foresail_gpu_reads_total", "success") - reads
             took_s = metric(url, "foresail_gpu_read_duration_seconds", "")
