@@ -318,7 +318,8 @@ async def test_the_daemon_sizes_for_autoscalers_and_for_policies(stage: Stage) -
             [server] = containers(found).values()
             assert server["target"]["cpu"] == "25m"  # it idles: a pod's least
             assert int(server["target"]["memory"]) >= 1.15 * 600 * MIB
-            [size] = daemon.api("sizes")["items"]
+            # The status is written before the round ends, and only a round that ended is shown.
+            [size] = eventually(lambda: daemon.api("sizes")["items"], 20)
             assert (size["autoscaler"], size["policy"]) == (f"{stage.namespace}/web", f"{stage.namespace}/web")
             bound = {"workload": "web", "container": "server", "bound": "target"}
             amount = daemon.metric("foresail_vpa_recommendation_bytes", namespace=stage.namespace, **bound)
