@@ -225,6 +225,13 @@ async def test_it_is_shown_by_the_api_and_as_metrics() -> None:
     assert f'foresail_capacity_desired_replicas{{{whose},capacity_type="on_demand"}} {base}' in lines
     assert f'foresail_capacity_ready_replicas{{{whose},capacity_type="spot"}} {surge}' in lines
     assert f"foresail_spot_noticed_replicas{{{whose}}} {going}" in lines
+    priced = replace(report.fleet.budget, need=np.array([[2.0, UNKNOWN]]))
+    spot_price = 2.0 * report.fleet.spot.price_ratio[0]
+    lines = workload_text(replace(report, fleet=replace(report.fleet, budget=priced))).splitlines()
+    assert f'foresail_cost_usd_per_hour{{{whose},capacity_type="on_demand"}} {2.0 * base!r}' in lines
+    assert f'foresail_cost_usd_per_hour{{{whose},capacity_type="spot"}} {spot_price * surge!r}' in lines
+    saved = next(line for line in lines if line.startswith("foresail_savings") and 'against="on_demand"' in line)
+    assert float(saved.rpartition(" ")[2]) == pytest.approx((2.0 - spot_price) * surge)
     world.cluster.lose("s1")
     await world.ticks()
     assert interruptions(world.last()) == {"a": going}
