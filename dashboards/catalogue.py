@@ -6,10 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dashboards import fleet
+from dashboards import costs, fleet, forecast, gpus, own, workload
+from dashboards.board import rendered
+from dashboards.links import RUNBOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+BOARDS = (fleet.BOARD, workload.BOARD, forecast.BOARD, gpus.BOARD, costs.BOARD, own.BOARD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,16 @@ class Document:
         return json.dumps(self.body, sort_keys=True, indent=2) + "\n"
 
 
-def documents() -> tuple[Document, ...]:
-    """Every dashboard, in the order in which they are listed."""
-    body = json.loads(fleet.render())
-    return (Document(fleet.UID, fleet.TITLE, f"{fleet.UID}.json", body),)
+def documents(*, runbooks: str = RUNBOOKS) -> tuple[Document, ...]:
+    """Every dashboard, in the order in which they are listed; `runbooks` is where their pages can be read.
+
+    Panels link to runbooks when that is the address of a site (https://...); else descriptions name the files.
+    """
+    return tuple(
+        Document(board.uid, board.title, f"{board.uid}.json", rendered(board, runbooks=runbooks)) for board in BOARDS
+    )
+
+
+def text_of(uid: str) -> str:
+    """The text of one dashboard. Raises KeyError if there is none."""
+    return {document.uid: document for document in documents()}[uid].text
