@@ -91,8 +91,11 @@ def rendered(board: Board, *, runbooks: str = RUNBOOKS) -> dict[str, Any]:
             shelf.with_panel(drawn.draw(_told(drawn.sheet, runbooks)))
         made.with_row(shelf)
     built = made.build()
-    for each in (*built.links, *(built.annotations.list_val or ())):
-        each.placement = None  # the SDK hides them in a menu otherwise
+    # The SDK hides both in a menu otherwise.
+    for link in built.links or []:
+        link.placement = None
+    for annotation in built.annotations.list_val or []:
+        annotation.placement = None
     body: dict[str, Any] = json.loads(JSONEncoder(sort_keys=True).encode(built))
     return body
 
@@ -118,7 +121,7 @@ def _variables(board: Board) -> list[dashboard.DatasourceVariable | dashboard.Qu
     ]
     for each in board.further:
         if each.values:
-            values = {value: value for value in each.values}
+            values: dict[str, object] = {value: value for value in each.values}
             found.append(dashboard.CustomVariable(each.name).label(each.label).values(values))
         else:
             found.append(_label(each.name, each.label, each.series))
