@@ -90,13 +90,9 @@ def rendered(board: Board, *, runbooks: str = RUNBOOKS) -> dict[str, Any]:
         for drawn in row.panels:
             shelf.with_panel(drawn.draw(_told(drawn.sheet, runbooks)))
         made.with_row(shelf)
-    built = made.build()
-    # The SDK hides both in a menu otherwise.
-    for link in built.links or []:
-        link.placement = None
-    for annotation in built.annotations.list_val or []:
-        annotation.placement = None
-    body: dict[str, Any] = json.loads(JSONEncoder(sort_keys=True).encode(built))
+    body: dict[str, Any] = json.loads(JSONEncoder(sort_keys=True).encode(made.build()))
+    for each in (*body["links"], *body["annotations"]["list"]):
+        del each["placement"]  # in a menu, as the SDK has it
     return body
 
 

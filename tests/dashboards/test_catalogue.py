@@ -121,7 +121,8 @@ def test_missing_samples_are_gaps(panel: dict[str, Any]) -> None:
         case "timeseries" | "state-timeline":
             assert panel["fieldConfig"]["defaults"]["custom"]["spanNulls"] is False
         case "stat":
-            assert panel["options"]["reduceOptions"]["calcs"] == ["last"]  # lastNotNull would show an old value as new
+            # Of a query over time the last value may be an old one.
+            assert all(target["instant"] and not target.get("range") for target in panel["targets"])
         case kind:
             assert kind == "table"
 
