@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 NO_DATA = "no data"
+HAPPENED = "dark-blue"  # the colour of what is so or happens, for better or worse
 
 Panel = TypeVar("Panel", timeseries.Panel, stat.Panel, statetimeline.Panel, table.Panel)
 
@@ -150,7 +151,7 @@ def figure(sheet: Sheet, bounds: Bounds | None = None) -> stat.Panel:
 def states(sheet: Sheet, words: Mapping[int, tuple[str, str]] | None = None) -> statetimeline.Panel:
     """Values as coloured bands over time, with words and colours by value; a gap where there is no sample."""
     panel = _begun(statetimeline.Panel(), sheet).targets(_over_time(sheet))
-    told = words or {0: ("", "transparent"), 1: ("yes", "dark-blue")}
+    told = words or {0: ("", "transparent"), 1: ("yes", HAPPENED)}
     results = {str(value): ValueMappingResult(text=text, color=colour) for value, (text, colour) in told.items()}
     panel.mappings([ValueMap(options=results)]).thresholds(_thresholds(None)).show_value(VisibilityMode.NEVER)
     panel.merge_values(True).row_height(0.8)  # noqa: FBT003 - the SDK's
