@@ -221,10 +221,9 @@ _TRAFFIC = (
     _panel(
         18,
         "PCIe",
-        "Bytes a second over PCIe; measured in moments of 20 ms where the driver does not count them.",
+        "Bytes a second over PCIe; measured in moments of 20 ms where the GPU has no GPM.",
         "Bps",
-        Query(rate(exported.PCIE, *_BY, "direction"), f"{_DEVICE} {{{{direction}}}}"),
-        Query(largest(exported.PCIE_RATE, *_BY, "direction"), f"{_DEVICE} {{{{direction}}}}, moment"),
+        Query(largest(exported.PCIE, *_BY, "direction"), f"{_DEVICE} {{{{direction}}}}"),
     ),
     _panel(
         19,
