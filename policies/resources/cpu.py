@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.arrays import FloatArray, IntArray, floats
+from policies.resources import cpu_experts as experts
 from policies.resources import cpu_loops as at
 from policies.resources.codes import COUNT, CodeArray, codes_of
 from policies.resources.model import HOUR_S, Recommendation
@@ -30,9 +31,10 @@ class CpuState:
     terms: FloatArray
     now: int  # samples taken
     latest: CodeArray  # [container]
-    ring: CodeArray  # [container, sample of the week]
+    ring: CodeArray  # [container, sample of the week, and of a period that is not counted yet]
     counted: IntArray  # [container, window, code]; of two bytes while a week has so few samples
     span: IntArray  # lowest and highest code, [container, 2]
+    until: IntArray  # the sample up to which those of the ring are counted, [container]
     own: FloatArray  # [container, column]
     said: FloatArray  # [container, expert]
     loss: FloatArray  # [container, candidate]
@@ -40,16 +42,19 @@ class CpuState:
     @classmethod
     def start(cls, containers: int, terms: FloatArray) -> CpuState:
         """Nothing was seen of any container; `terms` are those of `terms_of`."""
-        ring = at.RING_H * int(terms[at.PER_HOUR])
+        ring = experts.RING_H * int(terms[at.PER_HOUR]) + int(terms[at.PERIOD])
         return cls(
             terms,
             0,
             np.zeros(containers, np.uint16),
             np.zeros((containers, ring), np.uint16),
-            np.zeros((containers, at.WINDOWS_H.size, COUNT), np.uint16 if ring <= _MOST_OF_TWO_BYTES else np.uint32),
+            np.zeros(
+                (containers, experts.WINDOWS_H.size, COUNT), np.uint16 if ring <= _MOST_OF_TWO_BYTES else np.uint32
+            ),
             np.zeros((containers, 2), np.int64),
+            np.zeros(containers, np.int64),
             np.zeros((containers, at.COLUMNS)),
-            np.zeros((containers, at.EXPERTS), np.float32),
+            np.zeros((containers, experts.EXPERTS), np.float32),
             np.zeros((containers, at.CANDIDATES), np.float32),
         )
 
@@ -75,7 +80,16 @@ def observe(state: CpuState, usage: FloatArray) -> None:
     """Take the next sample of each container in cores, `[container]`; NaN where there is none."""
     state.latest = codes_of(usage)
     at.learn(
-        state.latest, state.now, state.terms, state.ring, state.counted, state.span, state.own, state.said, state.loss
+        state.latest,
+        state.now,
+        state.terms,
+        state.ring,
+        state.counted,
+        state.span,
+        state.until,
+        state.own,
+        state.said,
+        state.loss,
     )
     state.now += 1
 
@@ -84,6 +98,7 @@ def recommended(state: CpuState) -> Recommendation:
     """What the best candidates ask for after the last sample, and the range that they span; NaN where none was seen."""
     own, said = state.own, state.said
     if state.now % state.terms[at.PERIOD]:
+        at.count_all(state.now, state.terms, state.ring, state.counted, state.span, state.until)
         own, said = own.copy(), said.copy()
         at.ask_all(state.now, state.terms, state.ring, state.counted, state.span, own, said)
     target = at.aimed(state.now, state.terms, own, said, state.loss)
@@ -105,11 +120,11 @@ def best_of(state: CpuState, row: int) -> tuple[str, float, float]:
     """The candidate with the least loss of one container: the window's words, the quantile, the scale."""
     best = int(state.loss[row].argmin())
     expert, scale = best // at.SCALES.size, float(at.SCALES[best % at.SCALES.size])
-    if expert == at.EXPERTS - 1:
+    if expert == experts.EXPERTS - 1:
         return "the same hour of 7 days as today compares", 0.95, scale
-    window, place = divmod(expert, at.QUANTILES.size)
-    if window < at.WINDOWS_H.size:
-        words = f"the last {at.WINDOWS_H[window]} h"
+    window, place = divmod(expert, experts.QUANTILES.size)
+    if window < experts.WINDOWS_H.size:
+        words = f"the last {experts.WINDOWS_H[window]} h"
     else:
-        words = f"the same hour of {at.SEASONS_D[window - at.WINDOWS_H.size]} days"
-    return words, float(at.QUANTILES[place]), scale
+        words = f"the same hour of {experts.SEASONS_D[window - experts.WINDOWS_H.size]} days"
+    return words, float(experts.QUANTILES[place]), scale

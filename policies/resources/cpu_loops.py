@@ -1,6 +1,6 @@
-"""The compiled loops of CPU sizing: experts, what each would have cost, the choice, and the request between choices.
+"""The compiled loops of CPU sizing: what candidates would have cost, the choice, and the request between choices.
 
-An expert is a quantile of usage in a window; a candidate is an expert times a scale. Each period, every candidate is
+A candidate is an expert times a scale. Each period, every candidate is
 replayed on what came: its loss is the mean slack, 1 - usage / request, and `price` times the share of samples above
 it. The request is the geometric mean of the candidates with the least loss of late.
 """
@@ -13,22 +13,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.compiled import compiled_with
-from policies.resources import codes
+from policies.resources import codes, cpu_experts
 from policies.resources.codes import COUNT, LEAST, RATIO, VALUES
+from policies.resources.cpu_experts import (
+    EXPERTS,
+    QUANTILES,
+    WEEK_HIGH,
+    ask_experts,
+    counted_to,
+    peak_of,
+)
 
 if TYPE_CHECKING:
     from policies.arrays import FloatArray, IntArray
     from policies.resources.codes import CodeArray
 
-WINDOWS_H = np.array([1, 3, 6, 24, 72, 168])
-QUANTILES = np.array([0.5, 0.75, 0.9, 0.95, 0.98, 1.0])
-SEASONS_D = np.array([3, 7])  # days whose same hour, and half an hour on both sides, are a window
 SCALES = np.array([0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.8, 2.2, 3.0])
 STEPS = np.rint(np.log(SCALES) / math.log(RATIO)).astype(np.int64)  # the scales in steps of codes
-EXPERTS = (WINDOWS_H.size + SEASONS_D.size) * QUANTILES.size + 1
 CANDIDATES = EXPERTS * SCALES.size
-RING_H = 168
-WEEK_HIGH = WINDOWS_H.size * QUANTILES.size - 2  # the expert of 98 % of the week
 BEST = 5
 
 # Columns of the numbers that a container has, `[container, column]`.
@@ -55,140 +57,82 @@ def code_of(value: float) -> int:
 
 
 @compiled_with(codes)
-def quantiles_of(counts: IntArray, low: int, out: FloatArray) -> bool:
-    """The quantiles of samples counted by code, of which `low` is the lowest, into `out`; whether there was any sample.
-
-    Code 0 counts them all.
-    """
-    total = int(counts[0])
-    if total == 0:
-        return False
-    reached, code = 0, low - 1
-    for place in range(QUANTILES.size):
-        needed = max(1, math.ceil(QUANTILES[place] * total - 1e-9))
-        while reached < needed:
-            code += 1
-            reached += counts[code]
-        out[place] = VALUES[code]
-    return True
-
-
-@compiled_with(codes)
-def seasonal(ring: CodeArray, now: int, days: int, per_hour: int, counts: IntArray) -> tuple[int, int]:
-    """Count the samples of the same hour of past days; the lowest and highest code, or (1, 0) where there is none."""
-    low, high = COUNT, 0
-    for day in range(1, days + 1):
-        start = now - day * 24 * per_hour - per_hour // 2
-        begin = max(start, now - ring.size, 0)
-        place = begin % ring.size
-        for _ in range(begin, min(start + 2 * per_hour, now)):
-            code = ring[place]
-            place = place + 1 if place + 1 < ring.size else 0
-            if code > 0:
-                counts[code] += 1
-                counts[0] += 1
-                low, high = min(low, code), max(high, code)
-    return (low, high) if high > 0 else (1, 0)
-
-
-@compiled_with(codes)
-def mean_of(ring: CodeArray, begin: int, end: int) -> float:
-    """Mean usage from one sample to another; -1 where there is none."""
-    total, count, place = 0.0, 0, begin % ring.size
-    for _ in range(begin, end):
-        code = ring[place]
-        place = place + 1 if place + 1 < ring.size else 0
-        if code > 0:
-            total += VALUES[code]
-            count += 1
-    return total / count if count else -1.0
-
-
-@compiled_with(codes)
-def ask_experts(ring: CodeArray, now: int, per_hour: int, counted: IntArray, span: IntArray, out: FloatArray) -> None:
-    """What each expert says, into `out`, `[expert]`; an expert that knows nothing says what the day's window does."""
-    width = QUANTILES.size
-    for window in range(WINDOWS_H.size):
-        here = out[window * width : (window + 1) * width]
-        if not quantiles_of(counted[window], span[0], here):
-            for place in range(width):
-                here[place] = out[(window - 1) * width + place] if window else VALUES[span[1]]
-    day = out[3 * width : 4 * width]
-    counts = np.zeros(COUNT, np.int64)
-    for season in range(SEASONS_D.size):
-        place = WINDOWS_H.size + season
-        low, high = seasonal(ring, now, SEASONS_D[season], per_hour, counts)
-        if not quantiles_of(counts, low, out[place * width : (place + 1) * width]):
-            out[place * width : (place + 1) * width] = day
-        counts[low : high + 1] = 0
-        counts[0] = 0
-    lately, before = mean_of(ring, now - per_hour, now), mean_of(ring, max(now - 25 * per_hour, 0), now - 24 * per_hour)
-    level = out[EXPERTS - 1 - width + 3]  # the highest usual of this hour of the day, times how today compares
-    known = lately > 0 and before > 0 and now >= 25 * per_hour and now - 25 * per_hour >= now - ring.size
-    out[EXPERTS - 1] = level * lately / before if known else level
-
-
-@compiled_with(codes)
-def replayed(ring: CodeArray, begin: int, end: int, terms: FloatArray, request: float) -> tuple[float, float]:
-    """Mean slack, and share of samples above, of a request from one sample to another, with raises in between."""
-    look, run, slack, above, count = look_of(terms), 0, 0.0, 0, 0
-    place = begin % ring.size
-    for at in range(begin, end):
-        code = ring[place]
-        place = place + 1 if place + 1 < ring.size else 0
-        if code == 0:
-            continue
-        count += 1
-        used = VALUES[code]
-        if used <= request:
-            slack += 1.0 - used / request
-            run = 0
-            continue
-        above += 1
-        run += 1
-        if run >= terms[RAISE_AFTER]:
-            request = max(request, RAISE * peak_of(ring, at + 1, look))
-            run = 0
-    return (slack / count, above / count) if count else (0.0, 0.0)
-
-
-@compiled_with(codes)
 def look_of(terms: FloatArray) -> int:
     """How many samples a raise looks back at: half an hour, and the last one where they are rare."""
     return max(1, int(LOOK_H * terms[PER_HOUR]))
 
 
 @compiled_with(codes)
-def peak_of(ring: CodeArray, now: int, look: int) -> float:
-    """The largest of the last `look` samples."""
-    most, begin = 0, max(now - look, 0)
-    place = begin % ring.size
-    for _ in range(begin, now):
-        most = max(most, ring[place])
-        place = place + 1 if place + 1 < ring.size else 0
-    return float(VALUES[most]) if most else 0.0
+def came_in(ring: CodeArray, begin: int, end: int) -> tuple[FloatArray, IntArray]:
+    """Usage from one sample to another in cores, and which samples it is of; those that are missing left out."""
+    used, at_of, count = np.empty(end - begin), np.empty(end - begin, np.int64), 0
+    for at in range(begin, end):
+        code = ring[at % ring.size]
+        if code > 0:
+            used[count], at_of[count] = VALUES[code], at
+            count += 1
+    return used[:count], at_of[:count]
 
 
 @compiled_with(codes)
+def walked_to_raise(used: FloatArray, begin: int, request: float, wait: float) -> tuple[float, int, int]:
+    """Slack and samples above, summed, of a request from one sample up to its next raise; and the sample of the raise.
+
+    That is the end where nothing raises it. Without branches but for the last: a request amidst its samples is above
+    or below at random.
+    """
+    room, total, above, run = 0, 0.0, 0, 0
+    for at in range(begin, used.size):
+        fits = int(used[at] <= request)
+        room += fits
+        total += used[at] * fits
+        above += 1 - fits
+        run = (run + 1) * (1 - fits)
+        if run >= wait:
+            return room - total / request, above, at
+    return room - total / request, above, used.size
+
+
+@compiled_with(codes, cpu_experts)
+def lost_after(
+    ring: CodeArray, used: FloatArray, at_of: IntArray, raised: int, terms: FloatArray, price: float
+) -> float:
+    """What a request that is raised at a sample loses after it, summed, with further raises."""
+    lost, look = 0.0, look_of(terms)
+    while raised < used.size:
+        request = RAISE * peak_of(ring, at_of[raised] + 1, look)
+        slack, above, raised = walked_to_raise(used, raised + 1, request, terms[RAISE_AFTER])
+        lost += slack + price * above
+    return lost
+
+
+@compiled_with(codes, cpu_experts)
 def score(ring: CodeArray, now: int, terms: FloatArray, own: FloatArray, said: FloatArray, loss: FloatArray) -> None:
-    """Add what each candidate lost in the period that ends now to its losses, which fade."""
-    period = int(terms[PERIOD])
-    begin = now - period
-    price = terms[PRICE] * math.exp(own[LOG_PRICE])
-    mean, most = mean_of(ring, begin, now), peak_of(ring, now, period)
-    if most <= 0.0:
+    """Add what each candidate lost in the period that ends now to its losses, which fade.
+
+    What comes after its first raise depends on when that is alone, not on the candidate.
+    """
+    used, at_of = came_in(ring, now - int(terms[PERIOD]), now)
+    if not used.size:
         return
-    known = np.full(COUNT, -1.0)
-    fade = terms[FADE]
+    price, fade = terms[PRICE] * math.exp(own[LOG_PRICE]), terms[FADE]
+    mean, most = used.mean(), used.max()
+    known, after = np.full(COUNT, -1.0), np.full(used.size, -1.0)
     for expert in range(said.size):
         first = code_of(said[expert])
         for scale in range(SCALES.size):
             code = min(max(first + STEPS[scale], 1), COUNT - 1)
-            if known[code] < 0.0 and VALUES[code] >= most:
-                known[code] = 1.0 - mean / VALUES[code]
+            request = VALUES[code]
+            if known[code] < 0.0 and request >= most:
+                known[code] = 1.0 - mean / request
             elif known[code] < 0.0:
-                slack, above = replayed(ring, begin, now, terms, VALUES[code])
-                known[code] = slack + price * above
+                slack, above, raised = walked_to_raise(used, 0, request, terms[RAISE_AFTER])
+                lost = slack + price * above
+                if raised < used.size:
+                    if after[raised] < 0.0:
+                        after[raised] = lost_after(ring, used, at_of, raised, terms, price)
+                    lost += after[raised]
+                known[code] = lost / used.size
             place = expert * SCALES.size + scale
             loss[place] = fade * loss[place] + known[code]
     own[WEIGHT] = fade * own[WEIGHT] + 1.0
@@ -239,7 +183,7 @@ def steer(terms: FloatArray, own: FloatArray) -> None:
     own[SAMPLES] = own[ABOVE] = 0.0
 
 
-@compiled_with(codes)
+@compiled_with(codes, cpu_experts)
 def learn(
     usage: CodeArray,
     now: int,
@@ -247,6 +191,7 @@ def learn(
     ring: CodeArray,
     counted: IntArray,
     span: IntArray,
+    until: IntArray,
     own: FloatArray,
     said: FloatArray,
     loss: FloatArray,
@@ -255,33 +200,36 @@ def learn(
 
     All but `usage` and `terms` are written to.
     """
-    per_hour, period = int(terms[PER_HOUR]), int(terms[PERIOD])
+    here = now % ring.shape[1]
     for row in range(usage.size):
-        note(ring[row], now, usage[row], per_hour, counted[row], span[row])
-        if (now + 1) % period == 0 and span[row, 1] > 0:
-            if own[row, ASKED] > 0.0:
-                score(ring[row], now + 1, terms, own[row], said[row], loss[row])
-            ask(ring[row], now + 1, per_hour, counted[row], span[row], own[row], said[row])
+        ring[row, here] = usage[row]
+    if (now + 1) % int(terms[PERIOD]) != 0:
+        return
+    count_all(now + 1, terms, ring, counted, span, until)
+    for row in range(usage.size):
+        if span[row, 1] > 0 and own[row, ASKED] > 0.0:
+            score(ring[row], now + 1, terms, own[row], said[row], loss[row])
+    ask_all(now + 1, terms, ring, counted, span, own, said)
 
 
-@compiled_with(codes)
+@compiled_with(codes, cpu_experts)
+def count_all(now: int, terms: FloatArray, ring: CodeArray, counted: IntArray, span: IntArray, until: IntArray) -> None:
+    """Put samples up to `now - 1` of all containers in the counts of their windows; the last three are written to."""
+    for row in range(until.size):
+        counted_to(ring[row], until[row], now, int(terms[PER_HOUR]), counted[row], span[row])
+        until[row] = now
+
+
+@compiled_with(codes, cpu_experts)
 def ask_all(
     now: int, terms: FloatArray, ring: CodeArray, counted: IntArray, span: IntArray, own: FloatArray, said: FloatArray
 ) -> None:
-    """Ask the experts of all containers in the midst of a period; `own` and `said` are written to."""
+    """Ask the experts of all containers, whose samples are counted, after sample `now - 1`, into `own` and `said`."""
     for row in range(own.shape[0]):
         if span[row, 1] > 0:
-            ask(ring[row], now, int(terms[PER_HOUR]), counted[row], span[row], own[row], said[row])
-
-
-@compiled_with(codes)
-def ask(
-    ring: CodeArray, now: int, per_hour: int, counted: IntArray, span: IntArray, own: FloatArray, said: FloatArray
-) -> None:
-    """Note what each expert of a container says after sample `now - 1`."""
-    ask_experts(ring, now, per_hour, counted, span, said)
-    own[ASKED] = 1.0
-    own[PEAK_24H] = said[4 * QUANTILES.size - 1]
+            ask_experts(ring[row], now, int(terms[PER_HOUR]), counted[row], span[row], said[row])
+            own[row, ASKED] = 1.0
+            own[row, PEAK_24H] = said[row, 4 * QUANTILES.size - 1]
 
 
 @compiled_with(codes)
@@ -328,7 +276,7 @@ def wanted(
     return out
 
 
-@compiled_with(codes)
+@compiled_with(codes, cpu_experts)
 def lifted(
     usage: CodeArray,
     now: int,
@@ -360,28 +308,3 @@ def lifted(
         out[row] = max(target, request[row])
         mine[HELD] = now + HOLD_H * terms[PER_HOUR]
     return out
-
-
-@compiled_with(codes)
-def note(ring: CodeArray, at: int, code: int, per_hour: int, counted: IntArray, span: IntArray) -> None:
-    """Put a sample in the ring and in the counts of the windows, and take those out that leave them."""
-    here = at % ring.size
-    for window in range(WINDOWS_H.size):
-        length = WINDOWS_H[window] * per_hour
-        if at >= length:
-            gone = ring[here - length if here >= length else here - length + ring.size]
-            if gone > 0:
-                counted[window, gone] -= 1
-                counted[window, 0] -= 1
-        if code > 0:
-            counted[window, code] += 1
-            counted[window, 0] += 1
-    ring[here] = code
-    if code > 0:
-        span[0] = min(span[0], code) if span[1] > 0 else code
-        span[1] = max(span[1], code)
-    longest = counted[WINDOWS_H.size - 1]
-    while span[1] > span[0] and longest[span[1]] == 0:
-        span[1] -= 1
-    while span[0] < span[1] and longest[span[0]] == 0:
-        span[0] += 1

@@ -82,7 +82,9 @@ class Foresail:
             if np.isnan(peak):
                 return "nothing was seen"
             kept = ", no less than a kill for want of memory left" if state.floor[row] > 0 else ""
-            return f"the peak of a week, {amount_text(peak, 'memory')}, 6 % and twice the largest rise of an hour{kept}"
+            margin = f"{memory.MARGIN:.1%} and {memory.RISES:g} times the largest rise of an hour"
+            young = ", more in its first day" if state.kept[row] < memory.YOUNG_H else ""
+            return f"the peak of a week, {amount_text(peak, 'memory')}, {margin}{young}{kept}"
         if state.loss[row].max(initial=0.0) <= 0:
             return "less than two periods were seen: the peak, and 15 % more"
         window, quantile, scale = cpu.best_of(state, row)

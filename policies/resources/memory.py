@@ -10,7 +10,8 @@ from policies.arrays import FloatArray, IntArray, floats
 from policies.resources.model import HOUR_S, Recommendation
 
 RING_H = 168
-MARGIN, RISES = 0.06, 2.0  # of the peak, and of the largest rise within an hour above the three before
+MARGIN, RISES = 0.042, 1.25  # of the peak, and of the largest rise within an hour above the three before
+YOUNG_H, YOUNG_MOST = 24.0, 2.0  # both are larger before so many hours were seen, and at most so many times
 BEFORE_H = 3
 BUMP, FADE_PER_HOUR = 1.2, 0.03  # times what a killed container had; how the floor that is left of it falls
 DEAD = 0.03
@@ -66,6 +67,8 @@ def killed(state: MemoryState, rows: IntArray, request: FloatArray) -> None:
 def recommended(state: MemoryState) -> Recommendation:
     """The peak and its margin, no less than what a kill left; NaN where nothing was seen.
 
+    The fewer hours were seen, the likelier the next has a new peak: of n + 1 hours that are alike, the last has the
+    largest once in n + 1 times. The margin goes with the square root of that, until a day was seen.
     A peak is kept for a week of data: memory that is never given back, as of a JVM or a model server, stays needed.
     """
     ordered = np.take_along_axis(state.hours, (state.kept[:, None] + 1 + np.arange(RING_H)) % RING_H, axis=1)
@@ -73,8 +76,9 @@ def recommended(state: MemoryState) -> Recommendation:
     before = np.full_like(ordered, np.nan)
     for lag in range(1, BEFORE_H + 1):
         before[:, lag:] = np.fmax(before[:, lag:], ordered[:, :-lag])
-    rise = RISES * np.nan_to_num(np.fmax(np.fmax.reduce(ordered - before, axis=1), 0.0))
-    target = np.where(np.isnan(peak), np.nan, np.fmax(peak * (1.0 + MARGIN) + rise, state.floor))
+    young = np.clip(np.sqrt(YOUNG_H / (state.kept + 1.0)), 1.0, YOUNG_MOST)
+    rise = RISES * young * np.nan_to_num(np.fmax(np.fmax.reduce(ordered - before, axis=1), 0.0))
+    target = np.where(np.isnan(peak), np.nan, np.fmax(peak * (1.0 + MARGIN * young) + rise, state.floor))
     return Recommendation(np.minimum(peak, target), target, target + rise)
 
 

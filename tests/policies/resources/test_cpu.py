@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.arrays import floats
+from policies.arrays import FloatArray, floats
 from policies.resources import cpu
-from policies.resources.codes import RATIO, VALUES, codes_of
+from policies.resources.codes import COUNT, RATIO, VALUES, codes_of
 from policies.resources.cpu import CpuState, terms_of
+from policies.resources.cpu_experts import WINDOWS_H
+from policies.resources.cpu_loops import PRICE, RAISE_AFTER, STEPS
 from policies.resources.model import Present
 
 STEP_S = 300.0
@@ -152,7 +154,59 @@ def test_hourly_samples_raise_as_well() -> None:
 def test_a_week_of_seconds_is_counted_whole() -> None:
     terms = terms_of(step_s=5.0, every_s=3600.0, overrun_ratio=0.01, changes_per_day=8.0)
     state = _after([1.0] * 70_000, CpuState.start(1, terms))  # more than two bytes count
+    cpu.recommended(state)
     assert state.counted[0, -1, 0] == 70_000
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sets(st.integers(0, 399)))
+def test_windows_count_what_they_span(seed: int, looks: set[int]) -> None:
+    rng = np.random.default_rng(seed)
+    usage = np.where(rng.random(400) < 0.1, np.nan, rng.gamma(2.0, 1.0, 400))
+    terms = terms_of(step_s=1800.0, every_s=4 * 3600.0, overrun_ratio=0.01, changes_per_day=8.0)  # 336 are a week
+    state = CpuState.start(1, terms)
+    for n, used in enumerate(usage):
+        cpu.observe(state, floats(1, used))
+        if n in looks:
+            cpu.recommended(state)
+    cpu.recommended(state)
+    for window, hours in enumerate(WINDOWS_H):
+        codes = codes_of(usage[-2 * hours :])
+        expected = np.bincount(codes[codes > 0], minlength=COUNT)
+        expected[0] = expected.sum()
+        assert (state.counted[0, window] == expected).all()
+    codes = codes_of(usage[-336:])
+    assert state.span[0].tolist() == [codes[codes > 0].min(), codes.max()]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.01, 0.03, 0.1]))
+def test_a_candidate_loses_what_its_replay_loses(seed: int, overrun: float) -> None:
+    rng = np.random.default_rng(seed)
+    usage = np.where(rng.random(4 * PER_HOUR) < 0.1, np.nan, rng.gamma(2.0, 1.0, 4 * PER_HOUR))
+    terms = terms_of(step_s=STEP_S, every_s=2 * 3600.0, overrun_ratio=overrun, changes_per_day=8.0)
+    state = _after(usage[: 2 * PER_HOUR].tolist(), CpuState.start(1, terms))
+    asked = state.said[0].astype(np.float64)[:, None] * np.power(RATIO, STEPS)
+    for used in usage[2 * PER_HOUR :]:
+        cpu.observe(state, floats(1, used))
+    seen = np.where(np.isnan(usage), 0.0, VALUES[codes_of(usage)])
+    expected = [_lost(seen, request, terms) for request in asked.ravel()]
+    assert state.loss[0] == pytest.approx(expected, rel=1e-4)
+
+
+def _lost(seen: FloatArray, request: float, terms: FloatArray) -> float:
+    """Mean slack, and the price of those above, of a request on the last two hours, raised as `urgent` does."""
+    lost, run, count = 0.0, 0, 0
+    for n in range(2 * PER_HOUR, seen.size):
+        if seen[n] <= 0:
+            continue
+        count += 1
+        fits = seen[n] <= request * (1.0 + 1e-5)
+        lost += max(0.0, 1.0 - seen[n] / request) if fits else terms[PRICE]
+        run = 0 if fits else run + 1
+        if run >= terms[RAISE_AFTER]:
+            request, run = 1.1 * seen[n + 1 - PER_HOUR // 2 : n + 1].max(), 0
+    return lost / count
 
 
 def test_advice_knows_the_last_samples_of_a_period_that_is_not_over() -> None:
