@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
+from controller.clock import or_stop
 from controller.errors import Conflict, ForesailError, Rejected
 from controller.loop.supervisor import Failure
 from controller.records import Answered, SizedWorkload, TargetRef
@@ -20,7 +21,7 @@ from controller.vertical.records import RESOURCES
 from controller.vertical.status import Told, status_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from controller.loop.supervisor import Supervisor
     from controller.ports import Clock, MetricsSource
