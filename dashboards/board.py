@@ -18,7 +18,7 @@ from grafana_foundation_sdk.models.dashboard import (
 
 from dashboards import foreign
 from dashboards.links import RUNBOOKS
-from dashboards.panels import SOURCE, Link, Sheet
+from dashboards.panels import HAPPENED, SOURCE, Link, Sheet
 from dashboards.queries import WORKLOADS, chosen
 from policies import signals
 
@@ -90,13 +90,11 @@ def rendered(board: Board, *, runbooks: str = RUNBOOKS) -> dict[str, Any]:
         for drawn in row.panels:
             shelf.with_panel(drawn.draw(_told(drawn.sheet, runbooks)))
         made.with_row(shelf)
-    built = made.build()
-    # The SDK hides both in a menu otherwise.
-    for link in built.links or []:
-        link.placement = None
-    for annotation in built.annotations.list_val or []:
-        annotation.placement = None
-    body: dict[str, Any] = json.loads(JSONEncoder(sort_keys=True).encode(built))
+    body: dict[str, Any] = json.loads(JSONEncoder(sort_keys=True).encode(made.build()))
+    panels = [panel for each in body["panels"] for panel in (each, *each.get("panels", ()))]
+    of_panels = [link for panel in panels for link in panel.get("links", ())]
+    for each in (*body["links"], *body["annotations"]["list"], *of_panels):
+        del each["placement"]  # in a menu, as the SDK has it
     return body
 
 
@@ -121,8 +119,7 @@ def _variables(board: Board) -> list[dashboard.DatasourceVariable | dashboard.Qu
     ]
     for each in board.further:
         if each.values:
-            values: dict[str, object] = {value: value for value in each.values}
-            found.append(dashboard.CustomVariable(each.name).label(each.label).values(values))
+            found.append(dashboard.CustomVariable(each.name).label(each.label).values(",".join(each.values)))
         else:
             found.append(_label(each.name, each.label, each.series))
     return found
@@ -142,7 +139,7 @@ def _annotations() -> tuple[dashboard.AnnotationQuery, ...]:
     told = "{{namespace}}/{{workload}}"
     return (
         _annotation("Replicas asked for changed", "blue", replicas, told),
-        _annotation("Rollout", "purple", f"{foreign.ROLLOUT} > 0", told),
+        _annotation("Rollout", HAPPENED, f"{foreign.ROLLOUT} > 0", told),
     )
 
 

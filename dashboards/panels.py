@@ -33,10 +33,14 @@ from grafana_foundation_sdk.models.dashboard import (
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from grafana_foundation_sdk.cog.builder import Builder
+    from grafana_foundation_sdk.cog.variants import Dataquery
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 NO_DATA = "no data"
+HAPPENED = "dark-blue"  # the colour of what is so or happens, for better or worse
 
 Panel = TypeVar("Panel", timeseries.Panel, stat.Panel, statetimeline.Panel, table.Panel)
 
@@ -111,7 +115,7 @@ class Bounds:
 
 def lines(sheet: Sheet, *, stepped: bool = False, below_zero: bool = False) -> timeseries.Panel:
     """Series over time; where there is no sample the line has a gap."""
-    panel = _begun(timeseries.Panel(), sheet).targets([*_targets(sheet)])
+    panel = _begun(timeseries.Panel(), sheet).targets(_over_time(sheet))
     panel.span_nulls(False).show_points(VisibilityMode.NEVER).line_width(1).fill_opacity(0)  # noqa: FBT003 - the SDK's
     panel.line_interpolation(LineInterpolation.STEP_AFTER if stepped else LineInterpolation.LINEAR)
     panel.color_scheme(dashboard_builders.FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
@@ -135,9 +139,10 @@ def band(sheet: Sheet) -> timeseries.Panel:
 
 
 def figure(sheet: Sheet, bounds: Bounds | None = None) -> stat.Panel:
-    """The newest value of each series with its course behind; no value where the newest is missing."""
-    panel = _begun(stat.Panel(), sheet).targets([*_targets(sheet)])
-    panel.reduce_options(common_builders.ReduceDataOptions().calcs(["last"])).graph_mode(BigValueGraphMode.AREA)
+    """The present value of each series. It is asked for at once, as over time an old value would be shown as new."""
+    panel = _begun(stat.Panel(), sheet)
+    panel.targets([each.instant().legend_format(query.legend) for query, each in _asked(sheet)])
+    panel.reduce_options(common_builders.ReduceDataOptions().calcs(["last"])).graph_mode(BigValueGraphMode.NONE)
     panel.text_mode(BigValueTextMode.VALUE_AND_NAME if len(sheet.queries) > 1 else BigValueTextMode.AUTO)
     panel.thresholds(_thresholds(bounds)).color_mode(BigValueColorMode.VALUE)
     return panel.color_scheme(dashboard_builders.FieldColor().mode(FieldColorModeId.THRESHOLDS))
@@ -145,8 +150,8 @@ def figure(sheet: Sheet, bounds: Bounds | None = None) -> stat.Panel:
 
 def states(sheet: Sheet, words: Mapping[int, tuple[str, str]] | None = None) -> statetimeline.Panel:
     """Values as coloured bands over time, with words and colours by value; a gap where there is no sample."""
-    panel = _begun(statetimeline.Panel(), sheet).targets([*_targets(sheet)])
-    told = words or {0: ("", "transparent"), 1: ("yes", "blue")}
+    panel = _begun(statetimeline.Panel(), sheet).targets(_over_time(sheet))
+    told = words or {0: ("", "transparent"), 1: ("yes", HAPPENED)}
     results = {str(value): ValueMappingResult(text=text, color=colour) for value, (text, colour) in told.items()}
     panel.mappings([ValueMap(options=results)]).thresholds(_thresholds(None)).show_value(VisibilityMode.NEVER)
     panel.merge_values(True).row_height(0.8)  # noqa: FBT003 - the SDK's
@@ -155,7 +160,8 @@ def states(sheet: Sheet, words: Mapping[int, tuple[str, str]] | None = None) -> 
 
 def rows(sheet: Sheet, columns: Columns) -> table.Panel:
     """One row for each combination of labels, one column for each query; the present values."""
-    panel = _begun(table.Panel(), sheet).targets([*_targets(sheet, instant=True)])
+    panel = _begun(table.Panel(), sheet)
+    panel.targets([each.instant().format(PromQueryFormat.TABLE) for _, each in _asked(sheet)])
     panel.transformations([DataTransformerConfig(id_val="merge", options={}), _organized(sheet, columns)])
     for name, unit in columns.units.items():
         panel.override_by_name(name, [DynamicConfigValue("unit", unit)])
@@ -195,15 +201,13 @@ def _thresholds(bounds: Bounds | None) -> dashboard_builders.ThresholdsConfig:
     return dashboard_builders.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps)
 
 
-def _targets(sheet: Sheet, *, instant: bool = False) -> list[prometheus.Dataquery]:
-    return [_target(query, _ref(place), instant=instant) for place, query in enumerate(sheet.queries)]
+def _asked(sheet: Sheet) -> Iterator[tuple[Query, prometheus.Dataquery]]:
+    for place, query in enumerate(sheet.queries):
+        yield query, prometheus.Dataquery().expr(query.expr).ref_id(_ref(place)).datasource(SOURCE)
 
 
-def _target(query: Query, ref: str, *, instant: bool) -> prometheus.Dataquery:
-    target = prometheus.Dataquery().expr(query.expr).ref_id(ref).datasource(SOURCE)
-    if instant:
-        return target.instant().format(PromQueryFormat.TABLE)
-    return target.range().legend_format(query.legend)
+def _over_time(sheet: Sheet) -> list[Builder[Dataquery]]:
+    return [target.range().legend_format(query.legend) for query, target in _asked(sheet)]
 
 
 def _organized(sheet: Sheet, columns: Columns) -> DataTransformerConfig:

@@ -26,7 +26,9 @@ def chosen(metric: Metric, part: str = "", *, only: str = "") -> str:
 
 
 def largest(metric: Gauge, *by: str, only: str = "") -> str:
-    """The largest value over all instances of the daemon, for each combination of the labels `by`."""
+    """The largest value over all instances of the daemon, for each combination of the labels `by`, or of all."""
+    if not by:
+        return f"max ({chosen(metric, only=only)})"
     return f"max by ({', '.join(_known(metric, by))}) ({chosen(metric, only=only)})"
 
 
