@@ -180,5 +180,3 @@ async def test_what_prometheus_answers_is_told(
     done = (await publisher(tmp_path, client=client).publish())[-1]
     assert done.result == result
     assert told in done.message
-
-
