@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.environment import urllib3_problem
+from controller.clients.environment import urllib3_problem
 from tests.architecture.source import PACKAGES, ROOT
 
 

@@ -18,7 +18,7 @@ from controller.settings import load
 from simulations.clock import VirtualClock
 from simulations.cluster import SimulatedCluster, Workload
 from tests.controller.adapters.grafana_server import grafana
-from tests.integration.servers.process import free_port, http_request
+from tests.integration.servers.process import eventually_async, free_port, http_request
 from tests.rig import START_S, KeptEvents, LoadSource, Rig, policy
 
 if TYPE_CHECKING:
@@ -116,9 +116,14 @@ async def test_dashboards_and_rules_are_published_beside_the_loop_and_the_webhoo
 
 async def until(daemon: Ticked, line: str) -> str:
     """The metrics, once this line is among them."""
-    async with asyncio.timeout(20):
-        while line not in (shown := await daemon.get("/metrics")):
-            await asyncio.sleep(0.05)
+    shown = ""
+
+    async def has_it() -> bool:
+        nonlocal shown
+        shown = await daemon.get("/metrics")
+        return line in shown
+
+    await eventually_async(has_it, 20)
     return shown
 
 

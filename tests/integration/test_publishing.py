@@ -8,6 +8,9 @@ import pytest
 import yaml
 
 from controller.adapters.kubernetes.published import (
+    DASHBOARDS_NAME,
+    RULE_NAME,
+    RULES_NAME,
     PublishedObject,
     dashboards_place,
     prometheus_rule_place,
@@ -39,6 +42,12 @@ def publishing_rights() -> list[Document]:
     documents = yaml.safe_load_all(RBAC.read_text())
     (rules,) = [each["rules"] for each in documents if each["kind"] == "Role"]
     return list(rules)
+
+
+def test_the_rights_name_what_is_published_and_nothing_else() -> None:
+    rules = publishing_rights()
+    assert [rule["resourceNames"] for rule in rules] == [[DASHBOARDS_NAME, RULES_NAME], [RULE_NAME]]
+    assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "create", "patch"}
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ class FakeGrafana:
         stored.messages.append("")
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request as Grafana would."""
+        """Answer one request as Grafana would, or as it misbehaves."""
         await asyncio.sleep(self.delay_s)
         if self.html:
             return web.Response(text="<html>log in</html>", content_type="text/html")
@@ -63,6 +63,9 @@ class FakeGrafana:
             return _said(self.status, "as told")
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             return _said(401, "Invalid API key")
+        return await self._routed(request)
+
+    async def _routed(self, request: web.Request) -> web.StreamResponse:
         if request.method != "GET":
             self.writes.append((request.method, request.path))
         match request.method, request.path.removeprefix("/api").strip("/").split("/"):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pytest
-
 from controller.notify import News
 from controller.records import MESSAGE_TYPES
 from simulations.cluster import Faults
@@ -14,6 +12,8 @@ from tests.builders import budget
 from tests.rig import ListedPolicies, Rig, policy
 
 if TYPE_CHECKING:
+    import pytest
+
     from controller.records import Message
     from policies.budget import Budget
 
@@ -23,8 +23,8 @@ QUICK = {
 }
 
 
-def rig(*budgets: Budget, **spec: object) -> Rig:
-    made = policy(behavior=QUICK, forecast={"enabled": False}, **spec)
+def rig(*budgets: Budget, gpus: int = 0) -> Rig:
+    made = policy(behavior=QUICK, forecast={"enabled": False}, **({"budget": {"replicaGpus": gpus}} if gpus else {}))
     found = Rig(ListedPolicies([made], budgets=budgets))
     found.source.load = {"web": 14.0}  # two replicas at 70 %
     return found
@@ -94,7 +94,7 @@ async def test_a_source_without_fresh_data_is_a_safe_mode() -> None:
 
 
 async def test_a_budget_that_withholds_replicas_is_told_with_what_it_leaves() -> None:
-    world, news = rig(budget(gpus=3), budget={"replicaGpus": 1}), News()
+    world, news = rig(budget(gpus=3), gpus=1), News()
     await told(news, world)
     world.source.load = {"web": 70.0}
 
