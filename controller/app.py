@@ -194,7 +194,8 @@ class _Daemon:
         def show(target: str, done: Sequence[Publication], well: bool) -> None:  # noqa: FBT001 - as Publishing calls it
             telemetry.show_published(target, done, well=well)
 
-        work = Publishing(publishers, self.world.clock, loop.supervisor, settings.publish_interval_s, show)
+        pace = (self.world.clock, loop.supervisor, settings.publish_interval_s)
+        work = Publishing(publishers, *pace, show, lambda: loop.policies.digest)
         await stack.enter_async_context(_running(work.run(stop)))
 
     def vertical(self, loop: Loop, parts: VerticalParts) -> VerticalLoop:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("foresail.publish")
 
+GLANCE_S = 5.0  # as often changed policies are looked for
 FIRST_RETRY_S = 5.0  # twice as long after each failure, up to the interval
 FAILED = ("conflict", "rejected", "unavailable")
 
@@ -32,13 +33,18 @@ class Guard(Protocol):
 
 @dataclass(slots=True)
 class Publishing:
-    """Runs a task for each publisher; `show` gets the target's name, what became of it, and whether all is well."""
+    """Runs a task for each publisher; `show` gets the target's name, what became of it, and whether all is well.
+
+    `version` tells what is rendered from: nothing is published while it is empty, so that a restart never publishes
+    without the policies, and a change is published at once.
+    """
 
     publishers: Sequence[Publisher]
     clock: Clock
     guard: Guard
     interval_s: float
     show: Callable[[str, Sequence[Publication], bool], None]
+    version: Callable[[], str]
     _problems: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -48,11 +54,19 @@ class Publishing:
     async def _keep(self, publisher: Publisher, stop: asyncio.Event) -> None:
         retry_s = FIRST_RETRY_S
         while not stop.is_set():
-            again: list[bool] = []
+            version, again = self.version(), list[bool]()
+            if not version:
+                await or_stop(stop, self.clock.sleep(GLANCE_S))
+                continue
             await or_stop(stop, self._guarded(publisher, again))
             wait_s = min(retry_s, self.interval_s) if again == [True] else self.interval_s
             retry_s = 2 * wait_s if again == [True] else FIRST_RETRY_S
-            await or_stop(stop, self.clock.sleep(wait_s))
+            await self._pause(stop, self.clock.elapsed_s() + wait_s, version)
+
+    async def _pause(self, stop: asyncio.Event, until_s: float, version: str) -> None:
+        """Wait for the next round; a change of what is rendered from is not kept waiting."""
+        while not stop.is_set() and self.version() == version and (left_s := until_s - self.clock.elapsed_s()) > 0:
+            await or_stop(stop, self.clock.sleep(min(GLANCE_S, left_s)))
 
     async def _guarded(self, publisher: Publisher, again: list[bool]) -> None:
         """One round; `again` tells whether trying soon may help, as it does unless the target refuses."""

@@ -24,7 +24,8 @@ QUICK = {
 
 
 def rig(*budgets: Budget, gpus: int = 0) -> Rig:
-    made = policy(behavior=QUICK, forecast={"enabled": False}, **({"budget": {"replicaGpus": gpus}} if gpus else {}))
+    rest: dict[str, object] = {"budget": {"replicaGpus": gpus}} if gpus else {}
+    made = policy("web", behavior=QUICK, forecast={"enabled": False}, **rest)
     found = Rig(ListedPolicies([made], budgets=budgets))
     found.source.load = {"web": 14.0}  # two replicas at 70 %
     return found
