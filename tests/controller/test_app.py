@@ -6,20 +6,23 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from controller.app import Outside, own_namespace, run_daemon
 from controller.clock import SystemClock
 from controller.settings import load
 from simulations.clock import VirtualClock
 from simulations.cluster import SimulatedCluster, Workload
-from tests.integration.servers.process import free_port, http_request
+from tests.controller.adapters.grafana_server import grafana
+from tests.integration.servers.process import eventually_async, free_port, http_request
 from tests.rig import START_S, KeptEvents, LoadSource, Rig, policy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     from controller.records import ScaleOrder, TickReport
@@ -48,7 +51,9 @@ class Ticked:
 
 
 @asynccontextmanager
-async def ticked(folder: Path, cluster: SimulatedCluster, *problems: str) -> AsyncIterator[Ticked]:
+async def ticked(
+    folder: Path, cluster: SimulatedCluster, *problems: str, settings: Mapping[str, object] | None = None
+) -> AsyncIterator[Ticked]:
     cluster.add(Workload(Rig.ref("web"), 2))
     (folder / "policy.json").write_text(json.dumps(policy().model_dump(mode="json", by_alias=True)))
     listen = f"127.0.0.1:{free_port()}"
@@ -58,8 +63,8 @@ async def ticked(folder: Path, cluster: SimulatedCluster, *problems: str) -> Asy
     stop = asyncio.Event()
     reports: asyncio.Queue[TickReport] = asyncio.Queue()
     async with asyncio.timeout(30), asyncio.TaskGroup() as group:
-        settings = load(given, {}).settings
-        group.create_task(run_daemon(settings, outside=outside, on_tick=reports.put_nowait, stop=stop))
+        loaded = load({**given, **(settings or {})}, {}).settings
+        group.create_task(run_daemon(loaded, outside=outside, on_tick=reports.put_nowait, stop=stop))
         yield Ticked(await reports.get(), f"http://{listen}")
         stop.set()
 
@@ -74,6 +79,52 @@ async def test_a_write_that_breaks_is_counted_as_a_fault(tmp_path: Path) -> None
     async with ticked(tmp_path, Breaking(SystemClock())) as daemon:
         assert [outcome.message for outcome in daemon.report.outcomes] == ["KeyError: 'shop/web'"]
         assert "foresail_unhandled_errors_total 1.0" in await daemon.get("/metrics")
+
+
+async def test_dashboards_and_rules_are_published_beside_the_loop_and_the_webhook_is_told(tmp_path: Path) -> None:
+    got: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def take(request: web.Request) -> web.Response:
+        got.put_nowait(await request.json())
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/hook", take)
+    receiver = TestServer(app)
+    await receiver.start_server()
+    folder, token = tmp_path / "published", tmp_path / "token"
+    token.write_text("wrong")
+    async with grafana() as fake:
+        given = {
+            "publish_dir": str(folder),
+            "webhook_url": str(receiver.make_url("/hook")),
+            "grafana_url": fake.url,
+            "grafana_token_file": str(token),
+        }
+        cluster = SimulatedCluster(SystemClock())
+        async with ticked(tmp_path, cluster, settings=given) as daemon:
+            sent = await asyncio.wait_for(got.get(), 20)
+            assert sent["items"][-1]["type"] == "scaled"
+            shown = await until(daemon, 'foresail_publish_writes_total{result="unavailable",target="grafana"} 1.0')
+            assert 'foresail_publish_last_success_timestamp_seconds{target="grafana"} 0.0' in shown
+            shown = await until(daemon, 'foresail_publish_writes_total{result="created",target="dashboard_files"} 6.0')
+            assert 'foresail_webhook_messages_total{result="delivered"}' in shown
+    await receiver.close()
+    assert (folder / "foresail-fleet.json").is_file()
+    assert fake.boards == {}
+
+
+async def until(daemon: Ticked, line: str) -> str:
+    """The metrics, once this line is among them."""
+    shown = ""
+
+    async def has_it() -> bool:
+        nonlocal shown
+        shown = await daemon.get("/metrics")
+        return line in shown
+
+    await eventually_async(has_it, 20)
+    return shown
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,27 @@ def test_passwords_are_not_shown() -> None:
     assert without_password("sqlite+aiosqlite:////var/foresail.db") == "sqlite+aiosqlite:////var/foresail.db"
 
 
+def test_the_path_of_a_webhook_is_not_shown() -> None:
+    shown = load({"webhook_url": "https://chat.example:8443/hooks/SECRET"}, {}).settings.shown()
+    assert shown["webhook_url"] == "https://chat.example:8443/***"
+
+
+def test_a_token_of_grafana_in_the_environment_is_no_setting_and_no_mistake() -> None:
+    settings = load({}, {"FORESAIL_GRAFANA_TOKEN": "glsa"}).settings
+    assert "glsa" not in repr(settings)
+
+
+def test_settings_of_publishing_need_what_they_belong_to() -> None:
+    given = {"publish_reload_url": "http://prom:9090", "grafana_token_file": "t", "webhook_secret_file": "s"}
+    with pytest.raises(SettingsError) as refused:
+        load(given, {})
+    assert refused.value.problems == (
+        "publish_reload_url needs publish_dir",
+        "grafana_token_file needs grafana_url",
+        "webhook_secret_file needs webhook_url",
+    )
+
+
 def test_the_catalogue_says_what_each_setting_means() -> None:
     listed = {each.name: each for each in catalogue()}
     assert listed["interval"].flag == "--interval"

@@ -13,7 +13,7 @@ from policies.signals import EXPORTED
 BASE_UNITS = ("seconds", "ratio", "bytes")
 # Sets that are bounded by the policies, the code or the cloud; pods, uids, messages and queries are not.
 BOUNDED = {
-    *("namespace", "workload", "signal", "quantile", "action", "reason", "result", "source", "kind"),
+    *("namespace", "workload", "signal", "quantile", "action", "reason", "result", "target", "source", "kind"),
     *("phase", "state", "version", "python", "hash", "case", "horizon", "model"),
     *("candidate", "mode", "in_charge", "bound", "capacity_type", "zone", "resource", "container"),
     *("against", "by"),
