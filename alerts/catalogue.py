@@ -12,7 +12,6 @@ from alerts.rule import Alert, Group, Links
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from policies.spec import WorkloadPolicy
 
 FILES: Mapping[str, tuple[Group, ...]] = {
     "foresail.rules.yaml": rules.GROUPS,
@@ -25,15 +24,10 @@ _HEAD = """\
 """
 
 
-def groups(policies: Sequence[WorkloadPolicy] = ()) -> dict[str, tuple[Group, ...]]:
-    """Groups of rules by the name of the file that holds them; a file of their own for `policies` with an SLO."""
-    return dict(FILES)
-
-
-def files(links: Links | None = None, policies: Sequence[WorkloadPolicy] = ()) -> dict[str, str]:
+def files(links: Links | None = None) -> dict[str, str]:
     """YAML text by file name, as Prometheus loads it: the same bytes for the same arguments."""
     links = links or Links()
-    return {name: _text_of(contents, links) for name, contents in groups(policies).items()}
+    return {name: _text_of(contents, links) for name, contents in FILES.items()}
 
 
 def alerts() -> tuple[Alert, ...]:

@@ -180,7 +180,7 @@ class _Daemon:
         settings, telemetry = self.settings, self.telemetry
 
         def content() -> Content:
-            return Content(links_of(settings), loop.policies.policies)
+            return Content(links_of(settings))
 
         publishers = (
             *grafana(settings, content),

@@ -32,7 +32,7 @@ class Topic(StrEnum):
     ALERTS = "alerts"
 
 
-_FOR_ALL = ("publish_namespace", "kubeconfig", "context", "namespace", "policies", "runbook_url")
+_FOR_ALL = ("publish_namespace", "kubeconfig", "context", "namespace", "runbook_url")
 _FOR: Mapping[Topic, tuple[str, ...]] = {
     Topic.DASHBOARDS: (
         *("grafana_url", "grafana_token_file", "grafana_ca_file", "grafana_organization", "grafana_folder"),
@@ -50,18 +50,12 @@ def settings_of(topic: Topic) -> tuple[Setting, ...]:
 
 def content_of(flags: Mapping[str, object], out: Path | None = None) -> "tuple[Settings, Content]":
     """The settings that these options make, and what is rendered with them; --out stands for publish_dir."""
-    from controller.cli.policy import read
     from controller.publish import Content
     from controller.publishers import links_of
 
     given = dict(flags) if out is None else {**flags, "publish_dir": str(out)}
     settings = loaded(given).settings
-    found = read(list(settings.policies))
-    for problem in found.problems:
-        note(f"error: {problem}")
-    if found.problems:
-        raise typer.Exit(INVALID)
-    return settings, Content(links_of(settings), found.policies)
+    return settings, Content(links_of(settings))
 
 
 def render(files: Mapping[str, str], out: Path | None) -> None:

@@ -13,18 +13,16 @@ from alerts.rule import Links
 from dashboards import catalogue as dashboard_catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from dashboards.catalogue import Document
-    from policies.spec import WorkloadPolicy
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Dashboards and rules for these policies, with their links. Rendering takes some tenths of a second."""
+    """Dashboards and rules, with their links. Rendering takes some tenths of a second."""
 
     links: Links = field(default_factory=Links)
-    policies: Sequence[WorkloadPolicy] = ()
 
     def dashboards(self) -> tuple[Document, ...]:
         """Every dashboard."""
@@ -43,7 +41,7 @@ class Content:
 
     def rule_files(self) -> dict[str, str]:
         """File name -> YAML text."""
-        return alert_catalogue.files(self.links, self.policies)
+        return alert_catalogue.files(self.links)
 
     def rule_groups(self) -> list[dict[str, Any]]:
         """The groups of all files, in order."""
