@@ -33,9 +33,9 @@ WEEK_HIGH = WINDOWS_H.size * QUANTILES.size - 2  # the expert of 98 % of the wee
 def counted_to(ring: CodeArray, since: int, now: int, per_hour: int, counted: IntArray, span: IntArray) -> None:
     """Put samples from `since` to `now` in the counts of the windows, and take those out that leave them.
 
-    No more samples than a period has may be uncounted; of a container that has just come the ring is empty.
+    No more samples than a period has are uncounted, also of a container that came late and of which none is counted.
     """
-    since = max(since, now - ring.size)
+    since = max(since, now - (ring.size - RING_H * per_hour))
     for window in range(WINDOWS_H.size):
         counts, total = counted[window], 0
         length = WINDOWS_H[window] * per_hour

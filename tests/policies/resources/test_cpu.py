@@ -159,12 +159,13 @@ def test_a_week_of_seconds_is_counted_whole() -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sets(st.integers(0, 399)))
-def test_windows_count_what_they_span(seed: int, looks: set[int]) -> None:
+@given(st.integers(0, 2**32 - 1), st.sets(st.integers(0, 399)), st.sampled_from([0, 5, 1_000_003]))
+def test_windows_count_what_they_span(seed: int, looks: set[int], first: int) -> None:
     rng = np.random.default_rng(seed)
     usage = np.where(rng.random(400) < 0.1, np.nan, rng.gamma(2.0, 1.0, 400))
     terms = terms_of(step_s=1800.0, every_s=4 * 3600.0, overrun_ratio=0.01, changes_per_day=8.0)  # 336 are a week
     state = CpuState.start(1, terms)
+    state.now = first
     for n, used in enumerate(usage):
         cpu.observe(state, floats(1, used))
         if n in looks:
