@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from controller.cli.exits import RUNTIME
+from controller.cli.exits import PARTIAL, RUNTIME
 from controller.cli.flags import loaded, with_settings
 from controller.cli.output import Output, OutputOption, emit, note, table_of
 from controller.cli.policy import read
