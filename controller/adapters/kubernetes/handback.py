@@ -59,11 +59,12 @@ class Handback:
         hpa = plain_hpa(policy)
         try:
             hpas = await self._hpas()
-            target = await self._target(policy)
+            targets = await self._targets(policy)
             other, own = await self._scalers(policy)
             if other is not None:
                 return Handed(policy.uid, Outcome.SCALED_ALREADY, f"{other.kind} {other.name} scales it already")
-            await self._annotate(target, REASON)
+            for target in targets:
+                await self._annotate(target, REASON)
         except (ApiFailure, Unscalable) as error:
             return Handed(policy.uid, Outcome.FAILED, f"nothing was changed: {error}")
         name = f"HorizontalPodAutoscaler {_name(hpa)}"
@@ -80,13 +81,14 @@ class Handback:
     async def take_over(self, policy: WorkloadPolicy) -> Handed:
         """Remove the autoscaler that `hand_back` made, and then its pause."""
         try:
-            target = await self._target(policy)
+            targets = await self._targets(policy)
             _, own = await self._scalers(policy)
             if own is not None:
                 hpas = await self._hpas()
                 await self._session.ask(Request(f"{hpas.path(own.namespace)}/{own.name}", "DELETE"))
-            paused = _annotations(await self._session.get(target)).get(PAUSED) == REASON
-            if paused:
+            objects = {target: await self._session.get(target) for target in targets}
+            paused = [target for target, item in objects.items() if _annotations(item).get(PAUSED) == REASON]
+            for target in paused:
                 await self._annotate(target, None)
         except (ApiFailure, Unscalable) as error:
             return Handed(policy.uid, Outcome.FAILED, f"{error}")
@@ -101,11 +103,13 @@ class Handback:
             raise Unscalable("the server has no autoscaling/v2, which Kubernetes has since 1.23")
         return found
 
-    async def _target(self, policy: WorkloadPolicy) -> str:
-        """The path of the object. Raises ApiFailure, Unscalable."""
-        target = policy.spec.target
-        resource = await self._discovery.resource_of(target.api_version, target.kind)
-        return f"{resource.path(policy.metadata.namespace)}/{target.name}"
+    async def _targets(self, policy: WorkloadPolicy) -> list[str]:
+        """The paths of the objects, that on spot nodes among them. Raises ApiFailure, Unscalable."""
+        paths = []
+        for each in policy.targets().values():
+            resource = await self._discovery.resource_of(each.api_version, each.kind)
+            paths.append(f"{resource.path(policy.metadata.namespace)}/{each.name}")
+        return paths
 
     async def _scalers(self, policy: WorkloadPolicy) -> tuple[Scaler | None, Scaler | None]:
         """Who else scales the object, and the autoscaler that was made here. Raises ApiFailure."""
