@@ -108,9 +108,19 @@ class HttpClient:
 
         Raises TimeoutError after `timeout_s` seconds, TooLarge, and Unavailable when no whole answer came.
         """
+        return await self._ask("POST", path, form, timeout_s=timeout_s, at_most=at_most)
+
+    async def get(self, path: str, *, timeout_s: float, at_most: int) -> HttpAnswer:
+        """Read the whole answer to a GET, of at most so many bytes. Raises as `post_form`."""
+        return await self._ask("GET", path, None, timeout_s=timeout_s, at_most=at_most)
+
+    async def _ask(
+        self, method: str, path: str, form: Mapping[str, str] | None, *, timeout_s: float, at_most: int
+    ) -> HttpAnswer:
         headers, tls = self.access.request_headers(), self._tls_in_force()
         try:
-            async with self._open().post(
+            async with self._open().request(
+                method,
                 self.access.address(path),
                 data=form,
                 headers=headers,
