@@ -58,7 +58,8 @@ async def examine_signals(
     answers = await collector.ask(at_s=at_s, deadline_s=deadline_s)
     seen = collector.observation(fleet, answers, view, at_s, News())
     refused, tracks = _refused(collector, answers), range(fleet.tracks.lane.size)
-    found = [each for track in tracks if (each := _of(track, fleet, seen, refused)) is not None]
+    names = [signal.name for signal in collector.questions.signals]
+    found = [each for track in tracks if (each := _of(track, fleet, seen, names[track], refused.get(track, "")))]
     return found or [well(_CHECK, "signals", f"all {len(tracks)} are fresh")]
 
 
@@ -72,18 +73,17 @@ def _refused(collector: Collector, answers: Sequence[Answer]) -> dict[int, str]:
     }
 
 
-def _of(track: int, fleet: Fleet, seen: Observation, refused: Mapping[int, str]) -> Finding | None:
+def _of(track: int, fleet: Fleet, seen: Observation, signal: str, words: str) -> Finding | None:
     why, lane = Why(int(seen.readings.why[track])), int(fleet.tracks.lane[track])
     if Status(int(seen.readings.status[track])) == Status.FRESH:
         return None
     said, mend = _SAID.get(why, (why.name.lower().replace("_", " "), _SIGHT))
     uid = fleet.uid[lane]
-    signal = fleet.tracks.uid[track].removeprefix(f"{uid}/")
     if why == Why.NO_SERIES and not listed_pods(seen.pods, fleet.lanes)[lane]:
         message = f"signal {signal}: {said}; the workload has no pod now"
         return Finding(_CHECK, Severity.WARNING, uid, message, "It decides nothing until pods run.", mend)
     ready = int(ready_pods(seen.pods, fleet.lanes)[lane])
-    message = f"signal {signal}: {said}{f' ({refused[track]})' if track in refused else ''}; {ready} pods are ready"
+    message = f"signal {signal}: {said}{f' ({words})' if words else ''}; {ready} pods are ready"
     if fleet.tracks.kind[track] == Kind.LATE:
         return Finding(_CHECK, Severity.WARNING, uid, message, "How late requests are is not measured.", mend)
     means = "While it is so the signal may raise or hold the workload, and never lowers it."
