@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -10,7 +11,7 @@ import yaml
 
 from alerts import rules
 from controller.settings import PREFIX, Setting, Settings, catalogue
-from dashboards import fleet
+from dashboards.catalogue import BOARDS, text_of
 from policies.budget import Budget
 from policies.gpus.exported import AGENT
 from policies.metric import Counter, Gauge, Histogram, Metric
@@ -172,7 +173,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/metrics.md": metrics_reference,
     "docs/reference/settings.md": settings_reference,
     "alerts/foresail.rules.yaml": rules.render,
-    "dashboards/foresail-fleet.json": fleet.render,
+    **{f"dashboards/{board.uid}.json": partial(text_of, board.uid) for board in BOARDS},
 }
 
 

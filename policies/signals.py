@@ -104,6 +104,31 @@ BUDGET_USED = Gauge(
     ("namespace", "resource"),
     "ratio",
 )
+PRICE = Gauge(
+    "foresail_price_usd_per_replica_hour",
+    "Price of one replica for an hour, as the policy says (objective.prices, placement.spot.price), in its currency: on"
+    " demand, on spot, or any, without placement. Absent where it does not say.",
+    (*_WORKLOAD, "capacity_type"),
+)
+COST = Gauge(
+    "foresail_cost_usd_per_hour",
+    "What the replicas that are asked for cost in an hour, by the policy's prices and in their currency; absent where"
+    " it has none.",
+    (*_WORKLOAD, "capacity_type"),
+)
+SAVINGS = Gauge(
+    "foresail_savings_usd_per_hour",
+    "What is saved in an hour, by the policy's prices: against the incumbent in shadow, over about a week; against"
+    " on_demand, by the replicas on spot now. Below 0: it costs more.",
+    (*_WORKLOAD, "against"),
+)
+LAST_CHANGE = Gauge(
+    "foresail_replicas_changed_timestamp_seconds",
+    "When the replicas asked for were last seen to change, by foresail or by other: people, another autoscaler. Absent"
+    " until seen since the start; of workloads with placement only foresail.",
+    (*_WORKLOAD, "by"),
+    "seconds",
+)
 MIN_REPLICAS = Gauge("foresail_min_replicas", "Lower bound in force, schedules included.", _WORKLOAD)
 MAX_REPLICAS = Gauge("foresail_max_replicas", "Upper bound in force, schedules included.", _WORKLOAD)
 RECOMMENDED_REPLICAS = Gauge(
@@ -289,6 +314,7 @@ BY_WORKLOAD: tuple[Gauge, ...] = (
     *(CAPACITY_DESIRED, CAPACITY_READY, CAPACITY_RECOMMENDED),
     *(SPOT_NOTICED, SPOT_MISSING, SPOT_SHORT),
     BUDGET_WITHHELD,
+    *(PRICE, COST, SAVINGS, LAST_CHANGE),
     *(GPU_QUOTA_WITHHELD, GPU_ALLOCATED, GPU_IDLE),
     *(MIN_REPLICAS, MAX_REPLICAS, RECOMMENDED_REPLICAS),
     *(LOAD, CAPACITY_SEEN, FORECAST, FORECAST_TIME),

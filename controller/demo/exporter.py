@@ -1,16 +1,18 @@
-"""The HTTP side of the simulated model servers: one path for the gateway and one for each pod."""
+"""The HTTP side of the demo: paths for the gateway, each pod and the cluster, and the daemon's metrics stamped."""
 
 from __future__ import annotations
 
 import json
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Self
 
 from controller.demo.load import NAMESPACE
-from controller.demo.servers import gateway_text, pod_text
+from controller.demo.servers import cluster_text, gateway_text, pod_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from controller.demo.servers import Moment, Pod
 
 GATEWAY_PATH = "/gateway/metrics"
+CLUSTER_PATH = "/cluster/metrics"
+DAEMON_PATH = "/foresail/metrics"
+DAEMON_PATIENCE_S = 2.0
 
 
 class Exporter:
@@ -28,6 +33,7 @@ class Exporter:
         """Open a free port; `with` begins to serve. `on_scrape` is called in that thread, at every scrape."""
         self._on_scrape = on_scrape
         self._moment: Moment | None = None
+        self.daemon: Daemon | None = None
         self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="exporter", daemon=True)
 
@@ -53,14 +59,45 @@ class Exporter:
 
     def text(self, path: str) -> str | None:
         """What a path serves; None where there is nothing, as for a pod that is gone."""
+        if path == DAEMON_PATH:
+            return None if self.daemon is None else self.daemon.text()
         moment = self._moment
         if moment is None:
             return None
         if path == GATEWAY_PATH:
             self._on_scrape()
             return gateway_text(moment)
+        if path == CLUSTER_PATH:
+            return cluster_text(moment)
         pod = moment.pods.get(path.removeprefix("/pods/").removesuffix("/metrics"))
         return None if pod is None else pod_text(pod, moment.at_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """The daemon's own metrics, stamped with the simulated time, as all other samples are."""
+
+    address: str  # host:port
+    now_s: Callable[[], float]
+
+    def text(self) -> str | None:
+        """The metrics of now; None while the daemon does not answer."""
+        connection = HTTPConnection(self.address, timeout=DAEMON_PATIENCE_S)
+        try:
+            connection.request("GET", "/metrics")
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        except (OSError, HTTPException):
+            return None
+        finally:
+            connection.close()
+        return stamped(text, self.now_s()) if answer.status == HTTPStatus.OK else None
+
+
+def stamped(text: str, at_s: float) -> str:
+    """Metrics in the text format, each sample with a timestamp."""
+    stamp = round(at_s * 1000)
+    return "".join(f"{line}\n" if line.startswith("#") else f"{line} {stamp}\n" for line in text.splitlines() if line)
 
 
 class _Server(ThreadingHTTPServer):

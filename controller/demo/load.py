@@ -42,6 +42,7 @@ class Workload:
     level: float  # requests/s on average
     replicas: tuple[int, int]  # fewest, most
     begins_with: int
+    hourly: float  # what one replica costs in an hour
     shapes: tuple[Shape, ...]
 
     @property
@@ -53,7 +54,8 @@ class Workload:
     def policy(self) -> str:
         """The WorkloadPolicy that scales it, as YAML."""
         low, high = self.replicas
-        return POLICY.format(name=self.name, low=low, high=high, capacity=self.capacity, waiting=self.capacity * WAIT_S)
+        waiting, hourly = self.capacity * WAIT_S, self.hourly
+        return POLICY.format(name=self.name, low=low, high=high, capacity=self.capacity, waiting=waiting, hourly=hourly)
 
 
 POLICY = f"""\
@@ -66,7 +68,7 @@ spec:
   target: {{{{apiVersion: apps/v1, kind: Deployment, name: {{name}}}}}}
   mode: active
   replicas: {{{{min: {{low}}, max: {{high}}}}}}
-  objective: {{{{late: {LATE:.0%}, servingLimit: {SERVING_LIMIT:.0%}}}}}
+  objective: {{{{late: {LATE:.0%}, servingLimit: {SERVING_LIMIT:.0%}, prices: {{{{replicaHour: {{hourly}}}}}}}}}}
   signals:
     - name: arrivals
       kind: demand
@@ -84,6 +86,14 @@ spec:
       target: {{{{averageValue: {{waiting}}}}}}
 """
 
+# More than all maxima together cost, 171 an hour: it is there to be seen, and takes nothing from anybody.
+BUDGET = f"""\
+apiVersion: foresail.dev/v1alpha1
+kind: Budget
+metadata: {{name: {NAMESPACE}}}
+spec: {{namespace: {NAMESPACE}, usdPerHour: 200}}
+"""
+
 WORKLOADS = (
     Workload(
         "chat",
@@ -91,6 +101,7 @@ WORKLOADS = (
         level=60,
         replicas=(3, 30),
         begins_with=15,
+        hourly=4.10,
         shapes=(Daily(0.6, peak_hour=14), Weekly(), Noise(0.05, correlation_s=HOUR_S / 4)),
     ),
     Workload(
@@ -99,6 +110,7 @@ WORKLOADS = (
         level=480,
         replicas=(3, 24),
         begins_with=6,
+        hourly=0.80,
         # The first crowd comes when somebody watches; when the others come is chance.
         shapes=(
             Daily(0.3, peak_hour=16),
@@ -113,6 +125,7 @@ WORKLOADS = (
         level=32,
         replicas=(2, 24),
         begins_with=5,
+        hourly=1.20,
         # Reports are written six times a day: emptiest shortly before the demo begins, fullest two hours later.
         shapes=(Daily(0.6, peak_hour=24 * 1.8 / 4, day_s=4 * HOUR_S), Noise(0.04, correlation_s=HOUR_S / 12)),
     ),

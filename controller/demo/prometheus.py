@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from controller.demo.exporter import GATEWAY_PATH
+from controller.demo.exporter import CLUSTER_PATH, DAEMON_PATH, GATEWAY_PATH
 from controller.demo.load import NAMESPACE
 from controller.errors import ForesailError
 
@@ -69,9 +69,15 @@ class Scrape:
                     "metrics_path": GATEWAY_PATH,
                     "static_configs": [{"targets": [self.address], "labels": {"instance": GATEWAY_LABELS["instance"]}}],
                 },
+                self._beside("foresail", DAEMON_PATH),
+                self._beside("kube-state-metrics", CLUSTER_PATH),
                 {"job_name": "pods", "file_sd_configs": [{"files": [str(self.pods)]}]},
             ],
         }
+
+    def _beside(self, job: str, path: str) -> dict[str, Any]:
+        targets = [{"targets": [self.address], "labels": {"instance": job}}]
+        return {"job_name": job, "honor_labels": True, "metrics_path": path, "static_configs": targets}
 
 
 async def backfill(programs: Programs, folder: Path, loads: Mapping[str, Load]) -> None:

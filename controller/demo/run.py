@@ -21,7 +21,7 @@ from controller.app import Outside, run_daemon
 from controller.demo import load, prometheus
 from controller.demo.clock import ScaledClock
 from controller.demo.embedded import EmbeddedSource
-from controller.demo.exporter import Exporter, PodTargets
+from controller.demo.exporter import Daemon, Exporter, PodTargets
 from controller.demo.screen import Screen
 from controller.demo.servers import ModelServers
 from controller.errors import ForesailError
@@ -179,6 +179,7 @@ async def _played(stage: Stage, found: Found, show: Show) -> None:
     """Let time run and the daemon act until the end."""
     play, clock = show.play, stage.clock
     settings = _settings(stage, found, play)
+    stage.exporter.daemon = Daemon(str(settings.listen), clock.now_s)
     heading = f"{play.speed:g} times faster than real time; {'real Prometheus' if found.url else 'embedded source'}"
     screen = Screen(show.console, stage.servers, heading, play.plain)
     for line in (*found.told, *_addresses(settings, play), *_commands(settings, clock.now_s())):
@@ -213,6 +214,7 @@ def _settings(stage: Stage, found: Found, play: Play) -> Settings:
     state.mkdir()
     for each in load.WORKLOADS:
         (policies / f"{each.name}.yaml").write_text(each.policy, encoding="utf-8")
+    (policies / "budget.yaml").write_text(load.BUDGET, encoding="utf-8")
     return Settings(
         policies=(policies,),
         state_dir=state,

@@ -57,6 +57,14 @@ class Pod:
 
 
 @dataclass(frozen=True, slots=True)
+class Deployed:
+    """What kube-state-metrics would tell of one Deployment; no rollout ever happens here."""
+
+    name: str
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
 class Moment:
     """All that is exported, as of one wall time. The mappings are requests by workload."""
 
@@ -66,6 +74,7 @@ class Moment:
     waiting: Mapping[str, float]
     late: Mapping[str, float]
     pods: Mapping[str, Pod] = field(default_factory=dict)  # by name
+    deployed: tuple[Deployed, ...] = ()
 
 
 @dataclass(slots=True)
@@ -106,6 +115,9 @@ class ModelServers:
             waiting={name: queue.waiting for name, queue in self.queues.items()},
             late={name: queue.late for name, queue in self.queues.items()},
             pods=pods,
+            deployed=tuple(
+                Deployed(ref.name, target.status_replicas) for ref, target in self.cluster.view().targets.items()
+            ),
         )
         self._past.append((now_s, {name: (queue.arrived, queue.late) for name, queue in self.queues.items()}))
         self.last = moment
@@ -184,6 +196,19 @@ def pod_text(pod: Pod, at_s: float) -> str:
         "# HELP demo_requests_waiting Requests that wait.\n# TYPE demo_requests_waiting gauge\n"
         f"demo_requests_waiting {pod.waiting!r} {stamp}\n"
     )
+
+
+def cluster_text(moment: Moment) -> str:
+    """What kube-state-metrics would export of the simulated cluster, as far as dashboards ask for it."""
+    stamp = round(moment.at_s * 1000)
+    lines = []
+    for name in ("kube_deployment_status_replicas", "kube_deployment_status_replicas_updated"):
+        lines.append(f"# TYPE {name} gauge")
+        lines += [
+            f'{name}{{namespace="{NAMESPACE}",deployment="{each.name}"}} {each.replicas} {stamp}'
+            for each in moment.deployed
+        ]
+    return "\n".join([*lines, ""])
 
 
 def _labels(app: str) -> str:

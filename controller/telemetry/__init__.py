@@ -11,6 +11,7 @@ import prometheus_client
 from prometheus_client.exposition import choose_encoder
 
 from controller.telemetry import budgets, outlook, placement, sizes
+from controller.telemetry.changes import Changes
 from controller.telemetry.sizes import Wrote
 from controller.telemetry.workloads import ready_replicas, workload_text
 from policies import signals
@@ -72,6 +73,7 @@ class Telemetry:
         self._shown: TickReport | None = None
         self._problems: tuple[str, ...] = ()
         self._journal = (0, 0)
+        self._changes = Changes()
         self._made = {metric.name: _made(metric, self.registry) for metric in _OWN}
         self._gauge(signals.BUILD, about.version, platform.python_version()).set(1)
         self._gauge(signals.STARTED).set(about.started_at_s)
@@ -79,6 +81,7 @@ class Telemetry:
 
     def show(self, report: TickReport) -> None:
         """Show what a tick did, from now on and until the next."""
+        self._changes.take(report)
         self._shown = report
         self._count_decisions(report)
         for zone, lost in placement.interruptions(report).items():
@@ -136,7 +139,7 @@ class Telemetry:
         shown = self._shown
         if shown is None or self._now_s() - shown.at_s > self._about.stale_after_s:
             return text, content_type
-        workloads = workload_text(shown).encode()
+        workloads = workload_text(shown, self._changes).encode()
         if text.endswith(_END):
             return text.removesuffix(_END) + workloads + _END, content_type
         return text + workloads, content_type

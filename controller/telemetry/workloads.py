@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from controller.telemetry import outlook, placement
+from controller.telemetry import costs, outlook, placement
+from controller.telemetry.changes import Changes
 from policies import signals
 from policies.arrays import count_by, floats
 from policies.candidates import capacity_per_replica
@@ -37,7 +38,7 @@ _MODES = {int(mode): mode.name.lower() for mode in Mode}
 _CASES = {Given.FREE: "free_node", Given.NODE: "new_node", Given.MANY: "many_at_once"}
 
 
-def workload_text(report: TickReport) -> str:
+def workload_text(report: TickReport, changes: Changes | None = None) -> str:
     """The exposition of all metrics by workload, valid as Prometheus text and as OpenMetrics."""
     labels = [_labels(uid) for uid in report.fleet.uid]
     lines: list[str] = []
@@ -45,8 +46,10 @@ def workload_text(report: TickReport) -> str:
         _add(lines, gauge, [f"{labels[lane]}}}" for lane in np.flatnonzero(known).tolist()], values[known])
     for table in (_forecast, _saturation, _startups, _reasons, _info, _candidate_replicas, _candidate_late):
         _add(lines, *table(report, labels))
-    for told in (*placement.by_workload(report, labels), *outlook.by_workload(report, labels)):
+    tables = (placement.by_workload, outlook.by_workload, costs.by_workload)
+    for told in (each for by in tables for each in by(report, labels)):
         _add(lines, *told)
+    _add(lines, *(changes or Changes()).by_workload(report, labels))
     return "\n".join(lines) + "\n"
 
 

@@ -13,9 +13,18 @@ import yaml
 from controller.demo import prometheus
 from controller.demo.clock import ScaledClock
 from controller.demo.embedded import EmbeddedSource
-from controller.demo.exporter import GATEWAY_PATH, Exporter, PodTargets
-from controller.demo.load import ARRIVALS, NAMESPACE, WAITING, WORKLOADS, Load, start_s
-from controller.demo.servers import FluidQueue, ModelServers, Moment, Pod, gateway_text, pod_text
+from controller.demo.exporter import CLUSTER_PATH, DAEMON_PATH, GATEWAY_PATH, Daemon, Exporter, PodTargets, stamped
+from controller.demo.load import ARRIVALS, BUDGET, NAMESPACE, WAITING, WORKLOADS, Load, start_s
+from controller.demo.servers import (
+    Deployed,
+    FluidQueue,
+    ModelServers,
+    Moment,
+    Pod,
+    cluster_text,
+    gateway_text,
+    pod_text,
+)
 from controller.errors import Rejected
 from controller.policy_text import parse_policies
 from controller.records import Answered, SignalQuery, Unanswered
@@ -105,6 +114,35 @@ def test_exported_text_is_stamped_with_the_simulated_time() -> None:
     assert 'demo_requests_total{namespace="demo",app="chat"} 12.5 1000500\n' in gateway_text(moment)
     pod = Pod("chat-1", "chat", ready=True, served_total=7.0, waiting=1.5)
     assert "demo_requests_waiting 1.5 1000500\n" in pod_text(pod, moment.at_s)
+
+
+def test_the_clusters_deployments_are_told_as_kube_state_metrics_does() -> None:
+    moment = Moment(1_000.5, {}, {}, {}, {}, deployed=(Deployed("chat", 15),))
+    text = cluster_text(moment)
+    assert 'kube_deployment_status_replicas{namespace="demo",deployment="chat"} 15 1000500\n' in text
+    assert 'kube_deployment_status_replicas_updated{namespace="demo",deployment="chat"} 15 1000500\n' in text
+
+
+def test_the_budget_is_seen_and_takes_nothing_from_anybody() -> None:
+    most = sum(each.replicas[1] * each.hourly for each in WORKLOADS)
+    cap = yaml.safe_load(BUDGET)["spec"]["usdPerHour"]
+    assert most < cap  # 30 * 4.10 + 24 * 0.80 + 24 * 1.20 = 171
+    assert most == pytest.approx(171.0)
+
+
+def test_samples_of_the_daemon_are_stamped_and_the_rest_is_left() -> None:
+    text = '# TYPE up gauge\nup{a="b c"} 1.0\n'
+    assert stamped(text, 12.5) == '# TYPE up gauge\nup{a="b c"} 1.0 12500\n'
+
+
+def test_a_daemon_that_does_not_answer_is_not_found() -> None:
+    with _exporting(Moment(1.0, {}, {}, {}, {})) as (exporter, _):
+        assert _status(exporter, DAEMON_PATH) == 404
+        exporter.daemon = Daemon(f"127.0.0.1:{prometheus.free_port()}", lambda: 1.0)
+        assert _status(exporter, DAEMON_PATH) == 404
+        exporter.daemon = Daemon(exporter.address, lambda: 1.0)  # it has no /metrics of its own
+        assert _status(exporter, DAEMON_PATH) == 404
+        assert _status(exporter, CLUSTER_PATH) == 200
 
 
 @contextmanager

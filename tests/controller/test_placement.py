@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
 
 from controller.journal import Journal
 from controller.loop.again import Again
@@ -11,6 +14,7 @@ from controller.records import NodeView, Notice
 from controller.telemetry.placement import interruptions
 from controller.telemetry.workloads import workload_text
 from controller.web.documents import workload
+from policies.model import UNKNOWN
 from simulations.cluster import Faults, Workload
 from tests.rig import ListedPolicies, Rig, policy
 
@@ -225,6 +229,13 @@ async def test_it_is_shown_by_the_api_and_as_metrics() -> None:
     assert f'foresail_capacity_desired_replicas{{{whose},capacity_type="on_demand"}} {base}' in lines
     assert f'foresail_capacity_ready_replicas{{{whose},capacity_type="spot"}} {surge}' in lines
     assert f"foresail_spot_noticed_replicas{{{whose}}} {going}" in lines
+    priced = replace(report.fleet.budget, need=np.array([[2.0, UNKNOWN]]))
+    spot_price = 2.0 * report.fleet.spot.price_ratio[0]
+    lines = workload_text(replace(report, fleet=replace(report.fleet, budget=priced))).splitlines()
+    assert f'foresail_cost_usd_per_hour{{{whose},capacity_type="on_demand"}} {float(2.0 * base)!r}' in lines
+    assert f'foresail_cost_usd_per_hour{{{whose},capacity_type="spot"}} {float(spot_price * surge)!r}' in lines
+    saved = next(line for line in lines if line.startswith("foresail_savings") and 'against="on_demand"' in line)
+    assert float(saved.rpartition(" ")[2]) == pytest.approx((2.0 - spot_price) * surge)
     world.cluster.lose("s1")
     await world.ticks()
     assert interruptions(world.last()) == {"a": going}

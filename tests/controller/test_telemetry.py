@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 from controller.records import Outcome, PolicySet, ScaleOrder, SourceHealth, TargetRef, TickReport
 from controller.telemetry import About, Telemetry
 from policies.contradiction import Contradicted
-from policies.model import UNKNOWN, Forecast, Hold, Status
+from policies.model import UNKNOWN, Applied, Forecast, Hold, Status
 from policies.signals import BY_WORKLOAD, EXPORTED
 from policies.tournament import INCUMBENT
 from tests.controller.decisions import decided, measured, policy, with_standing
@@ -251,6 +251,50 @@ def test_two_registries_do_not_meet(clock: Clock) -> None:
     one, other = Telemetry(about, clock.now_s), Telemetry(about, clock.now_s)
     one.count_unhandled_error()
     assert samples(other)["foresail_unhandled_errors_total"] == 0
+
+
+def test_tells_when_replicas_changed_and_whose_change_it_was(telemetry: Telemetry) -> None:
+    """Three are asked for at first; Foresail's order of five is seen a tick late; then somebody asks for seven."""
+    made = decided("shop/chat", "shop/search")
+
+    def tick(at_s: float, asked: int, *, ordered: int | None = None) -> None:
+        lanes = [] if ordered is None else [0]
+        orders = Applied(np.array(lanes, np.int64), np.array(lanes) + at_s, np.array(lanes) + 3, np.array(lanes) + 5)
+        spec = np.array([asked, 3])
+        telemetry.show(replace(report(made), at_s=at_s, seen=replace(made.seen, spec_replicas=spec, applied=orders)))
+
+    def changed() -> dict[str, float]:
+        return {n: v for n, v in samples(telemetry).items() if n.startswith("foresail_replicas_changed")}
+
+    name = 'foresail_replicas_changed_timestamp_seconds{{by="{}",namespace="shop",workload="chat"}}'
+    tick(970.0, 3)
+    assert changed() == {}
+    tick(980.0, 3, ordered=5)
+    tick(985.0, 5)
+    assert changed() == {name.format("foresail"): 980.0}
+    tick(990.0, 7)
+    assert changed() == {name.format("foresail"): 980.0, name.format("other"): 990.0}
+    tick(995.0, 5)  # what Foresail once ordered is somebody else's change now
+    assert changed() == {name.format("foresail"): 980.0, name.format("other"): 995.0}
+
+
+def test_prices_replicas_and_what_they_save_where_the_policy_has_a_price(telemetry: Telemetry) -> None:
+    """Three replicas at 2 an hour; in the mean of a week 8.5 are in charge of what 11 of the incumbent would do."""
+    made = with_standing(decided("shop/chat", "shop/search"), 37, 37, known_h=12)
+    need = np.array([[2.0, UNKNOWN], [UNKNOWN, UNKNOWN]])
+    fleet = replace(made.fleet, budget=replace(made.fleet.budget, need=need))
+    telemetry.show(report(replace(made, fleet=fleet)))
+    values = samples(telemetry)
+    told = {name.partition("{")[0]: value for name, value in values.items() if "_usd_" in name}
+    assert told == {
+        "foresail_price_usd_per_replica_hour": 2.0,
+        "foresail_cost_usd_per_hour": 6.0,
+        "foresail_savings_usd_per_hour": 5.0,
+    }
+    assert all("search" not in name for name in values if "_usd_" in name)
+    chat = 'namespace="shop",workload="chat"'
+    assert f'foresail_savings_usd_per_hour{{against="incumbent",{chat}}}' in values
+    assert f'foresail_cost_usd_per_hour{{capacity_type="any",{chat}}}' in values
 
 
 @pytest.mark.bench

@@ -16,6 +16,7 @@ BOUNDED = {
     *("namespace", "workload", "signal", "quantile", "action", "reason", "result", "source", "kind"),
     *("phase", "state", "version", "python", "hash", "case", "horizon", "model"),
     *("candidate", "mode", "in_charge", "bound", "capacity_type", "zone", "resource", "container"),
+    *("against", "by"),
 }
 
 

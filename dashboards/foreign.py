@@ -1,0 +1,66 @@
+"""Metrics of others that panels ask for, by who exports them, and PromQL about them.
+
+Names and labels are those of kube-state-metrics 2, DCGM exporter 4, vLLM, OpenCost, Karpenter and Prometheus's ALERTS.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EXPORTERS: Mapping[str, tuple[str, ...]] = {
+    "Prometheus": ("ALERTS",),
+    "kube-state-metrics": (
+        "kube_deployment_status_replicas",
+        "kube_deployment_status_replicas_updated",
+        "kube_horizontalpodautoscaler_info",
+        "kube_horizontalpodautoscaler_status_desired_replicas",
+        "kube_node_created",
+        "kube_node_status_condition",
+    ),
+    "DCGM exporter": (
+        "DCGM_FI_DEV_FB_FREE",
+        "DCGM_FI_DEV_FB_USED",
+        "DCGM_FI_DEV_GPU_TEMP",
+        "DCGM_FI_DEV_POWER_USAGE",
+        "DCGM_FI_DEV_SM_CLOCK",
+        "DCGM_FI_DEV_XID_ERRORS",
+        "DCGM_FI_PROF_GR_ENGINE_ACTIVE",
+        "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE",
+    ),
+    "vLLM": (
+        "vllm:kv_cache_usage_perc",
+        "vllm:num_requests_running",
+        "vllm:num_requests_waiting",
+        "vllm:time_to_first_token_seconds_bucket",
+    ),
+    "OpenCost": ("kubecost_node_is_spot", "node_total_hourly_cost"),
+    "Karpenter": ("karpenter_cloudprovider_instance_type_offering_price_estimate",),
+}
+
+_STEP_S = "$__interval_ms / 1000"
+_DEPLOYMENT = 'cluster=~"$cluster",namespace=~"$namespace",deployment=~"$workload"'
+_WORKLOAD = '"workload", "$1", "{source}", "(.+)")'
+
+# Pods of an older template are left while a rollout is under way; a change of scale leaves none.
+ROLLOUT = (
+    f"label_replace(max by (cluster, namespace, deployment) (kube_deployment_status_replicas{{{_DEPLOYMENT}}}"
+    f" > bool kube_deployment_status_replicas_updated{{{_DEPLOYMENT}}}),"
+    f" {_WORKLOAD.format(source='deployment')}"
+)
+HPA = (
+    "max by (cluster, namespace) (changes(kube_horizontalpodautoscaler_status_desired_replicas"
+    '{cluster=~"$cluster",namespace=~"$namespace"}[$__rate_interval])'
+    " * on (cluster, namespace, horizontalpodautoscaler) group_left () max by (cluster, namespace,"
+    ' horizontalpodautoscaler) (kube_horizontalpodautoscaler_info{cluster=~"$cluster",namespace=~"$namespace",'
+    'scaletargetref_name=~"$workload"})) > bool 0'
+)
+NODE_CAME = f'sum(time() - kube_node_created{{cluster=~"$cluster"}} < bool {_STEP_S}) > bool 0'
+NODE_NOT_READY = (
+    'sum(kube_node_status_condition{cluster=~"$cluster",condition="Ready",status="true"} == bool 0) > bool 0'
+)
+FIRING = 'ALERTS{cluster=~"$cluster",alertstate="firing",alertname=~"Foresail.*|Gpu.*"'
+# The watchdog always fires, so that no rules loaded is no data, and nothing else firing is 0.
+ALERTS_FIRING = f'count({FIRING}}}) - count({FIRING},alertname="ForesailWatchdog"}})'

@@ -1,0 +1,236 @@
+"""Every PromQL of every panel returns data on the demo's Prometheus.
+
+What a demo cannot have stands in `EXCEPTIONS` with its reason, and returns data on series with the names and labels
+that their exporters write; those of GPUs come from the real agent, on the C library in the place of NVML.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import pytest
+
+from controller.demo.load import start_s
+from tests.controller.adapters.nvml.stand_in import StandIn, compiled
+from tests.dashboards.boards import FILLED_IN, Asked, asked, filled_in
+from tests.integration.servers.process import (
+    Launch,
+    MissingServer,
+    ServerProcess,
+    eventually,
+    free_port,
+    http_ok,
+    http_request,
+)
+from tests.integration.servers.prometheus import Series
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tests.integration.servers.prometheus import Prometheus
+
+pytestmark = pytest.mark.timeout(300)
+
+FORESAIL = str(Path(sys.executable).parent / "foresail")
+CHOSEN = {**FILLED_IN, "$namespace": "demo", "$workload": "chat"}
+ALL = {**FILLED_IN, "$namespace": ".*", "$workload": ".*"}
+# What PromQL of panels asks for and the demo's Prometheus has no series of, and why.
+EXCEPTIONS = {
+    r"ALERTS\{": "the demo loads no rules: they would be evaluated at the real time, weeks after its samples",
+    r"kube_horizontalpodautoscaler_": "no HPA scales the demo's workloads",
+    r"kube_node_": "the simulated cluster has no nodes",
+    r"DCGM_|foresail_gpu_(?!quota)": "the demo has no GPU, and nobody who reads one",
+    r"foresail_gpu_quota_withheld": "no quota of GPUs without GPUs",
+    r"vllm:": "the simulated servers are none of vLLM's",
+    r"node_total_hourly_cost": "nobody bills simulated nodes: no OpenCost",
+    r"karpenter_": "no Karpenter makes simulated nodes",
+    r'foresail_capacity_(desired|ready|recommended)|foresail_spot_|against="on_demand"': "no workload has placement",
+    r"foresail_vpa_recommendation_": "the simulated cluster has nothing whose containers could be sized",
+    r"foresail_capacity_seen_ratio": "what is seen contradicts no declared capacity",
+    r'horizon="1d"': "what was told a day before needs a demo of a day, 15 minutes at its fastest",
+    r"foresail_outlook_above_max_": "not every load of the demo needs more than its maximum within a week",
+}
+ENOUGH_S = 6_600.0  # simulated: what was told an hour before is there, as the next week is first looked at in minute 25
+SPEED = 100
+PATIENCE_S = 180.0
+DAY_S = 86_400.0
+
+
+def excepted(expr: str) -> bool:
+    """Whether the demo may have no data of it."""
+    return any(re.search(pattern, expr) for pattern in EXCEPTIONS)
+
+
+def test_every_query_returns_data_on_the_demo(tmp_path: Path, prometheus: Prometheus) -> None:
+    prometheus.stop()  # only to skip where there is none; the demo starts its own
+    with demo(tmp_path) as (server, daemon):
+        began_s = start_s(time.time())
+        eventually(lambda: last_tick(daemon) - began_s > ENOUGH_S, PATIENCE_S, what="an hour of the demo")
+        at_s = last_tick(daemon)
+        expected = [each for each in asked() if not excepted(each.expr)]
+        assert len(expected) > 150
+        assert not fails(without_data(server, expected, CHOSEN, at_s))
+
+
+def test_exceptions_are_of_queries_that_there_are() -> None:
+    assert [pattern for pattern in EXCEPTIONS if not any(re.search(pattern, each.expr) for each in asked())] == []
+
+
+def test_what_the_demo_cannot_have_returns_data_where_it_is(tmp_path: Path, prometheus: Prometheus) -> None:
+    now_s = time.time()
+    prometheus.backfill(series(now_s))
+    with agent(tmp_path) as address:
+        prometheus.scrape(address)
+        rest = [each for each in asked() if excepted(each.expr)]
+
+        def filled() -> bool:
+            left = without_data(prometheus.url, rest, CHOSEN, now_s)
+            again = [each for each in rest if told(each) in left]
+            return not fails(without_data(prometheus.url, again, ALL, time.time()))
+
+        eventually(filled, 40.0, what="data of every exception")
+
+
+def without_data(url: str, queries: list[Asked], values: Mapping[str, str], at_s: float) -> list[str]:
+    """The queries without a result, as people find them."""
+    return [told(each) for each in queries if not result(url, filled_in(_asked(each), values), at_s)]
+
+
+def fails(missing: list[str]) -> bool:
+    """Fail the test with all that has no data; False when there is none."""
+    assert not missing, "no data:\n" + "\n".join(missing)
+    return False
+
+
+def _asked(each: Asked) -> str:
+    """What is asked; of an annotation without the condition by which it tells of events alone."""
+    return each.expr if each.panel else each.expr.removesuffix(" > 0")
+
+
+def told(each: Asked) -> str:
+    """Where it stands, and what it asks."""
+    return f"{each.uid} {each.panel} {each.title} {each.ref}: {each.expr}"
+
+
+def result(url: str, expr: str, at_s: float) -> list[float]:
+    """The numbers that an instant query results in; fails the test when it is refused."""
+    status, body = http_request("GET", f"{url}/api/v1/query?{urlencode({'query': expr, 'time': f'{at_s:.3f}'})}")
+    assert status == 200, f"{expr}: {body.decode(errors='replace')}"
+    values = [float(each["value"][1]) for each in json.loads(body)["data"]["result"]]
+    return [value for value in values if not math.isnan(value)]
+
+
+@contextmanager
+def demo(folder: Path) -> Iterator[tuple[str, str]]:
+    """The demo; the addresses of its Prometheus and of its daemon."""
+    out = folder / "out"
+    with out.open("wb") as written:
+        argv = [FORESAIL, "demo", "--plain", f"--speed={SPEED}"]
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=written, stderr=subprocess.STDOUT)
+    try:
+        server, daemon = eventually(lambda: addresses(out.read_text()), PATIENCE_S, what="the demo to begin")
+        yield server, daemon
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(30.0)
+        finally:
+            process.kill()
+
+
+def addresses(told: str) -> list[str]:
+    """Of its Prometheus and its daemon, once the demo tells both."""
+    found = re.findall(r"(?:simulated time:|Foresail's metrics:) (http://[\d.:]+)", told)
+    return found if len(found) == 2 else []
+
+
+def last_tick(daemon: str) -> float:
+    """The simulated time of the last tick; 0 before the first."""
+    try:
+        _, body = http_request("GET", f"{daemon}/metrics")
+    except (OSError, HTTPException):
+        return 0.0
+    found = re.search(rb"^foresail_loop_last_success_timestamp_seconds (\S+)$", body, re.MULTILINE)
+    return float(found.group(1)) if found else 0.0
+
+
+@contextmanager
+def agent(folder: Path) -> Iterator[str]:
+    """The GPU agent on the C library in the place of NVML; its `host:port`."""
+    try:
+        nvml = StandIn(compiled(folder), folder / "state")
+    except MissingServer as error:
+        pytest.skip(str(error))
+    nvml.set()
+    address = f"127.0.0.1:{free_port()}"
+    argv = [FORESAIL, "agent", f"--listen={address}", "--interval=0.5", "--deadline=5", "--node=n1"]
+    ready = Launch("agent", argv, folder, lambda: http_ok(f"http://{address}/readyz"), nvml.environment())
+    with ServerProcess(ready):
+        yield address
+
+
+def series(now_s: float) -> Iterator[Series]:
+    """What others export, and what Foresail does of clusters that are not the demo's: for 40 minutes up to now."""
+    whose = {"namespace": "demo", "workload": "chat"}
+    kinds = [{**whose, "capacity_type": kind} for kind in ("on_demand", "spot")]
+    for name in ("desired", "ready", "recommended"):
+        yield from (growing(f"foresail_capacity_{name}_replicas", now_s, **labels) for labels in kinds)
+    for name in ("noticed_replicas", "missing_replicas", "short_ratio"):
+        yield growing(f"foresail_spot_{name}", now_s, **whose)
+    yield growing("foresail_spot_interruptions_total", now_s, zone="a")
+    yield growing("foresail_savings_usd_per_hour", now_s, **whose, against="on_demand")
+    container = {**whose, "kind": "Deployment", "container": "server", "bound": "target"}
+    yield from (growing(f"foresail_vpa_recommendation_{unit}", now_s, **container) for unit in ("cores", "bytes"))
+    for name in ("capacity_seen_ratio", "gpu_allocated_devices", "gpu_idle_devices", "gpu_quota_withheld_replicas"):
+        yield growing(f"foresail_{name}", now_s, **whose)
+    yield growing("foresail_desired_replicas", now_s, **whose)
+    maximum = {**whose, "quantile": "0.5", "bound": "maximum"}
+    yield growing("foresail_outlook_above_max_timestamp_seconds", now_s, **maximum)
+    for quantile in ("0.5", "0.9"):
+        outlook = {**whose, "horizon": "1d", "quantile": quantile}
+        yield growing("foresail_outlook_replicas", now_s - DAY_S, **outlook)
+    yield growing("foresail_load_replicas", now_s, **whose)
+    yield from of_others(now_s)
+
+
+def of_others(now_s: float) -> Iterator[Series]:
+    """Names and labels as kube-state-metrics 2, DCGM exporter 4, vLLM, OpenCost, Karpenter and Prometheus have them."""
+    yield growing("ALERTS", now_s, alertname="ForesailWatchdog", alertstate="firing")
+    hpa = {"namespace": "demo", "horizontalpodautoscaler": "chat"}
+    yield growing("kube_horizontalpodautoscaler_info", now_s, **hpa, scaletargetref_name="chat")
+    yield growing("kube_horizontalpodautoscaler_status_desired_replicas", now_s, **hpa)
+    yield growing("kube_node_created", now_s, node="n1")
+    yield growing("kube_node_status_condition", now_s, node="n1", condition="Ready", status="true")
+    device = {"hostname": "n1", "gpu": "0", "UUID": "GPU-0", "namespace": "demo", "pod": "chat-1"}
+    of_device = ("FB_FREE", "FB_USED", "GPU_TEMP", "POWER_USAGE", "SM_CLOCK", "XID_ERRORS")
+    names = [*(f"DEV_{name}" for name in of_device), "PROF_GR_ENGINE_ACTIVE", "PROF_PIPE_TENSOR_ACTIVE"]
+    yield from (growing(f"DCGM_FI_{name}", now_s, **device) for name in names)
+    gpu = {"node": "n1", "gpu": "0", "uuid": "GPU-0", "pci_bus_id": "00000000:10:00.0"}
+    yield growing("foresail_gpu_xid_errors_total", now_s, **gpu, xid="79")  # the stand-in has no fault,
+    yield growing("foresail_gpu_unsupported", now_s, **gpu, quantity="energy", reason="not_supported")  # tells all,
+    yield growing("foresail_gpu_pcie_bytes_per_second", now_s, **gpu, direction="transmit")  # and counts
+    server = {"namespace": "demo", "pod": "chat-1", "model_name": "m", "engine": "0"}
+    for name in ("kv_cache_usage_perc", "num_requests_running", "num_requests_waiting"):
+        yield growing(f"vllm:{name}", now_s, **server)
+    for bound in ("0.5", "+Inf"):
+        yield growing("vllm:time_to_first_token_seconds_bucket", now_s, **server, le=bound)
+    node = {"node": "n1", "instance_type": "g5.xlarge"}
+    yield from (growing(name, now_s, **node) for name in ("node_total_hourly_cost", "kubecost_node_is_spot"))
+    offer = {"instance_type": "g5.xlarge", "capacity_type": "spot", "zone": "a"}
+    yield growing("karpenter_cloudprovider_instance_type_offering_price_estimate", now_s, **offer)
+
+
+def growing(name: str, end_s: float, **labels: str) -> Series:
+    """A series of 40 minutes that grows by one each half minute."""
+    return Series(name, labels, [end_s - 30.0 * (80 - step) for step in range(81)], [float(step) for step in range(81)])
