@@ -2,73 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
-
-import yaml
-
-from dashboards.fleet import UID as FLEET_UID
+from alerts.rule import Alert, Group, Severity
+from alerts.rule import largest as _largest
+from alerts.rule import total as _total
 from policies import signals
-
-if TYPE_CHECKING:
-    from policies.metric import Gauge
 
 # Twenty ticks of the usual 15 s; three scrapes of a source that is scraped every minute.
 STALLED_S = 300
 STALE_SOURCE_S = 180
 MAXIMUM_AHEAD_S = 3 * 86_400
-
-_HEAD = """\
-# Rendered by `make generate` from alerts/rules.py.
-# Foresail's own labels `namespace` and `workload` must survive the scrape: set `honor_labels: true` (a ServiceMonitor's
-# `honorLabels: true`). Where one Prometheus holds several clusters, the label `cluster` tells them apart.
-"""
-
-
-class Severity(StrEnum):
-    """How soon somebody must look: CRITICAL wakes, WARNING waits for the working day, NONE is for machines."""
-
-    CRITICAL = "critical"
-    WARNING = "warning"
-    NONE = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class Links:
-    """Where annotations point: the folder or address of the runbooks, and Grafana's address (empty: a path on it)."""
-
-    runbooks: str = "docs/runbooks"
-    grafana: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """One rule. `description` is a template of Prometheus; `labels` are those that its series keep."""
-
-    name: str
-    expr: str
-    severity: Severity
-    summary: str
-    description: str
-    wait: str = ""
-    labels: tuple[str, ...] = ("cluster",)
-
-    @property
-    def runbook(self) -> str:
-        """File name of the alert's page, by the convention of kubernetes-mixin: its name in lower case."""
-        return f"{self.name.lower()}.md"
-
-
-def _largest(metric: Gauge, *labels: str, ago: str = "", **equal: str) -> str:
-    """Over all instances of the daemon: a standby's older value is no news."""
-    offset = f" offset {ago}" if ago else ""
-    return f"max by ({', '.join(('cluster', *labels))}) ({metric.value(**equal)}{offset})"
-
-
-def _total(increase: str, *labels: str) -> str:
-    return f"sum by ({', '.join(('cluster', *labels))}) ({increase})"
-
 
 _WORKLOAD = ("namespace", "workload")
 _FAILED = " or ".join(signals.ACTUATIONS.increase("10m", result=result) for result in ("rejected", "unavailable"))
@@ -218,45 +160,4 @@ ALERTS: tuple[Alert, ...] = (
 )
 
 
-def render(links: Links | None = None) -> str:
-    """YAML of all rules as one group, the same bytes for the same links."""
-    links = links or Links()
-    rules = [_rule(alert, links) for alert in ALERTS]
-    document = {"groups": [{"name": "foresail", "rules": rules}]}
-    return _HEAD + yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=10_000)
-
-
-def _rule(alert: Alert, links: Links) -> dict[str, Any]:
-    return {
-        "alert": alert.name,
-        "expr": alert.expr,
-        **({"for": alert.wait} if alert.wait else {}),
-        "labels": {"severity": str(alert.severity)},
-        "annotations": {
-            "summary": alert.summary,
-            "description": alert.description,
-            "runbook_url": f"{links.runbooks.rstrip('/')}/{alert.runbook}",
-            "dashboard_url": f"{links.grafana.rstrip('/')}/d/{FLEET_UID}{_variables(alert)}",
-        },
-    }
-
-
-def _variables(alert: Alert) -> str:
-    """Set the dashboard's variables to the alert's own labels."""
-    chosen = [label for label in alert.labels if label in ("cluster", *_WORKLOAD)]
-    query = "&".join(f"var-{label}={{{{ $labels.{label} | urlquery }}}}" for label in chosen)
-    return f"?{query}" if query else ""
-
-
-class _Dumper(yaml.SafeDumper):
-    """Indents lists below their key and writes texts of several lines as blocks."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - PyYAML's
-        super().increase_indent(flow, indentless=False)
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Dumper.add_representer(str, _text)
+GROUPS = (Group("foresail", ALERTS),)

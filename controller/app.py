@@ -28,6 +28,9 @@ from controller.clients.kubernetes import connect
 from controller.clock import SystemClock
 from controller.journal import Journal
 from controller.loop import Loop, Pace, Parts
+from controller.notify import Delivery, News
+from controller.publish import Content, Publishing
+from controller.publishers import files, grafana, in_cluster, links_of, webhook
 from controller.telemetry import About, Telemetry, Wrote
 from controller.vertical.loop import VerticalLoop, VerticalParts, VerticalReport
 from controller.web import Check, Views, heartbeat, serving, web_app
@@ -38,8 +41,8 @@ from simulations.daemon import warmed
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
-    from controller.ports import Actuator, Clock, Cluster, Events, MetricsSource
-    from controller.records import TickReport
+    from controller.ports import Actuator, Clock, Cluster, Events, MetricsSource, Publisher
+    from controller.records import Publication, TickReport
     from controller.settings import Settings
     from controller.vertical.records import VerticalCluster
 
@@ -63,6 +66,9 @@ class Outside:
     clock: Clock = field(default_factory=SystemClock)
     source: MetricsSource | None = None  # None: Prometheus, as the settings say
     vertical: VerticalCluster | None = None  # None: nothing is sized
+    publishers: Callable[[Callable[[], Content]], Sequence[Publisher]] = (
+        lambda _: ()
+    )  # of what is given, in the cluster
 
 
 async def run_daemon(
@@ -108,6 +114,8 @@ async def run_daemon(
             sizing = await stack.enter_async_context(PrometheusSource(prometheus_access(settings), SIZING))
             vertical = daemon.vertical(loop, VerticalParts(clock, sizing, world.vertical, loop.supervisor))
             await stack.enter_async_context(_running(vertical.run(stop)))
+        await daemon.told(stack, loop, stop)
+        await daemon.published(stack, loop, stop)
         log.info("started", url=url, policies=[str(path) for path in settings.policies])
         await loop.run(stop)
         log.info("stopped")
@@ -135,6 +143,8 @@ class _Daemon:
     report: TickReport | None = None
     telemetry: Telemetry | None = None
     sized: VerticalReport | None = None
+    delivery: Delivery | None = None
+    news: News = field(default_factory=News)
 
     def show(self, report: TickReport) -> None:
         """Take the report of a tick, and add what is wrong with the world."""
@@ -147,8 +157,45 @@ class _Daemon:
         if self.telemetry is not None:
             self.telemetry.show(report)
             self.telemetry.show_journal(self.journal.health)
+            self._tell(report)
         if self.on_tick is not None:
             self.on_tick(report)
+
+    def _tell(self, report: TickReport) -> None:
+        """Queue what is news for the webhook."""
+        if self.delivery is not None and self.telemetry is not None:
+            self.delivery.take(self.news.of(report))
+            self.telemetry.show_messages(self.delivery.pending)
+
+    async def told(self, stack: AsyncExitStack, loop: Loop, stop: asyncio.Event) -> None:
+        """Tell the webhook from now on, where there is one."""
+        receiver = await stack.enter_async_context(webhook(self.settings, self.world.clock))
+        if receiver is not None and self.telemetry is not None:
+            count = self.telemetry.count_messages
+            self.delivery = Delivery(receiver, self.world.clock, loop.supervisor, count)
+            await stack.enter_async_context(_running(self.delivery.run(stop)))
+
+    async def published(self, stack: AsyncExitStack, loop: Loop, stop: asyncio.Event) -> None:
+        """Keep dashboards and rules as rendered from now on, in the places that are set."""
+        settings, telemetry = self.settings, self.telemetry
+
+        def content() -> Content:
+            return Content(links_of(settings), loop.policies.policies)
+
+        publishers = (
+            *grafana(settings, content),
+            *self.world.publishers(content),
+            *await stack.enter_async_context(files(settings, content)),
+        )
+        if not publishers or telemetry is None:
+            return
+        telemetry.expect_publishing([each.name for each in publishers])
+
+        def show(target: str, done: Sequence[Publication], well: bool) -> None:  # noqa: FBT001 - as Publishing calls it
+            telemetry.show_published(target, done, well=well)
+
+        work = Publishing(publishers, self.world.clock, loop.supervisor, settings.publish_interval_s, show)
+        await stack.enter_async_context(_running(work.run(stop)))
 
     def vertical(self, loop: Loop, parts: VerticalParts) -> VerticalLoop:
         """The loop that sizes containers for the policies in force, and writes nothing while the kill switch is set."""
@@ -219,6 +266,7 @@ async def _kubernetes(settings: Settings) -> AsyncIterator[Outside]:
             reached=lambda: cluster.view().seen_at_s > 0,
             problems=cluster.problems,
             vertical=vertical,
+            publishers=lambda content: tuple(in_cluster(settings, content, session, own_namespace(settings))),
         )
 
 

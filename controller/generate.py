@@ -9,7 +9,7 @@ from typing import Any, assert_never
 
 import yaml
 
-from alerts import rules
+from alerts.catalogue import files as rule_files
 from controller.settings import PREFIX, Setting, Settings, catalogue
 from dashboards.catalogue import BOARDS, text_of
 from policies.budget import Budget
@@ -165,6 +165,10 @@ def settings_reference() -> str:
     return f"{_SETTINGS_HEAD}```yaml\n{example}```\n{head}{rows}"
 
 
+def _rules(name: str) -> str:
+    return rule_files()[name]
+
+
 # Whoever adds a rendered file adds its path and its function here.
 GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/policy.md": policy_reference,
@@ -172,7 +176,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/scenario.md": scenario_reference,
     "docs/reference/metrics.md": metrics_reference,
     "docs/reference/settings.md": settings_reference,
-    "alerts/foresail.rules.yaml": rules.render,
+    **{f"alerts/{name}": partial(_rules, name) for name in rule_files()},
     **{f"dashboards/{board.uid}.json": partial(text_of, board.uid) for board in BOARDS},
 }
 

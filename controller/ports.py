@@ -11,9 +11,11 @@ if TYPE_CHECKING:
         Answer,
         ClusterView,
         Event,
+        Message,
         PastSeries,
         PolicySet,
         PricesSeen,
+        Publication,
         ScaleOrder,
         SignalQuery,
         TargetRef,
@@ -74,6 +76,27 @@ class PolicySource(Protocol):
 
     async def read(self) -> PolicySet:
         """The policies in force: the last good version of each, with the problems of what was refused."""
+
+
+class Publisher(Protocol):
+    """A place where dashboards or rules are published."""
+
+    @property
+    def name(self) -> str:
+        """What metrics and messages call it."""
+
+    async def publish(self, *, write: bool = True, force: bool = False) -> Sequence[Publication]:
+        """Bring the place to what is rendered, or (`write` off) only tell what would be done.
+
+        What a person changed is kept unless `force`. Raises Unavailable or Rejected where nothing could be begun.
+        """
+
+
+class Receiver(Protocol):
+    """Who is told of decisions and holds."""
+
+    async def tell(self, messages: Sequence[Message], *, delivery: str) -> None:
+        """Hand messages over; `delivery` is the same for every try. Raises Unavailable or Rejected."""
 
 
 class PriceFeed(Protocol):

@@ -225,6 +225,47 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Publication:
+    """What became of one published thing, or would become of it.
+
+    `result` is created, updated, deleted or unchanged; kept where a person's change was left alone; conflict where
+    somebody else wrote at the same time; rejected or unavailable where the server refused or failed.
+    """
+
+    name: str
+    result: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something that a receiver outside should hear. `type` is one of `MESSAGE_TYPES`; absent values are None."""
+
+    type: str
+    at_s: float
+    text: str
+    namespace: str | None = None
+    workload: str | None = None
+    reason: str | None = None
+    before: int | None = None  # replicas
+    after: int | None = None
+
+
+MESSAGE_TYPES = (
+    "decision",
+    "scaled",
+    "refusal",
+    "hold",
+    "release",
+    "safe_mode",
+    "safe_mode_end",
+    "budget",
+    "budget_end",
+    "interruption",
+)
+
+
+@dataclass(frozen=True, slots=True)
 class SourceHealth:
     """How a source has fared in the last tick."""
 

@@ -309,6 +309,26 @@ SIZE_LAST_SUCCESS = Gauge(
     "foresail_vpa_last_success_timestamp_seconds", "When containers were last sized.", unit="seconds"
 )
 
+PUBLISH_WRITES = Counter(
+    "foresail_publish_writes_total",
+    "Dashboards and rules compared with a target, by what became of them: created, updated, deleted, unchanged, kept (a"
+    " person changed it), conflict, rejected, unavailable.",
+    ("target", "result"),
+)
+PUBLISH_LAST_SUCCESS = Gauge(
+    "foresail_publish_last_success_timestamp_seconds",
+    "When a target was last found or brought to be as rendered, but for what a person changed; 0 before.",
+    ("target",),
+    "seconds",
+)
+MESSAGES = Counter(
+    "foresail_webhook_messages_total",
+    "Messages for the webhook, by how they ended: delivered, dropped (too many waited), rejected (the receiver refuses"
+    " them for good).",
+    ("result",),
+)
+MESSAGES_PENDING = Gauge("foresail_webhook_pending_messages", "Messages that wait for the webhook's receiver.")
+
 BY_WORKLOAD: tuple[Gauge, ...] = (
     *(DESIRED_REPLICAS, CURRENT_REPLICAS, READY_REPLICAS),
     *(CAPACITY_DESIRED, CAPACITY_READY, CAPACITY_RECOMMENDED),
@@ -355,5 +375,6 @@ EXPORTED: tuple[Metric, ...] = (
     POLICY_RELOAD_FAILURES,
     QUARANTINED,
     *(SIZE_CORES, SIZE_BYTES, SIZE_WRITES, SIZE_CHECKPOINTS, SIZE_LAST_SUCCESS),
+    *(PUBLISH_WRITES, PUBLISH_LAST_SUCCESS, MESSAGES, MESSAGES_PENDING),
     *(JOURNAL_WRITE_FAILURES, JOURNAL_DROPPED, JOURNAL_LAST_WRITE, JOURNAL_PENDING),
 )

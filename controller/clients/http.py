@@ -54,16 +54,16 @@ class HttpAccess:
             raise ForesailError("; ".join(problems))
 
     def address(self, path: str) -> str:
-        """The URL of a path under the server's own."""
-        return f"{self.url.rstrip('/')}/{path.lstrip('/')}"
+        """The URL of a path under the server's own; of no path, the URL as it is given."""
+        return f"{self.url.rstrip('/')}/{path.lstrip('/')}" if path else self.url
 
     def request_headers(self) -> dict[str, str]:
         """Headers for one request, credentials included. Raises Unavailable when a secret's file cannot be read."""
         headers = dict(self.headers)
         if self.bearer_file is not None:
-            headers["Authorization"] = f"Bearer {_secret(self.bearer_file, 'bearer token file')}"
+            headers["Authorization"] = f"Bearer {secret_of(self.bearer_file, 'bearer token file')}"
         if self.password_file is not None:
-            password = _secret(self.password_file, "password file")
+            password = secret_of(self.password_file, "password file")
             headers["Authorization"] = f"Basic {b64encode(f'{self.user}:{password}'.encode()).decode()}"
         return headers
 
@@ -76,6 +76,14 @@ class HttpAnswer:
     body: bytes
     skew_s: float | None
     location: str = ""  # where a redirect points
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What goes with a request: a form or bytes, and headers beside the credentials."""
+
+    body: Mapping[str, str] | bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class HttpClient:
@@ -108,21 +116,25 @@ class HttpClient:
 
         Raises TimeoutError after `timeout_s` seconds, TooLarge, and Unavailable when no whole answer came.
         """
-        return await self._ask("POST", path, form, timeout_s=timeout_s, at_most=at_most)
+        return await self._ask("POST", path, _Sent(form), timeout_s=timeout_s, at_most=at_most)
+
+    async def post_bytes(
+        self, path: str, body: bytes, headers: Mapping[str, str], *, timeout_s: float, at_most: int
+    ) -> HttpAnswer:
+        """Post a body as it is, with headers of its own beside the credentials. Raises as `post_form`."""
+        return await self._ask("POST", path, _Sent(body, headers), timeout_s=timeout_s, at_most=at_most)
 
     async def get(self, path: str, *, timeout_s: float, at_most: int) -> HttpAnswer:
         """Read the whole answer to a GET, of at most so many bytes. Raises as `post_form`."""
-        return await self._ask("GET", path, None, timeout_s=timeout_s, at_most=at_most)
+        return await self._ask("GET", path, _Sent(), timeout_s=timeout_s, at_most=at_most)
 
-    async def _ask(
-        self, method: str, path: str, form: Mapping[str, str] | None, *, timeout_s: float, at_most: int
-    ) -> HttpAnswer:
-        headers, tls = self.access.request_headers(), self._tls_in_force()
+    async def _ask(self, method: str, path: str, sent: _Sent, *, timeout_s: float, at_most: int) -> HttpAnswer:
+        headers, tls = {**sent.headers, **self.access.request_headers()}, self._tls_in_force()
         try:
             async with self._open().request(
                 method,
                 self.access.address(path),
-                data=form,
+                data=sent.body,
                 headers=headers,
                 ssl=tls,
                 allow_redirects=False,
@@ -192,8 +204,11 @@ def _stamp(file: Path) -> tuple[int, int, int]:
     return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
-def _secret(file: Path, what: str) -> str:
-    """The file's text. A read of some hundred bytes costs less than knowing whether it changed."""
+def secret_of(file: Path, what: str) -> str:
+    """The file's text, of one line. Raises Unavailable.
+
+    A read of some hundred bytes costs less than knowing whether it changed.
+    """
     try:
         secret = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

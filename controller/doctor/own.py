@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import urllib3
-from sqlalchemy.engine import make_url
 
 from controller.clients.http import HttpAccess, HttpClient, TooLarge
 from controller.doctor.finding import Finding, Severity, well
+from controller.environment import urllib3_problem
 from controller.errors import Rejected, Unavailable
 from controller.journal.database import Database
 from policies.gpus.caution import utilisation_cautions
 from policies.resources.fed_by_size import fed_by_size
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from controller.records import PolicySet
     from controller.settings import Settings
 
@@ -58,9 +57,8 @@ def examine_policies(policies: PolicySet) -> list[Finding]:
 
 async def examine_journal(settings: Settings) -> list[Finding]:
     """Whether the journal's database answers with this program's schema, and the room that is left for it."""
-    check, about = "journal", make_url(settings.journal_url).render_as_string(hide_password=True)
-    database = Database(settings.journal_url, migrates=False)
-    found = []
+    database, check = Database(settings.journal_url, migrates=False), "journal"
+    about, found = database.shown, []
     try:
         await database.connect()
         found.append(well(check, about, "answers, with this version's schema"))
@@ -74,14 +72,11 @@ async def examine_journal(settings: Settings) -> list[Finding]:
         found.append(Finding(check, Severity.WARNING, about, f"{error}", means, mend))
     finally:
         await database.close()
-    return [*found, *_room(settings)]
+    return [*found, *(_room(database.file) if database.file else [])]
 
 
-def _room(settings: Settings) -> list[Finding]:
-    url = make_url(settings.journal_url)
-    if url.get_backend_name() != "sqlite":
-        return []
-    folder = next(each for each in (Path(url.database or "/"), *Path(url.database or "/").parents) if each.is_dir())
+def _room(file: Path) -> list[Finding]:
+    folder = next(each for each in file.absolute().parents if each.is_dir())
     free = shutil.disk_usage(folder).free
     told = f"{free / 1024**3:.1f} GiB are free"
     if free >= LEAST_FREE_BYTES:
@@ -92,13 +87,12 @@ def _room(settings: Settings) -> list[Finding]:
 
 def examine_packages() -> list[Finding]:
     """Whether the libraries are those that were installed under their names."""
-    installed, loaded = version("urllib3"), str(getattr(urllib3, "__version__", "a version that is not told"))
-    if loaded == installed:
-        return [well("packages", "urllib3", f"{installed} is the one that was installed")]
-    told = f"{loaded} is loaded where {installed} was installed"
-    means = "A fork replaced it: Kubernetes' and Prometheus' clients run on code that nobody tested them with."
-    mend = "Make the environment again from requirements.lock with `make setup`."
-    return [Finding("packages", Severity.ERROR, "urllib3", told, means, mend)]
+    told = urllib3_problem()
+    if told is None:
+        return [well("packages", "urllib3", "is the one that was installed")]
+    what, _, mend = told.rpartition("; ")
+    means = "Kubernetes' and Prometheus' clients run on code that nobody tested them with."
+    return [Finding("packages", Severity.ERROR, "urllib3", what or told, means, mend)]
 
 
 async def examine_daemon(url: str) -> list[Finding]:

@@ -26,7 +26,7 @@ PREFIX = "FORESAIL_"
 DEFAULT = "default"
 
 # Variables with our prefix that steer something else.
-NOT_SETTINGS = frozenset({"config", "conformance_dir", "require_servers"})
+NOT_SETTINGS = frozenset({"config", "conformance_dir", "grafana_token", "require_servers"})
 
 _STATE_DIR = "~/.local/state/foresail"
 
@@ -75,6 +75,40 @@ class Settings:
     removal_ratio: float = _setting(0.10, values.share, "share of the fleet's replicas that may go ...")
     removal_window_s: float = _setting(600.0, values.duration_s, "... in this time")
     nvml: bool = _setting(default=False, parse=values.truth, meaning="read this machine's own GPUs too, through NVML")
+    runbook_url: str = _setting("docs/runbooks", values.text, "where browsers find the runbooks, for links to them")
+    dashboard_url: str | None = _setting(
+        None, values.http_url, "where browsers find Grafana, for links in alerts; a path on it unless set"
+    )
+    publish_interval_s: float = _setting(600.0, values.duration_s, "how often what is published is compared again")
+    publish_dir: Path | None = _setting(
+        None, values.path, "folder to keep dashboards and rules in as files, for provisioning"
+    )
+    publish_reload_url: str | None = _setting(
+        None, values.http_url, "the Prometheus to tell when the rule files changed (/-/reload)"
+    )
+    publish_dashboards: str = _setting(
+        "off", values.one_of("off", "configmap"), "dashboards in the cluster, for Grafana's sidecar: off, configmap"
+    )
+    publish_rules: str = _setting(
+        "off",
+        values.one_of("off", "configmap", "prometheusrule"),
+        "rules in the cluster: off, configmap, prometheusrule",
+    )
+    publish_namespace: str | None = _setting(None, values.text, "where those are put; Foresail's own unless set")
+    publish_release: str | None = _setting(
+        None, values.text, "value of their label release, by which the Prometheus operator selects rules"
+    )
+    grafana_url: str | None = _setting(None, values.http_url, "the Grafana to publish dashboards to")
+    grafana_token_file: Path | None = _setting(
+        None, values.path, "token of a service account there, read again every time; else FORESAIL_GRAFANA_TOKEN has it"
+    )
+    grafana_ca_file: Path | None = _setting(None, values.path, "certificates that vouch for it")
+    grafana_organization: int | None = _setting(None, values.positive, "its organization; the token's unless set")
+    grafana_folder: str = _setting("foresail", values.text, "uid of the folder, which is made where it is missing")
+    webhook_url: str | None = _setting(None, values.http_url, "told of decisions, holds and refusals, as JSON by POST")
+    webhook_secret_file: Path | None = _setting(None, values.path, "secret to sign those with (HMAC-SHA256)")
+    webhook_bearer_token_file: Path | None = _setting(None, values.path, "its bearer token")
+    webhook_ca_file: Path | None = _setting(None, values.path, "certificates that vouch for it")
     listen: Listen = _setting(Listen("127.0.0.1", 9870), values.listen, "address of /metrics, the probes and the API")
     log_level: str = _setting("info", values.one_of("debug", "info", "warning", "error"), "least level that is logged")
     log_format: str = _setting("auto", values.one_of("auto", "json", "console"), "auto: console on a terminal")
@@ -241,11 +275,27 @@ def _conflicts(settings: Settings) -> Iterator[str]:
         yield "prometheus_username and prometheus_bearer_token_file exclude each other"
     if settings.prometheus_insecure_skip_verify and settings.prometheus_ca_file:
         yield "prometheus_insecure_skip_verify and prometheus_ca_file exclude each other"
+    for name, needed in _NEEDS.items():
+        if getattr(settings, name) and not getattr(settings, needed):
+            yield f"{name} needs {needed}"
+
+
+_NEEDS = {
+    "publish_reload_url": "publish_dir",
+    "grafana_token_file": "grafana_url",
+    "grafana_ca_file": "grafana_url",
+    "grafana_organization": "grafana_url",
+    "webhook_secret_file": "webhook_url",
+    "webhook_bearer_token_file": "webhook_url",
+    "webhook_ca_file": "webhook_url",
+}
 
 
 def _shown(name: str, value: object) -> str:
     if name == "journal_url":
         return without_password(str(value))
+    if name == "webhook_url" and value:  # receivers know their senders by its path
+        return urlunsplit(urlsplit(str(value))._replace(path="/***", query=""))
     if isinstance(value, float) and f"{name}_s" == known_settings()[name].name:
         return duration_text(value)
     if isinstance(value, tuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -21,14 +22,16 @@ from policies.model import RULES, Action, Hold, Kind, Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from controller.records import SizedWorkload, TickReport
+    from controller.records import Publication, SizedWorkload, TickReport
     from policies.metric import Metric
 
-__all__ = ["JournalState", "Telemetry", "Wrote", "ready_replicas"]
+__all__ = ["SAFE_MODES", "JournalState", "Telemetry", "Wrote", "ready_replicas", "safe_modes"]
 
 SOURCES = ("prometheus",)
 PHASES = ("observe", "collect", "decide", "record", "act", "tick")
 RESULTS = ("applied", "conflict", "rejected", "unavailable")
+PUBLISH_RESULTS = ("created", "updated", "deleted", "unchanged", "kept", "conflict", "rejected", "unavailable")
+MESSAGE_RESULTS = ("delivered", "dropped", "rejected")
 SAFE_MODES = ("kill_switch", "cluster_down", "no_fresh_data")
 
 _END = b"# EOF\n"
@@ -94,7 +97,7 @@ class Telemetry:
             self._counter(signals.ACTUATIONS, "scale", outcome.result).inc()
             if outcome.result == "conflict":
                 self._counter(signals.CONFLICTS).inc()
-        for reason, on in zip(SAFE_MODES, _safe_modes(report), strict=True):
+        for reason, on in zip(SAFE_MODES, safe_modes(report), strict=True):
             self._gauge(signals.SAFE_MODE, reason).set(on)
         self._gauge(signals.REMOVAL_BUDGET).set(report.decision.removal_budget)
         self._gauge(signals.QUARANTINED).set(len(report.quarantined))
@@ -114,6 +117,28 @@ class Telemetry:
             self._counter(signals.SIZE_WRITES, result).inc(count)
         self._counter(signals.SIZE_CHECKPOINTS).inc(wrote.checkpoints)
         self._gauge(signals.SIZE_LAST_SUCCESS).set(at_s)
+
+    def expect_publishing(self, targets: Sequence[str]) -> None:
+        """Start the series of these targets at zero."""
+        for target in targets:
+            self._gauge(signals.PUBLISH_LAST_SUCCESS, target)
+            for result in PUBLISH_RESULTS:
+                self._counter(signals.PUBLISH_WRITES, target, result)
+
+    def show_published(self, target: str, done: Sequence[Publication], *, well: bool) -> None:
+        """Count what became of what is published to a target."""
+        for each in done:
+            self._counter(signals.PUBLISH_WRITES, target, each.result).inc()
+        if well:
+            self._gauge(signals.PUBLISH_LAST_SUCCESS, target).set(self._now_s())
+
+    def count_messages(self, result: str, count: int) -> None:
+        """Count messages for the webhook that came to an end."""
+        self._counter(signals.MESSAGES, result).inc(count)
+
+    def show_messages(self, pending: int) -> None:
+        """Show how many messages wait for the webhook."""
+        self._gauge(signals.MESSAGES_PENDING).set(pending)
 
     def show_journal(self, journal: JournalState) -> None:
         """Show how the journal fares."""
@@ -151,13 +176,13 @@ class Telemetry:
             self._histogram(signals.SOURCE_QUERY_DURATION, source)
             for result in ("success", "failure"):
                 self._counter(signals.SOURCE_QUERIES, source, result)
-        for action in Action:
-            for rule in RULES:
-                self._counter(signals.DECISIONS, action.name.lower(), rule)
+        for action, rule in product(Action, RULES):
+            self._counter(signals.DECISIONS, action.name.lower(), rule)
         for result in RESULTS:
             self._counter(signals.ACTUATIONS, "scale", result)
-        for result in sizes.RESULTS:
-            self._counter(signals.SIZE_WRITES, result)
+        for metric, results in ((signals.SIZE_WRITES, sizes.RESULTS), (signals.MESSAGES, MESSAGE_RESULTS)):
+            for result in results:
+                self._counter(metric, result)
         for reason in SAFE_MODES:
             self._gauge(signals.SAFE_MODE, reason)
         for state in ("valid", "invalid"):
@@ -241,7 +266,7 @@ def _bound(report: TickReport) -> Iterator[tuple[Gauge, tuple[str, ...], float]]
         yield signals.SIGNAL_BOUND, (f"gpu_{quantity}", metrics), 1.0
 
 
-def _safe_modes(report: TickReport) -> tuple[bool, bool, bool]:
+def safe_modes(report: TickReport) -> tuple[bool, bool, bool]:
     """In the order of `SAFE_MODES`."""
     held, readings = report.seen.hold, report.decision.readings
     asks = report.fleet.tracks.kind != Kind.LATE

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
+from controller.clock import or_stop
 from controller.errors import Conflict, ForesailError, Rejected
 from controller.loop.supervisor import Failure
 from controller.records import Answered, SizedWorkload, TargetRef
@@ -20,7 +21,7 @@ from controller.vertical.records import RESOURCES
 from controller.vertical.status import Told, status_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from controller.loop.supervisor import Supervisor
     from controller.ports import Clock, MetricsSource
@@ -89,7 +90,7 @@ class VerticalLoop:
         await self._pause(stop, clock.elapsed_s() + PERIOD_S)  # until policies are read, which say what is watched
         while not stop.is_set():
             began_s = clock.elapsed_s()
-            await _or_stop(stop, self._go_round())
+            await or_stop(stop, self._go_round())
             await self._pause(stop, began_s + PERIOD_S)
         await self.parts.supervisor.guarded("keep what was learned", self._checkpoints.keep_all(clock.now_s()))
 
@@ -102,7 +103,7 @@ class VerticalLoop:
         """Wait for the next round; policies that have changed are not kept waiting."""
         clock = self.parts.clock
         while not stop.is_set() and clock.elapsed_s() < until_s and self._policies().digest == self._digest:
-            await _or_stop(stop, clock.sleep(min(GLANCE_S, until_s - clock.elapsed_s())))
+            await or_stop(stop, clock.sleep(min(GLANCE_S, until_s - clock.elapsed_s())))
 
     async def round(self) -> VerticalReport:
         """One round. Raises nothing that the cluster or the source may fail with."""
@@ -219,14 +220,3 @@ def _fresh(answer: Answered, now_s: float) -> dict[PodContainer, float]:
         for key, value in zip(answer.keys, answer.values, strict=True)
         if value >= 0 and (newest is None or now_s - newest.get(key[:2], now_s) <= STALE_S)
     }
-
-
-async def _or_stop(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Do the work, or give it up as soon as `stop` is set."""
-    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        working.cancel()
-        stopping.cancel()
-        await asyncio.wait((working, stopping))

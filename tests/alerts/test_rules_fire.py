@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 import yaml
 
-from alerts.rules import ALERTS, render
+from alerts.catalogue import files
+from alerts.rules import ALERTS
 from tests.alerts.promtool import promtool
 
 on_promtool = pytest.mark.server("prometheus")
 
-RULES = {rule["alert"]: rule for rule in yaml.safe_load(render())["groups"][0]["rules"]}
+RULES = {rule["alert"]: rule for rule in yaml.safe_load(files()["foresail.rules.yaml"])["groups"][0]["rules"]}
 CLUSTER = "?var-cluster=a"
 CHAT = 'cluster="a",namespace="shop",workload="chat"'
 AHEAD = f"foresail_outlook_above_max_timestamp_seconds{{{CHAT}"
@@ -325,7 +326,7 @@ SILENT = [
 @on_promtool
 def test_the_rules_are_valid(tmp_path: Path) -> None:
     path = tmp_path / "foresail.rules.yaml"
-    path.write_text(render(), encoding="utf-8")
+    path.write_text(files()["foresail.rules.yaml"], encoding="utf-8")
     code, output = promtool("check", "rules", path)
     assert code == 0, output
     assert "13 rules found" in output
@@ -356,7 +357,7 @@ def test_every_alert_has_a_case_that_fires() -> None:
 
 
 def _judge(case: Case, expected: list[dict[str, Any]], folder: Path) -> None:
-    (folder / "rules.yaml").write_text(render(), encoding="utf-8")
+    (folder / "rules.yaml").write_text(files()["foresail.rules.yaml"], encoding="utf-8")
     test = {
         "interval": "1m",
         "input_series": [{"series": series, "values": values} for series, values in case.series.items()],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from alerts.rules import render
+from alerts.catalogue import files
 from tests.integration.servers.process import (
     Launch,
     ServerProcess,
@@ -35,7 +35,7 @@ def test_the_watchdog_reaches_alertmanager_with_its_runbook(prometheus: Promethe
     url = f"http://127.0.0.1:{port}"
     config, rules = tmp_path / "alertmanager.yml", tmp_path / "foresail.rules.yaml"
     config.write_text(CONFIG)
-    rules.write_text(render())
+    rules.write_text(files()["foresail.rules.yaml"])
     argv = [
         find_program("prometheus-alertmanager", package="prometheus-alertmanager"),
         f"--config.file={config}",
