@@ -223,8 +223,7 @@ _TRAFFIC = (
         "PCIe",
         "Bytes a second over PCIe; measured in moments of 20 ms where the driver does not count them.",
         "Bps",
-        Query(rate(exported.PCIE, *_BY, "direction"), f"{_DEVICE} {{{{direction}}}}"),
-        Query(largest(exported.PCIE_RATE, *_BY, "direction"), f"{_DEVICE} {{{{direction}}}}, moment"),
+        Query(largest(exported.PCIE, *_BY, "direction"), f"{_DEVICE} {{{{direction}}}}"),
     ),
     _panel(
         19,

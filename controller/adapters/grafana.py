@@ -142,8 +142,8 @@ class _Round:
         standing, body = await self._standing(found), found["dashboard"]
         if standing is _Standing.PROVISIONED:
             raise Rejected(
-                f"dashboard {document.uid}: Grafana has it from files or a sidecar, so it cannot be saved; publish it in"
-                " one way only"
+                f"dashboard {document.uid}: Grafana has it from files or a sidecar, so it cannot be saved; use one"
+                " way only"
             )
         if standing is _Standing.OURS and _digest_tag(body) == digest:
             return Publication(document.uid, "unchanged")

@@ -159,7 +159,10 @@ def _digest_of_file(path: Path) -> str | None:
 
 
 def _read_record(path: Path) -> dict[str, str]:
-    """Digests of each file, with blanks between them; none where the record is absent or broken: what is there then counts as a person's."""
+    """Digests of each file, with blanks between them.
+
+    None where the record is absent or broken: what is there then counts as a person's.
+    """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):

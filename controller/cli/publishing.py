@@ -139,7 +139,7 @@ async def _publishers(topic: Topic, settings: Settings, content: "Content") -> "
 
     dashboards = topic is Topic.DASHBOARDS
     off = {"publish_rules": "off"} if dashboards else {"publish_dashboards": "off", "grafana_url": None}
-    wanted = replace(settings, **off)  # type: ignore[arg-type]  # names of fields, with values that they take
+    wanted = replace(settings, **off)
     async with files(wanted, lambda: content) as in_folder:
         found: list[Publisher] = [each for each in in_folder if each.name.startswith("dashboard") == dashboards]
         found += grafana(wanted, lambda: content)
