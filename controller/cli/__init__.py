@@ -49,6 +49,10 @@ SUBCOMMANDS = {
     "run": Lazy("controller.cli.run:run", "Run the daemon: observe, decide, act and record, every interval."),
     "policy": Lazy("controller.cli.policy:app", "Write and check policies; make an autoscaler follow one."),
     "status": Lazy("controller.cli.status:status", "Show the workloads of a running daemon and what it decided."),
+    "doctor": Lazy("controller.cli.doctor:doctor", "Check an installation: what is wrong, what it means, the mend."),
+    "handback": Lazy(
+        "controller.cli.handback:handback", "Leave workloads with plain autoscalers; no running daemon is needed."
+    ),
     "explain": Lazy("controller.cli.explain:explain", "Tell why a workload has the replicas it has, now or at a time."),
     "history": Lazy("controller.cli.history:app", "Read past load from Prometheus."),
     "replay": Lazy("controller.cli.replay:replay", "Replay a policy on a load file: same decisions, virtual time."),

@@ -78,6 +78,14 @@ class HttpAnswer:
     location: str = ""  # where a redirect points
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What goes with a request: a form or bytes, and headers beside the credentials."""
+
+    body: Mapping[str, str] | bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 class HttpClient:
     """A session to one server. It follows no redirect and retries nothing."""
 
@@ -108,22 +116,25 @@ class HttpClient:
 
         Raises TimeoutError after `timeout_s` seconds, TooLarge, and Unavailable when no whole answer came.
         """
-        return await self._post(path, form, {}, timeout_s, at_most)
+        return await self._ask("POST", path, _Sent(form), timeout_s=timeout_s, at_most=at_most)
 
     async def post_bytes(
         self, path: str, body: bytes, headers: Mapping[str, str], *, timeout_s: float, at_most: int
     ) -> HttpAnswer:
         """Post a body as it is, with headers of its own beside the credentials. Raises as `post_form`."""
-        return await self._post(path, body, headers, timeout_s, at_most)
+        return await self._ask("POST", path, _Sent(body, headers), timeout_s=timeout_s, at_most=at_most)
 
-    async def _post(
-        self, path: str, body: Mapping[str, str] | bytes, headers: Mapping[str, str], timeout_s: float, at_most: int
-    ) -> HttpAnswer:
-        headers, tls = {**headers, **self.access.request_headers()}, self._tls_in_force()
+    async def get(self, path: str, *, timeout_s: float, at_most: int) -> HttpAnswer:
+        """Read the whole answer to a GET, of at most so many bytes. Raises as `post_form`."""
+        return await self._ask("GET", path, _Sent(), timeout_s=timeout_s, at_most=at_most)
+
+    async def _ask(self, method: str, path: str, sent: _Sent, *, timeout_s: float, at_most: int) -> HttpAnswer:
+        headers, tls = {**sent.headers, **self.access.request_headers()}, self._tls_in_force()
         try:
-            async with self._open().post(
+            async with self._open().request(
+                method,
                 self.access.address(path),
-                data=body,
+                data=sent.body,
                 headers=headers,
                 ssl=tls,
                 allow_redirects=False,

@@ -90,25 +90,31 @@ class Database:
                 yield chosen
 
     def _made(self) -> AsyncEngine:
-        if self._file is None:
+        if self.file is None:
             return _postgresql(self.url)
         if self.migrates:
-            _prepared(self._file)
-        elif not self._file.exists():
-            raise Unavailable(f"there is no journal at {self._file}")
+            _prepared(self.file)
+        elif not self.file.exists():
+            raise Unavailable(f"there is no journal at {self.file}")
         return _sqlite(self.url)
 
     @property
-    def _file(self) -> Path | None:
+    def shown(self) -> str:
+        """The URL without its password."""
+        return make_url(self.url).render_as_string(hide_password=True)
+
+    @property
+    def file(self) -> Path | None:
+        """SQLite's file; None for another database."""
         url = make_url(self.url)
         return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
 
     def _present_inode(self) -> int:
         """Which file SQLite has open: one that was removed goes on to take writes that nobody will read."""
-        if self._file is None:
+        if self.file is None:
             return 0
         try:
-            return self._file.stat().st_ino
+            return self.file.stat().st_ino
         except OSError:
             return -1
 

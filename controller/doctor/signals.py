@@ -1,0 +1,90 @@
+"""Each policy's signals, read as the daemon reads them: by the same questions, witnesses and rules of freshness."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from controller.collect import Collector
+from controller.collect.collector import News
+from controller.doctor.finding import Finding, Severity, well
+from controller.records import Unanswered
+from policies.fleet import fleet_of
+from policies.hpa.pods import listed_pods, ready_pods
+from policies.model import Kind, Status, Why
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from controller.ports import MetricsSource
+    from controller.records import Answer, ClusterView, PolicySet
+    from policies.model import Fleet, Observation
+
+_CHECK = "signals"
+_SIGHT = "Run the query in Prometheus' own page, and see its labels."
+_SAID: Mapping[Why, tuple[str, str]] = {
+    Why.NO_SERIES: (
+        "no series answers",
+        "See that the exporter is scraped, and that the query's labels and those in `match` are those of its series.",
+    ),
+    Why.SOURCE_DOWN: ("Prometheus does not answer", "See the findings about Prometheus."),
+    Why.BAD_QUERY: ("Prometheus refuses the query", "Correct the query; the message says where."),
+    Why.DEADLINE: ("no answer in time", "Put a recording rule behind the query, or raise --prometheus-timeout."),
+    Why.TOO_OLD: (
+        "its newest sample is too old",
+        "See that the target is up (`up`) and scraped at least every minute, and its clock if it stamps its samples.",
+    ),
+    Why.FROM_THE_FUTURE: ("its newest sample is from the future", "Let all machines follow NTP."),
+    Why.PARTIAL_SERIES: (
+        "only some of its scrape targets answer",
+        "See which pods or exporters lack in `up`; until they are back the reading is a lower bound.",
+    ),
+    Why.NOT_FINITE: ("it is no number", "A division by zero is the usual cause: divide by clamp_min(..., 1), say."),
+    Why.AMBIGUOUS: ("more than one series answers", "Aggregate with sum or max, or select one with `match`."),
+    Why.UNKNOWN_FRESHNESS: (
+        "how old its samples are cannot be told",
+        "Select from at least one series in the query, so that its age can be seen.",
+    ),
+}
+
+
+async def examine_signals(
+    policies: PolicySet, source: MetricsSource, view: ClusterView, *, at_s: float, deadline_s: float
+) -> list[Finding]:
+    """Ask each distinct query once, and say of each signal whether it can decide now."""
+    if not policies.policies:
+        return []
+    fleet, collector = fleet_of(policies.policies), Collector(source)
+    collector.prepare(policies)
+    answers = await collector.ask(at_s=at_s, deadline_s=deadline_s)
+    seen = collector.observation(fleet, answers, view, at_s, News())
+    refused, tracks = _refused(collector, answers), range(fleet.tracks.lane.size)
+    names = [signal.name for signal in collector.questions.signals]
+    found = [each for track in tracks if (each := _of(track, fleet, seen, names[track], refused.get(track, "")))]
+    return found or [well(_CHECK, "signals", f"all {len(tracks)} are fresh")]
+
+
+def _refused(collector: Collector, answers: Sequence[Answer]) -> dict[int, str]:
+    """What the server said of the query of each track, where it did not answer."""
+    return {
+        int(track): answer.message
+        for group, answer in zip(collector.questions.groups, answers, strict=True)
+        if isinstance(answer, Unanswered)
+        for track in group.tracks
+    }
+
+
+def _of(track: int, fleet: Fleet, seen: Observation, signal: str, words: str) -> Finding | None:
+    why, lane = Why(int(seen.readings.why[track])), int(fleet.tracks.lane[track])
+    if Status(int(seen.readings.status[track])) == Status.FRESH:
+        return None
+    said, mend = _SAID.get(why, (why.name.lower().replace("_", " "), _SIGHT))
+    uid = fleet.uid[lane]
+    if why == Why.NO_SERIES and not listed_pods(seen.pods, fleet.lanes)[lane]:
+        message = f"signal {signal}: {said}; the workload has no pod now"
+        return Finding(_CHECK, Severity.WARNING, uid, message, "It decides nothing until pods run.", mend)
+    ready = int(ready_pods(seen.pods, fleet.lanes)[lane])
+    message = f"signal {signal}: {said}{f' ({words})' if words else ''}; {ready} pods are ready"
+    if fleet.tracks.kind[track] == Kind.LATE:
+        return Finding(_CHECK, Severity.WARNING, uid, message, "How late requests are is not measured.", mend)
+    means = "While it is so the signal may raise or hold the workload, and never lowers it."
+    return Finding(_CHECK, Severity.ERROR, uid, message, means, mend)
