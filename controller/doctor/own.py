@@ -7,9 +7,9 @@ import shutil
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from controller.clients.environment import urllib3_problem
 from controller.clients.http import HttpAccess, HttpClient, TooLarge
 from controller.doctor.finding import Finding, Severity, well
-from controller.environment import urllib3_problem
 from controller.errors import Rejected, Unavailable
 from controller.journal.database import Database
 from policies.gpus.caution import utilisation_cautions

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from alerts.rules import ALERTS
+from alerts.catalogue import alerts
 from controller.clients.http import HttpClient, TooLarge
 from controller.doctor.finding import Finding, Severity, well
 from controller.errors import ForesailError
@@ -138,7 +138,7 @@ def _clock(url: str, skew_s: float | None) -> Finding:
 
 
 def _loaded(rules: Sequence[dict[str, Any]]) -> list[Finding]:
-    ours = {alert.name for alert in ALERTS}
+    ours = {alert.name for alert in alerts()}
     there = {rule["name"]: rule for rule in rules if rule.get("name") in ours}
     means = "What goes wrong wakes nobody."
     if not there:

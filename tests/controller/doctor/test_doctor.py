@@ -10,7 +10,7 @@ import urllib3
 from aiohttp import web
 from sqlalchemy import create_engine, text
 
-from alerts.rules import ALERTS
+from alerts.catalogue import alerts
 from controller.clients.http import HttpAccess
 from controller.doctor import Finding, Severity
 from controller.doctor import own as own_checks
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from controller.records import Answer, PastSeries
 
+ALERTS = alerts()
 NOW_S = 1_800_000_000.0
 
 
