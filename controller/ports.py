@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         ClusterView,
         Event,
         PastSeries,
+        Person,
         PolicySet,
         PricesSeen,
         ScaleOrder,
@@ -74,6 +75,19 @@ class PolicySource(Protocol):
 
     async def read(self) -> PolicySet:
         """The policies in force: the last good version of each, with the problems of what was refused."""
+
+
+class Access(Protocol):
+    """Who a caller is, and what they may do."""
+
+    async def person(self, token: str) -> Person | None:
+        """Whose token this is; None for nobody's. Raises Unavailable when that cannot be found out."""
+
+    async def may_act(self, person: Person, target: TargetRef | None) -> str | None:
+        """None where they may say what is done with a target, or with all (None); else why not, in words.
+
+        Raises Unavailable when that cannot be found out.
+        """
 
 
 class PriceFeed(Protocol):

@@ -9,19 +9,25 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from controller.clock import SystemClock
 from controller.errors import Unavailable
 from controller.web import api
+from controller.web.actions import Actions
+from controller.web.auth import Guard, Sessions
+from controller.web.events import Hub
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
-    from controller.records import SizedWorkload, TickReport
+    from controller.journal import DecisionRow
+    from controller.records import Intervention, Outcome, SizedWorkload, TickReport
     from controller.settings.values import Listen
     from controller.web.documents import Document
 
 _INTERVALS = 4
 _LEAST_S = 30.0
 _CLOSING_S = 2.0
+_LARGEST_BODY = 256 * 1024
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
@@ -38,6 +44,11 @@ class Check:
         return f"{told}: {self.message}" if self.message else told
 
 
+async def _no_decisions(_uid: str, _before_s: float, _limit: int) -> Sequence[DecisionRow]:
+    """Of a daemon without a journal."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Views:
     """What is shown: the last report, the metrics by Accept header (called in a thread), and the checks of the probes.
@@ -51,6 +62,9 @@ class Views:
     ready: Callable[[], Sequence[Check]]
     version: Document
     sized: Callable[[], Sequence[SizedWorkload]] = tuple
+    decisions: Callable[[str, float, int], Awaitable[Sequence[DecisionRow]]] = _no_decisions  # uid, before_s, how many
+    outcomes: Callable[[], Mapping[str, Outcome]] = dict  # by uid: how the last order of each ended
+    interventions: Callable[[], Mapping[str, Intervention]] = dict  # in force now, by uid
 
 
 def heartbeat(age_s: float, interval_s: float) -> Check:
@@ -59,9 +73,21 @@ def heartbeat(age_s: float, interval_s: float) -> Check:
     return Check("loop", age_s <= limit_s, f"came round {age_s:.0f} s ago, {limit_s:.0f} s are tolerated")
 
 
-def web_app(views: Views) -> web.Application:
-    """The application with all its routes."""
-    app = web.Application(middlewares=[api.problems])
+VIEWS = web.AppKey("views", Views)
+GUARD = web.AppKey("guard", Guard)
+ACTIONS = web.AppKey("actions", Actions)
+HUB = web.AppKey("hub", Hub)
+
+
+def web_app(
+    views: Views, *, guard: Guard | None = None, actions: Actions | None = None, hub: Hub | None = None
+) -> web.Application:
+    """The application with all its routes. Without `guard` and `actions` it only shows."""
+    guard = guard or Guard(Sessions(SystemClock()))
+    app = web.Application(middlewares=[api.problems, guard.middleware()], client_max_size=_LARGEST_BODY)
+    app[VIEWS], app[GUARD], app[HUB] = views, guard, hub or Hub()
+    if actions is not None:
+        app[ACTIONS] = actions
     app.on_response_prepare.append(_with_headers)
     app.add_routes(
         [

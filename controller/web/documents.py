@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from controller.web.outlook import outlook
 from controller.web.placement import placement
 from controller.web.sizes import sentences as size_sentences
 from controller.web.sizes import sized, sizes
+from controller.web.times import time_text
 from policies.explain import sentences, steps_of
 from policies.forecast.words import outlook_sentences
 from policies.lateness import base_value
@@ -78,11 +78,6 @@ def size_list(workloads: Sequence[SizedWorkload]) -> Document:
 def problem(status: int, title: str, detail: str, path: str) -> Document:
     """An error as RFC 9457 has it."""
     return {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": path}
-
-
-def time_text(at_s: float) -> str:
-    """A wall time as RFC 3339 in UTC."""
-    return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _summary(report: TickReport, lane: int, ready: int, awaited: BoolArray) -> Document:
