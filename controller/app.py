@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from controller.adapters import token_file
 from controller.adapters.kubernetes import (
     ClusterSettings,
     KillSwitchPlace,
+    KubernetesAccess,
     KubernetesActuator,
     KubernetesCluster,
     KubernetesEvents,
 )
+from controller.adapters.kubernetes.access import BY as KUBERNETES
 from controller.adapters.kubernetes.vertical import KubernetesVertical
 from controller.adapters.nvml.machine import GpuMachine, GpuSettings
 from controller.adapters.policy_files import PolicyFiles
@@ -26,11 +29,15 @@ from controller.adapters.prometheus import Allowance, PrometheusSource
 from controller.clients.access import prometheus_access
 from controller.clients.kubernetes import connect
 from controller.clock import SystemClock
+from controller.interventions import Interventions
 from controller.journal import Journal
 from controller.loop import Loop, Pace, Parts
 from controller.telemetry import About, Telemetry, Wrote
 from controller.vertical.loop import VerticalLoop, VerticalParts, VerticalReport
-from controller.web import Check, Views, heartbeat, serving, web_app
+from controller.web import Acted, Actions, Check, Guard, Hub, Sessions, Views, heartbeat, serving, web_app
+from controller.web.auth import AnyAccess
+from controller.web.changes import publish_tick
+from controller.web.holds import intervention
 from controller.worker import worker
 from policies.model import Limits
 from simulations.daemon import warmed
@@ -38,8 +45,11 @@ from simulations.daemon import warmed
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
-    from controller.ports import Actuator, Clock, Cluster, Events, MetricsSource
-    from controller.records import TickReport
+    from aiohttp import web
+
+    from controller.journal import DecisionRow
+    from controller.ports import Access, Actuator, Clock, Cluster, Events, MetricsSource
+    from controller.records import Outcome, TickReport
     from controller.settings import Settings
     from controller.vertical.records import VerticalCluster
 
@@ -63,6 +73,7 @@ class Outside:
     clock: Clock = field(default_factory=SystemClock)
     source: MetricsSource | None = None  # None: Prometheus, as the settings say
     vertical: VerticalCluster | None = None  # None: nothing is sized
+    access: Access | None = None  # who may act through the API, as the cluster says
 
 
 async def run_daemon(
@@ -88,6 +99,7 @@ async def run_daemon(
         journal = await Journal.open(settings.journal_url)
         stack.push_async_callback(journal.close)
         executor = stack.enter_context(worker())
+        interventions = Interventions(clock, journal)
         parts = Parts(
             clock=clock,
             policies=PolicyFiles(settings.policies),
@@ -97,13 +109,14 @@ async def run_daemon(
             events=world.events,
             journal=journal,
             executor=executor,
+            interventions=interventions,
         )
-        daemon = _Daemon(settings, world, journal, on_tick)
+        daemon = _Daemon(settings, world, journal, on_tick, interventions)
         loop = Loop(parts, _pace(settings), daemon.show)
         views = daemon.views(loop)
         if settings.nvml and daemon.telemetry is not None:
             await stack.enter_async_context(_gpus(daemon.telemetry))
-        url = await stack.enter_async_context(serving(web_app(views), settings.listen))
+        url = await stack.enter_async_context(serving(daemon.web(views), settings.listen))
         if world.vertical is not None:
             sizing = await stack.enter_async_context(PrometheusSource(prometheus_access(settings), SIZING))
             vertical = daemon.vertical(loop, VerticalParts(clock, sizing, world.vertical, loop.supervisor))
@@ -132,9 +145,12 @@ class _Daemon:
     world: Outside
     journal: Journal
     on_tick: Callable[[TickReport], None] | None
+    interventions: Interventions
     report: TickReport | None = None
     telemetry: Telemetry | None = None
     sized: VerticalReport | None = None
+    hub: Hub = field(default_factory=Hub)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)  # the last one of each workload
 
     def show(self, report: TickReport) -> None:
         """Take the report of a tick, and add what is wrong with the world."""
@@ -143,12 +159,44 @@ class _Daemon:
             problems = (*problems, *sized.problems)
             report = replace(report, sizes=sized.by_policy)
         report = replace(report, problems=problems)
+        publish_tick(self.hub, report, self.report)
         self.report = report
+        self.outcomes |= {each.order.uid: each for each in report.outcomes}
+        self.outcomes = {uid: self.outcomes[uid] for uid in report.fleet.uid if uid in self.outcomes}
         if self.telemetry is not None:
             self.telemetry.show(report)
             self.telemetry.show_journal(self.journal.health)
+            self.telemetry.show_listeners(self.hub)
         if self.on_tick is not None:
             self.on_tick(report)
+
+    def web(self, views: Views) -> web.Application:
+        """The web application, and who may act through it."""
+        access = _access(self.settings, self.world)
+        guard = Guard(Sessions(self.world.clock), access, open_reading=self.settings.auth_reading == "open")
+        actions = Actions(
+            interventions=self.interventions,
+            access=access,
+            report=lambda: self.report,
+            longest_s=self.settings.action_longest_s,
+            told=self._done,
+            refused=lambda kind: self._counted(kind, "refused"),
+        )
+        return web_app(views, guard=guard, actions=actions, hub=self.hub)
+
+    def _done(self, acted: Acted) -> None:
+        """Show what somebody told at once; what it does, the next tick shows."""
+        self._counted(acted.taken.told.kind, "done")
+        if self.report is not None:
+            self.report = replace(self.report, interventions=self.interventions.in_force())
+        self.hub.publish("intervention", intervention(acted.taken.told))
+
+    def _counted(self, kind: str, result: str) -> None:
+        if self.telemetry is not None:
+            self.telemetry.count_action(kind, result)
+
+    async def _decisions(self, uid: str, before_s: float, limit: int) -> Sequence[DecisionRow]:
+        return await self.journal.decisions(uid, before_s=before_s, limit=limit)
 
     def vertical(self, loop: Loop, parts: VerticalParts) -> VerticalLoop:
         """The loop that sizes containers for the policies in force, and writes nothing while the kill switch is set."""
@@ -186,6 +234,9 @@ class _Daemon:
             live=live,
             ready=ready,
             version={"version": version("foresail")},
+            decisions=self._decisions,
+            outcomes=lambda: self.outcomes,
+            interventions=self.interventions.in_force,
         )
 
 
@@ -219,7 +270,18 @@ async def _kubernetes(settings: Settings) -> AsyncIterator[Outside]:
             reached=lambda: cluster.view().seen_at_s > 0,
             problems=cluster.problems,
             vertical=vertical,
+            access=KubernetesAccess(session, cluster.discovery, clock) if settings.auth_kubernetes else None,
         )
+
+
+def _access(settings: Settings, world: Outside) -> Access | None:
+    """Who may act: those of the file, and those of whom Kubernetes says so; None turns actions off."""
+    vouching: dict[str, Access] = {}
+    if settings.auth_token_file is not None:
+        vouching[token_file.BY] = token_file.TokenFile(settings.auth_token_file)
+    if world.access is not None:
+        vouching[KUBERNETES] = world.access
+    return AnyAccess(vouching) if vouching else None
 
 
 def own_namespace(settings: Settings, told: Path = POD_NAMESPACE) -> str:

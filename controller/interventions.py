@@ -137,7 +137,7 @@ class Interventions:
                 continue
             if told.kind == "pause":
                 paused[lane] = True
-            elif by[lane] == FixedBy.NOBODY:
+            elif told.replicas is not None and by[lane] == FixedBy.NOBODY:
                 replicas[lane], by[lane] = told.replicas, FixedBy.OVERRIDE
         hold = np.where(paused & (seen.hold == Hold.NONE), Hold.OPERATOR, seen.hold).astype(np.int8)
         return replace(seen, hold=hold, fixed=Fixed(replicas, by) if by.any() else None)

@@ -286,7 +286,7 @@ class Person:
 
 
 FLEET = ""  # the uid of what is meant for all workloads
-LONGEST_INTERVENTION_S = 7 * 86_400.0  # no setting allows more
+LONGEST_INTERVENTION_S = 7 * 86_400.0  # the setting action_longest allows no more
 
 
 @dataclass(frozen=True, slots=True)

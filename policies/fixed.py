@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from policies.proposal import Proposal
 
 
+MOST_REPLICAS = 100_000  # that can be fixed: far above any real count, so that a slip of the keys is not taken
+
+
 class FixedBy(Code):
     """Who fixed a count. The annotation wins: it stands on the object itself, for all to see."""
 

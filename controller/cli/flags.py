@@ -19,6 +19,8 @@ _PANELS = {
     "removal": "Brakes",
     "kill": "Brakes",
     "log": "Logging",
+    "auth": "Access",
+    "action": "Access",
     "kubeconfig": "Kubernetes",
     "context": "Kubernetes",
     "namespace": "Kubernetes",

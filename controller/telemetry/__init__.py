@@ -10,6 +10,7 @@ import numpy as np
 import prometheus_client
 from prometheus_client.exposition import choose_encoder
 
+from controller.records import FLEET
 from controller.telemetry import budgets, outlook, placement, sizes
 from controller.telemetry.sizes import Wrote
 from controller.telemetry.workloads import ready_replicas, workload_text
@@ -28,9 +29,27 @@ __all__ = ["JournalState", "Telemetry", "Wrote", "ready_replicas"]
 SOURCES = ("prometheus",)
 PHASES = ("observe", "collect", "decide", "record", "act", "tick")
 RESULTS = ("applied", "conflict", "rejected", "unavailable")
-SAFE_MODES = ("kill_switch", "cluster_down", "no_fresh_data")
+SAFE_MODES = ("kill_switch", "cluster_down", "no_fresh_data", "paused_by_operator")
+ACTIONS = ("pause", "resume", "override")
+LOST = ("slow", "too_many")
 
 _END = b"# EOF\n"
+
+
+class Listeners(Protocol):
+    """What the stream of events tells of its clients."""
+
+    @property
+    def clients(self) -> int:
+        """How many listen."""
+
+    @property
+    def dropped(self) -> int:
+        """How many were too slow."""
+
+    @property
+    def refused(self) -> int:
+        """How many were too many."""
 
 
 class JournalState(Protocol):
@@ -72,6 +91,7 @@ class Telemetry:
         self._shown: TickReport | None = None
         self._problems: tuple[str, ...] = ()
         self._journal = (0, 0)
+        self._lost = (0, 0)
         self._made = {metric.name: _made(metric, self.registry) for metric in _OWN}
         self._gauge(signals.BUILD, about.version, platform.python_version()).set(1)
         self._gauge(signals.STARTED).set(about.started_at_s)
@@ -97,7 +117,7 @@ class Telemetry:
         self._gauge(signals.QUARANTINED).set(len(report.quarantined))
         for metric in _OF_FLEET:
             self._made[metric.name].clear()
-        for gauge, labels, value in (*outlook.of_fleet(report), *budgets.used(report), *_bound(report)):
+        for gauge, labels, value in (*outlook.of_fleet(report), *budgets.used(report), *_bound(report), *_until(report)):
             self._gauge(gauge, *labels).set(value)
         self._gauge(signals.LOOP_LAST_SUCCESS).set(self._now_s())
 
@@ -121,6 +141,17 @@ class Telemetry:
         self._gauge(signals.JOURNAL_PENDING).set(journal.pending)
         if journal.last_write_at_s is not None:
             self._gauge(signals.JOURNAL_LAST_WRITE).set(journal.last_write_at_s)
+
+    def count_action(self, kind: str, result: str) -> None:
+        """Count what somebody asked for: pause, resume or override, done or refused."""
+        self._counter(signals.OPERATOR_ACTIONS, kind, result).inc()
+
+    def show_listeners(self, listeners: Listeners) -> None:
+        """Show who listens to the events."""
+        self._gauge(signals.EVENT_CLIENTS).set(listeners.clients)
+        for reason, lost, before in zip(LOST, (listeners.dropped, listeners.refused), self._lost, strict=True):
+            self._counter(signals.EVENT_CLIENTS_LOST, reason).inc(lost - before)
+        self._lost = listeners.dropped, listeners.refused
 
     def count_unhandled_error(self) -> None:
         """Count a fault that only the loop's supervisor caught."""
@@ -159,6 +190,11 @@ class Telemetry:
             self._gauge(signals.SAFE_MODE, reason)
         for state in ("valid", "invalid"):
             self._gauge(signals.POLICIES, state)
+        for kind in ACTIONS:
+            for result in ("done", "refused"):
+                self._counter(signals.OPERATOR_ACTIONS, kind, result)
+        for reason in LOST:
+            self._counter(signals.EVENT_CLIENTS_LOST, reason)
 
     def _count_decisions(self, report: TickReport) -> None:
         plan = report.decision.replicas
@@ -212,7 +248,7 @@ class Telemetry:
 
 
 _OF_FLEET = (
-    *(signals.BUDGET_USED, signals.SIGNAL_BOUND),
+    *(signals.BUDGET_USED, signals.SIGNAL_BOUND, signals.INTERVENTION_UNTIL),
     *(signals.OUTLOOK_MODELS, signals.OUTLOOK_DEMOTED, signals.OUTLOOK_COVERAGE, signals.OUTLOOK_ERROR),
 )
 _OWN = tuple(metric for metric in signals.EXPORTED if metric not in signals.BY_WORKLOAD)
@@ -238,11 +274,18 @@ def _bound(report: TickReport) -> Iterator[tuple[Gauge, tuple[str, ...], float]]
         yield signals.SIGNAL_BOUND, (f"gpu_{quantity}", metrics), 1.0
 
 
-def _safe_modes(report: TickReport) -> tuple[bool, bool, bool]:
+def _until(report: TickReport) -> Iterator[tuple[Gauge, tuple[str, ...], float]]:
+    """When what people told ends."""
+    for told in report.interventions.values():
+        namespace, _, name = told.uid.partition("/")
+        yield signals.INTERVENTION_UNTIL, (namespace, name, told.kind), told.until_s
+
+
+def _safe_modes(report: TickReport) -> tuple[bool, bool, bool, bool]:
     """In the order of `SAFE_MODES`."""
     held, readings = report.seen.hold, report.decision.readings
     asks = report.fleet.tracks.kind != Kind.LATE
     killed = report.killed is not None or bool((held == Hold.KILL_SWITCH).any())
     down = bool((held == Hold.CLUSTER_DOWN).any())
     blind = (readings.status == Status.MISSING) | (readings.status == Status.STALE)
-    return killed, down, bool(asks.any()) and bool(blind[asks].all())
+    return killed, down, bool(asks.any()) and bool(blind[asks].all()), FLEET in report.interventions

@@ -18,15 +18,17 @@ from controller.errors import Unavailable
 from controller.records import Person
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Mapping
+
+    from aiohttp.typedefs import Handler, Middleware
 
     from controller.ports import Access, Clock
-
-    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    from controller.records import TargetRef
 
 COOKIE = "foresail_session"
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf_token"
+SESSION_PATH = "/api/v1/session"
 SESSION_S = 8 * 3600.0
 HOW_TO_TURN_ON = (
     "actions are turned off: nothing says who may act. Name a file of tokens with --auth-token-file, or let the"
@@ -36,7 +38,7 @@ HOW_TO_TURN_ON = (
 _OPEN = frozenset({"/metrics", "/livez", "/readyz", "/healthz"})
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_SESSIONS = 1000
-_LONGEST_TOKEN = 16_384
+LONGEST_TOKEN = 16_384
 
 CALLER = web.RequestKey("caller", Person)
 
@@ -50,6 +52,33 @@ class Session:
     csrf_token: str = field(repr=False)
     person: Person
     until_elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class AnyAccess:
+    """Several that vouch for people, by the name in `Person.by`: the first that knows a token speaks for it."""
+
+    vouching: Mapping[str, Access]
+
+    async def person(self, token: str) -> Person | None:
+        """Whose token this is. Raises Unavailable where nobody knows it and one could not be asked."""
+        problem: Unavailable | None = None
+        for access in self.vouching.values():
+            try:
+                found = await access.person(token)
+            except Unavailable as error:
+                problem = error
+                continue
+            if found is not None:
+                return found
+        if problem is not None:
+            raise problem
+        return None
+
+    async def may_act(self, person: Person, target: TargetRef | None) -> str | None:
+        """What the one that vouched for somebody says."""
+        access = self.vouching.get(person.by)
+        return "nobody vouches for them" if access is None else await access.may_act(person, target)
 
 
 class Sessions:
@@ -112,26 +141,27 @@ class Guard:
         await _show_intent(request, session)
         return await self._still(session)
 
-    def middleware(self) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    def middleware(self) -> Middleware:
         """What refuses: writing without a token, and reading where that is closed."""
 
         @web.middleware
         async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
             if request.path in _OPEN or request.match_info.http_exception is not None:
                 return await handler(request)
+            if request.path == SESSION_PATH and request.method == "POST":
+                return await handler(request)  # which looks at the token itself
             found = await self.caller(request)
-            reads = request.method in _READS
-            free = reads and (self.open_reading or request.path.startswith(self.unguarded or ("\0",)))
-            opens = request.path == "/api/v1/session" and request.method == "POST"
-            if found is None and not free and not opens:
-                raise self._refusal()
+            free = request.method in _READS and (self.open_reading or request.path.startswith(self.unguarded))
+            if found is None and not free:
+                raise self.refusal()
             if found is not None:
                 request[CALLER] = found
             return await handler(request)
 
         return guarded
 
-    def _refusal(self) -> web.HTTPError:
+    def refusal(self) -> web.HTTPError:
+        """What is told to who shows no token."""
         if self.access is None:
             return web.HTTPForbidden(text=HOW_TO_TURN_ON)
         text = "a token is needed: send it as Authorization: Bearer TOKEN, or open a session"
@@ -149,7 +179,7 @@ class Guard:
         if self.access is None:
             raise web.HTTPForbidden(text=HOW_TO_TURN_ON)
         try:
-            found = await self.access.person(token) if len(token) <= _LONGEST_TOKEN else None
+            found = await self.access.person(token) if len(token) <= LONGEST_TOKEN else None
         except Unavailable as error:
             raise web.HTTPServiceUnavailable(text=f"who calls cannot be found out: {error}") from error
         if found is None:

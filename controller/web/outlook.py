@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,12 +15,13 @@ from policies.model import signal_name
 
 if TYPE_CHECKING:
     from controller.records import TickReport
+    from controller.web.schemas import HorizonModels, ModelFigures, Outlook, SignalModels
     from policies.forecast.plans import Models
 
 _QUANTILES = tuple(f"p{100 * level:g}" for level in LEVELS)
 
 
-def outlook(report: TickReport, lane: int) -> dict[str, Any] | None:
+def outlook(report: TickReport, lane: int) -> Outlook | None:
     """Replicas needed ahead, when more than maximum or quota allow, and which model speaks; None where nothing is said.
 
     `quota` is what the quotas of the namespace allow, null where they allow any number or nobody knows.
@@ -43,11 +44,11 @@ def outlook(report: TickReport, lane: int) -> dict[str, Any] | None:
     }
 
 
-def _by_quantile(said: list[float]) -> dict[str, float | None]:
+def _by_quantile(said: list[float]) -> dict[str, str | float | None]:
     return {name: value if np.isfinite(value) else None for name, value in zip(_QUANTILES, said, strict=True)}
 
 
-def _signal(models: Models, row: int) -> dict[str, Any]:
+def _signal(models: Models, row: int) -> SignalModels:
     fitted_s = float(models.fitted_at_s[row])
     return {
         "signal": signal_name(models.uid[row]),
@@ -56,7 +57,7 @@ def _signal(models: Models, row: int) -> dict[str, Any]:
     }
 
 
-def _horizon(models: Models, row: int, place: int) -> dict[str, Any]:
+def _horizon(models: Models, row: int, place: int) -> HorizonModels:
     """Who speaks, and how each model fared in the backtest; error is the pinball loss as a share of the mean load."""
     return {
         "ahead": ahead_text(HORIZONS_MIN[place]),
@@ -65,7 +66,7 @@ def _horizon(models: Models, row: int, place: int) -> dict[str, Any]:
     }
 
 
-def _figures(models: Models, row: int, expert: Expert, place: int) -> dict[str, Any]:
+def _figures(models: Models, row: int, expert: Expert, place: int) -> ModelFigures:
     error = float(models.error[row, expert, place])
     judged = float(models.judged[row, expert, place])
     return {
