@@ -28,10 +28,10 @@ from policies.state import Removals
 
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray
+    from policies.fixed import Fixed
     from policies.lead_time import LeadTime
     from policies.log import Log
     from policies.model import Fleet, Observation
-    from policies.fixed import Fixed
     from policies.proposal import Proposal
     from policies.state import EngineState
 
@@ -43,10 +43,10 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
 
     Where the tournament has evidence its champion decides, above what pressure asks for; else the larger of the
     Kubernetes rule and the champion's order stands. Declared events raise it, budgets, GPU quotas and guardrails narrow
-    it; a count that people have fixed takes the place of all but quotas and holds; what placed lanes come to is split over their two objects. Lanes decide the same alone or in a fleet, but for
-    the fleet breaker, budgets and quotas that they share. `seen` must be built for `fleet`; `state` may come from
-    another fleet and is aligned first. The returned state takes note of what was recommended; what was carried out
-    comes back with the next observation's `applied`.
+    it. A count that people have fixed takes the place of all but quotas and holds. What placed lanes come to is split
+    over their two objects. Lanes decide the same alone or in a fleet, but for the fleet breaker, budgets and quotas that
+    they share. `seen` must be built for `fleet`; `state` may come from another fleet and is aligned first. The returned
+    state takes note of what was recommended; what was carried out comes back with the next observation's `applied`.
     """
     seen = with_censored(fleet, seen)
     state = state.aligned_to(fleet).until(seen.now_s)

@@ -15,7 +15,6 @@ from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray, boolean
 from policies.budget_terms import BudgetTerms
 from policies.codes import Code
 from policies.events import EventTable
-from policies.fixed import Fixed
 from policies.places import Places, SpotTerms
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from policies.budgeted import Budgeted
     from policies.candidates import Conditions
     from policies.contradiction import Contradicted
+    from policies.fixed import Fixed
     from policies.gpu_quota import GpuShares
     from policies.gpu_room import GpuRoom
     from policies.history import Backfill

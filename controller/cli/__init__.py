@@ -50,6 +50,9 @@ SUBCOMMANDS = {
     "policy": Lazy("controller.cli.policy:app", "Write and check policies; make an autoscaler follow one."),
     "status": Lazy("controller.cli.status:status", "Show the workloads of a running daemon and what it decided."),
     "explain": Lazy("controller.cli.explain:explain", "Tell why a workload has the replicas it has, now or at a time."),
+    "pause": Lazy("controller.cli.hold:pause", "Let Foresail change nothing for a while: of a workload, or of all."),
+    "resume": Lazy("controller.cli.hold:resume", "End a pause or an override now."),
+    "override": Lazy("controller.cli.hold:override", "Let a workload have exactly so many replicas for a while."),
     "history": Lazy("controller.cli.history:app", "Read past load from Prometheus."),
     "replay": Lazy("controller.cli.replay:replay", "Replay a policy on a load file: same decisions, virtual time."),
     "backtest": Lazy(

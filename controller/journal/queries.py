@@ -119,7 +119,9 @@ async def page(connection: AsyncConnection, after_s: float, until_s: float, size
 
 async def interventions(connection: AsyncConnection, since_s: float) -> tuple[Intervention, ...]:
     """What people told since a wall time, the oldest first."""
-    ordered = select(INTERVENTIONS).where(INTERVENTIONS.c.at_s >= since_s).order_by(INTERVENTIONS.c.at_s, INTERVENTIONS.c.id)
+    ordered = (
+        select(INTERVENTIONS).where(INTERVENTIONS.c.at_s >= since_s).order_by(INTERVENTIONS.c.at_s, INTERVENTIONS.c.id)
+    )
     return tuple([Intervention(**row._mapping) for row in await connection.execute(ordered)])  # noqa: SLF001 - its public name
 
 

@@ -117,7 +117,12 @@ class Telemetry:
         self._gauge(signals.QUARANTINED).set(len(report.quarantined))
         for metric in _OF_FLEET:
             self._made[metric.name].clear()
-        for gauge, labels, value in (*outlook.of_fleet(report), *budgets.used(report), *_bound(report), *_until(report)):
+        for gauge, labels, value in (
+            *outlook.of_fleet(report),
+            *budgets.used(report),
+            *_bound(report),
+            *_until(report),
+        ):
             self._gauge(gauge, *labels).set(value)
         self._gauge(signals.LOOP_LAST_SUCCESS).set(self._now_s())
 

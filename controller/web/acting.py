@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from urllib.parse import urlsplit
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from controller.interventions import Wanted
 from controller.records import FLEET
@@ -38,6 +38,11 @@ Lasting = Annotated[
 M = TypeVar("M", bound="Body")
 
 
+def _whole(given: object) -> object:
+    """JSON knows no whole numbers: 3.0 is 3."""
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
 class Body(BaseModel):
     """What is sent; unknown fields are errors."""
 
@@ -60,7 +65,7 @@ class ResumeRequest(Body):
 class OverrideRequest(Body):
     """Keep exactly so many replicas for a while."""
 
-    replicas: Annotated[StrictInt, Field(ge=0, le=MOST_REPLICAS, description="How many.")]
+    replicas: Annotated[StrictInt, Field(ge=0, le=MOST_REPLICAS, description="How many."), BeforeValidator(_whole)]
     reason: Reason
     lasting: Lasting = "1h"
     beyond_bounds: Annotated[

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from controller.errors import Rejected, Unavailable
-from controller.interventions import Interventions, Taken, Wanted
+from controller.errors import Conflict, Rejected, Unavailable
 from controller.records import FLEET, LONGEST_INTERVENTION_S
 from policies.explain import HOLD_WORDS
 from policies.fixed import FixedBy
@@ -18,6 +17,7 @@ from policies.quantities import duration_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from controller.interventions import Interventions, Taken, Wanted
     from controller.ports import Access
     from controller.records import Person, TargetRef, TickReport
 
@@ -52,10 +52,14 @@ class Actions:
     refused: Callable[[str], None] = lambda _kind: None
 
     async def do(self, person: Person, act: Act) -> Acted:
-        """Do what somebody asks for. Raises HTTPForbidden, HTTPNotFound, Unavailable, or Rejected for what is wrong."""
+        """Do what somebody asks for.
+
+        Raises HTTPForbidden, HTTPNotFound or HTTPConflict, Unavailable, Rejected for what is wrong, and Conflict for
+        what does not fit what is in force.
+        """
         try:
             return await self._done(person, act)
-        except (web.HTTPError, Rejected, Unavailable):
+        except (web.HTTPError, Conflict, Rejected, Unavailable):
             self.refused(act.wanted.kind)
             raise
 
@@ -66,11 +70,12 @@ class Actions:
             raise Unavailable("no tick has come to a decision yet, so no workload is known; /readyz?verbose says why")
         target = None if wanted.uid == FLEET else _target(found, wanted.uid)
         await self._permit(person, target)
-        if problems := [*self._problems(wanted), *_beyond(found, act)]:
+        if problems := self._problems(wanted):
             raise Rejected("; ".join(problems))
+        _see_bounds(found, act)
         before = self.interventions.in_force().get(wanted.uid)
         if wanted.kind == "resume" and before is None:
-            raise Rejected("there is nothing to resume" + self._still(wanted.uid))
+            raise Conflict("there is nothing to resume" + self._still(wanted.uid))
         acted = Acted(await self.interventions.take(wanted, person.name), self.obstacles(wanted))
         self.told(acted)
         return acted
@@ -126,13 +131,13 @@ def _target(report: TickReport, uid: str) -> TargetRef:
     raise web.HTTPNotFound(text=f"no policy is in force for {uid}")
 
 
-def _beyond(report: TickReport, act: Act) -> list[str]:
-    """What is wrong with an override's count."""
+def _see_bounds(report: TickReport, act: Act) -> None:
+    """Raise Conflict for an override outside of the bounds in force, unless that is meant."""
     wanted = act.wanted
     if wanted.kind != "override" or wanted.replicas is None or act.beyond_bounds:
-        return []
+        return
     lane = report.fleet.uid.index(wanted.uid)
     low, high = int(report.decision.min_replicas[lane]), int(report.decision.max_replicas[lane])
-    if low <= wanted.replicas <= high:
-        return []
-    return [f"replicas: {wanted.replicas} is beyond the bounds in force ({low} to {high}); with beyondBounds it is taken"]
+    if not low <= wanted.replicas <= high:
+        told = f"{wanted.replicas} is beyond the bounds in force ({low} to {high})"
+        raise Conflict(f"replicas: {told}; with beyondBounds it is taken")

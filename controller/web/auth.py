@@ -217,6 +217,5 @@ async def _show_intent(request: web.Request, session: Session) -> None:
     if given is None and request.content_type in {"application/x-www-form-urlencoded", "multipart/form-data"}:
         given = str((await request.post()).get(CSRF_FIELD, ""))
     if not hmac.compare_digest((given or "").encode(), session.csrf_token.encode()):
-        raise web.HTTPForbidden(
-            text=f"the header {CSRF_HEADER} or the field {CSRF_FIELD} must hold this session's token; load the page again"
-        )
+        told = f"the header {CSRF_HEADER} or the field {CSRF_FIELD} must hold this session's token"
+        raise web.HTTPForbidden(text=f"{told}; load the page again")

@@ -26,7 +26,7 @@ def publish_tick(hub: Hub, report: TickReport, before: TickReport | None) -> Non
 
 
 def changed_lanes(report: TickReport, before: TickReport | None) -> IntArray:
-    """The lanes whose target, action, reason or hold is not as in the report before; all, where the fleet is another."""
+    """The lanes whose target, action, reason or hold is not as before; all, where the fleet is another."""
     now = report.decision
     if before is None or before.fleet.uid != report.fleet.uid:
         return indices(np.ones(report.fleet.lanes, np.bool_))

@@ -33,7 +33,7 @@ Within v1 fields are only added."""
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation. `body` and `answer` are their shapes; `errors` the statuses that it may answer beside 401 and 403."""
+    """One operation: the shapes of its body and answer, and the errors that it may answer beside 401 and 403."""
 
     method: str
     path: str
@@ -96,14 +96,19 @@ OPERATIONS = (
     Operation(
         "get", "/holds", "listHolds", "What is held or fixed, and why.", schemas.HoldList, errors=_LISTED, paged=True
     ),
-    Operation(
-        "get", "/interventions", "listInterventions", "Pauses and overrides in force.", schemas.InterventionList
-    ),
+    Operation("get", "/interventions", "listInterventions", "Pauses and overrides in force.", schemas.InterventionList),
     Operation("get", "/health", "getHealth", "The probes' checks, and the last tick's sources.", schemas.Health),
     Operation("get", "/version", "getVersion", "The version that runs.", schemas.Version),
     *(
         Operation(
-            "post", f"{where}/{act}", f"{act}{what}", words, schemas.InterventionResult, body, errors=_ACTED, changes=True
+            "post",
+            f"{where}/{act}",
+            f"{act}{what}",
+            words,
+            schemas.InterventionResult,
+            body,
+            errors=_ACTED,
+            changes=True,
         )
         for where, what, act, words, body in (
             (_ONE, "Workload", "pause", "Change nothing for a while.", acting.PauseRequest),
@@ -198,7 +203,7 @@ _WORDS = {
     401: "No token, or nobody's.",
     403: "Not allowed, or actions are turned off.",
     404: "There is no such workload.",
-    409: "The workload is in quarantine.",
+    409: "It does not fit what is in force: a workload in quarantine, bounds, nothing to resume.",
     413: "The body is too large.",
     415: "The body is no JSON.",
     422: "The body says something wrong; every problem is named.",
