@@ -78,8 +78,8 @@ def within_budgets(
 
     Caps hold but for what may not go: the minimum in force, what written rates keep, workloads whose data is not fresh,
     counts that people have fixed, and held ones, which use what they use now. So do shadow workloads, as others see
-    them; they themselves are told what they would have if all shadow were active. What fits is not touched. Lanes do not
-    decide the same alone as in a fleet here, where a namespace or the fleet has a cap.
+    them; they themselves are told what they would have if all shadow were active. What fits is not touched. Lanes do
+    not decide the same alone as in a fleet here, where a namespace or the fleet has a cap.
     """
     if not fleet.budget.caps():
         return proposal, Budgeted.none()

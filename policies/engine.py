@@ -44,9 +44,10 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     Where the tournament has evidence its champion decides, above what pressure asks for; else the larger of the
     Kubernetes rule and the champion's order stands. Declared events raise it, budgets, GPU quotas and guardrails narrow
     it. A count that people have fixed takes the place of all but quotas and holds. What placed lanes come to is split
-    over their two objects. Lanes decide the same alone or in a fleet, but for the fleet breaker, budgets and quotas that
-    they share. `seen` must be built for `fleet`; `state` may come from another fleet and is aligned first. The returned
-    state takes note of what was recommended; what was carried out comes back with the next observation's `applied`.
+    over their two objects. Lanes decide the same alone or in a fleet, but for the fleet breaker, budgets and quotas
+    that they share. `seen` must be built for `fleet`; `state` may come from another fleet and is aligned first. The
+    returned state takes note of what was recommended; what was carried out comes back with the next observation's
+    `applied`.
     """
     seen = with_censored(fleet, seen)
     state = state.aligned_to(fleet).until(seen.now_s)

@@ -48,7 +48,8 @@ class DaemonApi:
         headers = {"Content-Type": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        return self._asked(Request(f"{self.url}/api/v1/{path}", json.dumps(body).encode(), headers))
+        data = json.dumps(body).encode()
+        return self._asked(Request(f"{self.url}/api/v1/{path}", data, headers))  # noqa: S310 - as below
 
     def _get(self, path: str) -> Document:
         return self._asked(Request(f"{self.url}{path}"))  # noqa: S310 - http or https, see `daemon`

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -178,28 +179,8 @@ class Telemetry:
         return text + workloads, content_type
 
     def _begin(self) -> None:
-        for phase in PHASES:
-            self._histogram(signals.LOOP_DURATION, phase)
-        for source in SOURCES:
-            self._histogram(signals.SOURCE_QUERY_DURATION, source)
-            for result in ("success", "failure"):
-                self._counter(signals.SOURCE_QUERIES, source, result)
-        for action in Action:
-            for rule in RULES:
-                self._counter(signals.DECISIONS, action.name.lower(), rule)
-        for result in RESULTS:
-            self._counter(signals.ACTUATIONS, "scale", result)
-        for result in sizes.RESULTS:
-            self._counter(signals.SIZE_WRITES, result)
-        for reason in SAFE_MODES:
-            self._gauge(signals.SAFE_MODE, reason)
-        for state in ("valid", "invalid"):
-            self._gauge(signals.POLICIES, state)
-        for kind in ACTIONS:
-            for result in ("done", "refused"):
-                self._counter(signals.OPERATOR_ACTIONS, kind, result)
-        for reason in LOST:
-            self._counter(signals.EVENT_CLIENTS_LOST, reason)
+        for metric, labels in _FROM_THE_START:
+            self._made[metric.name].labels(*labels)
 
     def _count_decisions(self, report: TickReport) -> None:
         plan = report.decision.replicas
@@ -256,6 +237,18 @@ _OF_FLEET = (
     *(signals.BUDGET_USED, signals.SIGNAL_BOUND, signals.INTERVENTION_UNTIL),
     *(signals.OUTLOOK_MODELS, signals.OUTLOOK_DEMOTED, signals.OUTLOOK_COVERAGE, signals.OUTLOOK_ERROR),
 )
+_FROM_THE_START: tuple[tuple[Metric, tuple[str, ...]], ...] = (
+    *((signals.LOOP_DURATION, (phase,)) for phase in PHASES),
+    *((signals.SOURCE_QUERY_DURATION, (source,)) for source in SOURCES),
+    *((signals.SOURCE_QUERIES, each) for each in product(SOURCES, ("success", "failure"))),
+    *((signals.DECISIONS, each) for each in product([action.name.lower() for action in Action], RULES)),
+    *((signals.ACTUATIONS, ("scale", result)) for result in RESULTS),
+    *((signals.SIZE_WRITES, (result,)) for result in sizes.RESULTS),
+    *((signals.SAFE_MODE, (reason,)) for reason in SAFE_MODES),
+    *((signals.POLICIES, (state,)) for state in ("valid", "invalid")),
+    *((signals.OPERATOR_ACTIONS, each) for each in product(ACTIONS, ("done", "refused"))),
+    *((signals.EVENT_CLIENTS_LOST, (reason,)) for reason in LOST),
+)  # series that are there before anything happens
 _OWN = tuple(metric for metric in signals.EXPORTED if metric not in signals.BY_WORKLOAD)
 
 Made = prometheus_client.Counter | prometheus_client.Gauge | prometheus_client.Histogram

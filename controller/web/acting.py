@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, TypeVar
-from urllib.parse import urlsplit
 
 from aiohttp import web
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, 
 from controller.interventions import Wanted
 from controller.records import FLEET
 from controller.web.actions import LONGEST_REASON, Act
-from controller.web.auth import CALLER, COOKIE, HOW_TO_TURN_ON, LONGEST_TOKEN, set_cookie
+from controller.web.auth import CALLER, COOKIE, HOW_TO_TURN_ON, LONGEST_TOKEN, SESSION_PATH, see_origin, set_cookie
 from controller.web.documents import API_VERSION
 from controller.web.holds import intervention
 from policies.fixed import MOST_REPLICAS
@@ -81,59 +81,71 @@ class SessionRequest(Body):
 
 def routes(guard: Guard, actions: Actions | None) -> list[web.RouteDef]:
     """The routes that change something."""
+    acts, sessions, workload = _Acts(actions), _SessionPath(guard), "/api/v1/workloads/{namespace}/{name}"
+    return [
+        web.post(f"{workload}/pause", acts.pause),
+        web.post(f"{workload}/resume", acts.resume),
+        web.post(f"{workload}/override", acts.override),
+        web.post("/api/v1/fleet/pause", acts.pause),
+        web.post("/api/v1/fleet/resume", acts.resume),
+        web.post(SESSION_PATH, sessions.begin),
+        web.get(SESSION_PATH, sessions.show),
+        web.delete(SESSION_PATH, sessions.end),
+    ]
 
-    async def done(request: web.Request, act: Act) -> web.Response:
-        if actions is None:
-            raise web.HTTPForbidden(text=HOW_TO_TURN_ON)
-        return web.json_response(result(await actions.do(request[CALLER], act)))
 
-    async def pause(request: web.Request) -> web.Response:
+@dataclass(frozen=True, slots=True)
+class _Acts:
+    """Handlers of what people tell."""
+
+    actions: Actions | None
+
+    async def pause(self, request: web.Request) -> web.Response:
         body = await _body(request, PauseRequest)
-        return await done(request, Act(Wanted("pause", _uid(request), body.reason, parse_duration_s(body.lasting))))
+        wanted = Wanted("pause", _uid(request), body.reason, parse_duration_s(body.lasting))
+        return await self._done(request, Act(wanted))
 
-    async def resume(request: web.Request) -> web.Response:
+    async def resume(self, request: web.Request) -> web.Response:
         body = await _body(request, ResumeRequest)
-        return await done(request, Act(Wanted("resume", _uid(request), body.reason)))
+        return await self._done(request, Act(Wanted("resume", _uid(request), body.reason)))
 
-    async def override(request: web.Request) -> web.Response:
+    async def override(self, request: web.Request) -> web.Response:
         body = await _body(request, OverrideRequest)
         lasting_s = parse_duration_s(body.lasting)
         wanted = Wanted("override", _uid(request), body.reason, lasting_s, body.replicas)
-        return await done(request, Act(wanted, body.beyond_bounds))
+        return await self._done(request, Act(wanted, body.beyond_bounds))
 
-    async def begin_session(request: web.Request) -> web.Response:
-        origin = request.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != request.host:
-            raise web.HTTPForbidden(text=f"a page of {origin} may not open a session here")
-        session = await guard.open_session((await _body(request, SessionRequest)).token)
+    async def _done(self, request: web.Request, act: Act) -> web.Response:
+        if self.actions is None:
+            raise web.HTTPForbidden(text=HOW_TO_TURN_ON)
+        return web.json_response(result(await self.actions.do(request[CALLER], act)))
+
+
+@dataclass(frozen=True, slots=True)
+class _SessionPath:
+    """Handlers of a browser's session."""
+
+    guard: Guard
+
+    async def begin(self, request: web.Request) -> web.Response:
+        see_origin(request)
+        session = await self.guard.open_session((await _body(request, SessionRequest)).token)
         response = web.json_response(_session(session.person.name, session), status=201)
         set_cookie(request, response, session)
         return response
 
-    async def session(request: web.Request) -> web.Response:
+    async def show(self, request: web.Request) -> web.Response:
         person = request.get(CALLER)
         if person is None:
-            raise guard.refusal()
-        return web.json_response(_session(person.name, guard.sessions.of(request)))
+            raise self.guard.refusal()
+        return web.json_response(_session(person.name, self.guard.sessions.of(request)))
 
-    async def end_session(request: web.Request) -> web.Response:
-        if (found := guard.sessions.of(request)) is not None:
-            guard.sessions.end(found)
+    async def end(self, request: web.Request) -> web.Response:
+        if (found := self.guard.sessions.of(request)) is not None:
+            self.guard.sessions.end(found)
         response = web.Response(status=204)
         response.del_cookie(COOKIE, path="/")
         return response
-
-    workload = "/api/v1/workloads/{namespace}/{name}"
-    return [
-        web.post(f"{workload}/pause", pause),
-        web.post(f"{workload}/resume", resume),
-        web.post(f"{workload}/override", override),
-        web.post("/api/v1/fleet/pause", pause),
-        web.post("/api/v1/fleet/resume", resume),
-        web.post("/api/v1/session", begin_session),
-        web.get("/api/v1/session", session),
-        web.delete("/api/v1/session", end_session),
-    ]
 
 
 def result(acted: Acted) -> InterventionResult:

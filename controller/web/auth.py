@@ -208,11 +208,16 @@ def set_cookie(request: web.Request, response: web.StreamResponse, session: Sess
     )
 
 
-async def _show_intent(request: web.Request, session: Session) -> None:
-    """See that a browser's page of ours sent this. Raises HTTPForbidden."""
+def see_origin(request: web.Request) -> None:
+    """Raise HTTPForbidden for what a page of another site has sent."""
     origin = request.headers.get("Origin")
     if origin is not None and urlsplit(origin).netloc != request.host:
         raise web.HTTPForbidden(text=f"a page of {origin} may not act here")
+
+
+async def _show_intent(request: web.Request, session: Session) -> None:
+    """See that a browser's page of ours sent this. Raises HTTPForbidden."""
+    see_origin(request)
     given = request.headers.get(CSRF_HEADER)
     if given is None and request.content_type in {"application/x-www-form-urlencoded", "multipart/form-data"}:
         given = str((await request.post()).get(CSRF_FIELD, ""))

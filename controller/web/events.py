@@ -40,7 +40,8 @@ class Hub:
         self.dropped = 0  # clients that were too slow
         self.refused = 0  # clients that were too many
         self.sent = 0  # events
-        self._most, self._write_s, self._run = most_clients, write_s, token_hex(4)
+        self.run = token_hex(4)  # names this run of the daemon
+        self._most, self._write_s = most_clients, write_s
         self._ring: deque[bytes] = deque(maxlen=ring)
         self._next = 0  # the number of the next event
         self._news = asyncio.Event()
@@ -49,7 +50,7 @@ class Hub:
     def publish(self, kind: str, document: Mapping[str, object]) -> None:
         """Tell everybody; never waits."""
         told = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        self._ring.append(f"id: {self._run}-{self._next}\nevent: {kind}\ndata: {told}\n\n".encode())
+        self._ring.append(f"id: {self.run}-{self._next}\nevent: {kind}\ndata: {told}\n\n".encode())
         self._next += 1
         news, self._news = self._news, asyncio.Event()
         news.set()
@@ -116,10 +117,10 @@ class Hub:
         if not last_id:
             return self._next, False
         place = int(number) + 1 if number.isdecimal() and number.isascii() and len(number) < len(str(2**63)) else -1
-        if run == self._run and self._next - len(self._ring) <= place <= self._next:
+        if run == self.run and self._next - len(self._ring) <= place <= self._next:
             return place, False
         return self._next, True
 
     def _reset(self) -> bytes:
         """What is told to who has missed some: read all again."""
-        return f"id: {self._run}-{self._next - 1}\nevent: reset\ndata: {{}}\n\n".encode()
+        return f"id: {self.run}-{self._next - 1}\nevent: reset\ndata: {{}}\n\n".encode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import schemathesis
@@ -35,7 +35,7 @@ schema = schemathesis.openapi.from_dict(openapi.document())
     suppress_health_check=list(HealthCheck),
     deadline=None,
 )
-def test_the_application_does_as_its_document_says(case: schemathesis.Case, stage: Stage) -> None:
+def test_the_application_does_as_its_document_says(case: schemathesis.Case[Any], stage: Stage) -> None:
     if case.meta is None or case.meta.generation.mode.is_positive:
         named = {"namespace": "shop", "name": "web" if len(str(case.path_parameters)) % 4 else "gone"}
         case.path_parameters = {name: named[name] for name in case.path_parameters or {}}
