@@ -1,5 +1,6 @@
 """`python -m controller.generate [--check]`: every file of the repository that is rendered from code."""
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import yaml
 
 from alerts import rules
 from controller.settings import PREFIX, Setting, Settings, catalogue
+from controller.web import openapi
 from dashboards import fleet
 from policies.budget import Budget
 from policies.gpus.exported import AGENT
@@ -164,6 +166,11 @@ def settings_reference() -> str:
     return f"{_SETTINGS_HEAD}```yaml\n{example}```\n{head}{rows}"
 
 
+def openapi_reference() -> str:
+    """Render the API's OpenAPI document."""
+    return json.dumps(openapi.document(), indent=2, ensure_ascii=False) + "\n"
+
+
 # Whoever adds a rendered file adds its path and its function here.
 GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/policy.md": policy_reference,
@@ -171,6 +178,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/scenario.md": scenario_reference,
     "docs/reference/metrics.md": metrics_reference,
     "docs/reference/settings.md": settings_reference,
+    "docs/reference/openapi.json": openapi_reference,
     "alerts/foresail.rules.yaml": rules.render,
     "dashboards/foresail-fleet.json": fleet.render,
 }

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from controller.cli import app
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    with running(tmp_path) as found:
+    with structlog.testing.capture_logs(), running(tmp_path) as found:  # else the daemon's lines are in the output
         yield found
 
 
