@@ -104,7 +104,10 @@ def test_a_budget_leaves_it_and_the_others_yield() -> None:
 
 def test_a_quota_of_gpus_stands() -> None:
     room = GpuRoom(
-        lane=np.array([0]), cap=np.array([0]), need_milli=np.array([1000]), names=("shop/requests.gpu",),
+        lane=np.array([0]),
+        cap=np.array([0]),
+        need_milli=np.array([1000]),
+        names=("shop/requests.gpu",),
         left_milli=np.array([3000]),
     )
     asked = seen([10, 10], readings(LOADS), fixed=fixed(15, None), gpu_room=room, pods=ready_pods(10, 10))

@@ -78,7 +78,11 @@ async def test_an_override_is_taken_shown_and_carried_out(caller: Caller) -> Non
     assert (found["recorded"], found["obstacles"]) == (True, [])
     await caller.stage.tick()
     _, shown = await caller.get(WEB)
-    assert (shown["hold"], shown["fixed"], shown["reason"]) == ("override", {"replicas": 9, "by": "override"}, "override")
+    assert (shown["hold"], shown["fixed"], shown["reason"]) == (
+        "override",
+        {"replicas": 9, "by": "override"},
+        "override",
+    )
     assert shown["intervention"] == told
     assert shown["replicas"]["recommended"] == 9
     assert f"anna overrode its count with 9 until {told['until']}, because: load test" in shown["explanation"]
@@ -116,7 +120,9 @@ async def test_all_are_paused_and_resumed_and_the_second_resume_has_nothing_to_e
         pytest.param("/pause", {"reason": "x", "for": "8d"}, 422, "for: String should match", id="too-long"),
         pytest.param("/pause", {"reason": "x", "until": "1h"}, 422, "until: Extra inputs", id="unknown-field"),
         pytest.param("/override", {"replicas": -1, "reason": "x"}, 422, "replicas: Input should be", id="negative"),
-        pytest.param("/override", {"replicas": 51, "reason": "x"}, 409, "beyond the bounds in force (1 to 50)", id="max"),
+        pytest.param(
+            "/override", {"replicas": 51, "reason": "x"}, 409, "beyond the bounds in force (1 to 50)", id="most"
+        ),
         pytest.param("/override", {"replicas": 0, "reason": "x"}, 409, "with beyondBounds it is taken", id="zero"),
         pytest.param("/override", [1], 422, "the body: Input should be a valid dictionary", id="not-an-object"),
     ],
@@ -189,9 +195,10 @@ async def test_a_browser_needs_its_sessions_token_beside_the_cookie(caller: Call
 
 async def test_a_session_ends_with_its_token_and_after_eight_hours(tmp_path: Path) -> None:
     rights = Rights()
-    async with staged(tmp_path, access=rights) as stage, aiohttp.ClientSession(
-        cookie_jar=aiohttp.CookieJar(unsafe=True)
-    ) as session:
+    async with (
+        staged(tmp_path, access=rights) as stage,
+        aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session,
+    ):
         caller = Caller(stage, session)
         _, found = await caller.send("POST", "/api/v1/session", {"token": "t" * 20})
         csrf = {"X-CSRF-Token": found["csrfToken"]}
