@@ -26,8 +26,9 @@ def fixed(*counts: int | None, by: FixedBy = FixedBy.OVERRIDE) -> Fixed:
     return Fixed(replicas, np.array([FixedBy.NOBODY if count is None else by for count in counts], np.int8))
 
 
-def observed(counts: Fixed | None, **more: object) -> Observation:
-    return seen([10, 10], readings(LOADS), fixed=counts, **more)
+def observed(counts: Fixed | None, *holds: Hold) -> Observation:
+    hold = np.array(holds or (Hold.NONE, Hold.NONE), np.int8)
+    return seen([10, 10], readings(LOADS), fixed=counts, hold=hold)
 
 
 FLEET = fleet_of([policy("a", high=20), policy("b", high=20)], FREE)
@@ -70,8 +71,7 @@ def test_it_stands_without_any_data() -> None:
 
 @pytest.mark.parametrize("hold", [Hold.KILL_SWITCH, Hold.ANNOTATION, Hold.OPERATOR, Hold.OWNED, Hold.CLUSTER_DOWN])
 def test_a_hold_is_stronger(hold: Hold) -> None:
-    held = observed(fixed(4, None), hold=np.array([hold, Hold.NONE], np.int8))
-    _, decision = decide(FLEET, EngineState.fresh(FLEET), held)
+    _, decision = decide(FLEET, EngineState.fresh(FLEET), observed(fixed(4, None), hold, Hold.NONE))
     assert (decision.replicas.target[0], decision.replicas.action[0]) == (10, Action.HOLD)
     assert RULES[decision.replicas.reason[0]] != "override"
 
@@ -85,7 +85,7 @@ def test_the_mode_paused_is_stronger() -> None:
 def test_the_breaker_does_not_hold_it_up_and_others_keep_their_share() -> None:
     fleet = fleet_of([policy("a"), policy("b")], Limits(removal_ratio=0.1))
     asked = seen([10, 10], readings([70.0, 35.0]), fixed=fixed(1, None))  # b asks for 5, a tenth of 20 may go
-    state = EngineState.fresh(fleet)
+    state, decision = decide(fleet, EngineState.fresh(fleet), asked)
     for _ in range(30):  # past the stabilisation window
         asked = seen([10, 10], readings([70.0, 35.0]), asked.now_s + 15.0, fixed=fixed(1, None))
         state, decision = decide(fleet, state, asked)
