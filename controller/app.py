@@ -45,13 +45,12 @@ from simulations.daemon import warmed
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
-    from aiohttp import web
-
     from controller.journal import DecisionRow
     from controller.ports import Access, Actuator, Clock, Cluster, Events, MetricsSource
     from controller.records import Outcome, TickReport
     from controller.settings import Settings
     from controller.vertical.records import VerticalCluster
+    from controller.web import Application
 
 log = structlog.get_logger("foresail.app")
 
@@ -170,7 +169,7 @@ class _Daemon:
         if self.on_tick is not None:
             self.on_tick(report)
 
-    def web(self, views: Views) -> web.Application:
+    def web(self, views: Views) -> Application:
         """The web application, and who may act through it."""
         access = _access(self.settings, self.world)
         guard = Guard(Sessions(self.world.clock), access, open_reading=self.settings.auth_reading == "open")

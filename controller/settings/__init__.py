@@ -26,7 +26,7 @@ PREFIX = "FORESAIL_"
 DEFAULT = "default"
 
 # Variables with our prefix that steer something else.
-NOT_SETTINGS = frozenset({"config", "conformance_dir", "require_servers"})
+NOT_SETTINGS = frozenset({"config", "conformance_dir", "require_servers", "token"})
 
 LONGEST_ACTION_S = 7 * 86_400.0
 

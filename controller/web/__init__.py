@@ -1,5 +1,7 @@
 """The daemon's own HTTP: /metrics, the probes, the API and the console."""
 
+from aiohttp.web import Application
+
 from controller.web.actions import Act, Acted, Actions
 from controller.web.app import ACTIONS, GUARD, HUB, VIEWS, Check, Views, heartbeat, serving, web_app
 from controller.web.auth import CALLER, Guard, Session, Sessions, set_cookie
@@ -14,6 +16,7 @@ __all__ = [
     "Act",
     "Acted",
     "Actions",
+    "Application",
     "Check",
     "Guard",
     "Hub",

@@ -10,7 +10,7 @@ from policies.model import UNKNOWN
 
 if TYPE_CHECKING:
     from controller.records import TickReport
-    from controller.web.schemas import BudgetBound, GpuQuotaBound
+    from controller.web.shapes import BudgetBound, GpuQuotaBound
 
 _RESOURCES = {Resource.USD_PER_HOUR: "usdPerHour", Resource.GPUS: "gpus"}
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from controller.journal import DecisionRow
     from controller.records import Outcome, TickReport
-    from controller.web import schemas
+    from controller.web import schemas, shapes
     from policies.arrays import BoolArray
     from policies.standing import Standing
 
@@ -92,7 +92,7 @@ def problem(status: int, title: str, detail: str, path: str) -> schemas.Problem:
     return {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": path}
 
 
-def _summary(report: TickReport, lane: int, ready: int, awaited: BoolArray) -> schemas.Workload:
+def _summary(report: TickReport, lane: int, ready: int, awaited: BoolArray) -> shapes.Workload:
     decision, target, uid = report.decision, report.targets[lane], report.fleet.uid[lane]
     namespace, _, name = uid.partition("/")
     return {
@@ -118,7 +118,7 @@ def _summary(report: TickReport, lane: int, ready: int, awaited: BoolArray) -> s
     }
 
 
-def _replicas(report: TickReport, lane: int, ready: int) -> schemas.Replicas:
+def _replicas(report: TickReport, lane: int, ready: int) -> shapes.Replicas:
     decision, seen = report.decision, report.seen
     return {
         "desired": _known(int(seen.spec_replicas[lane])),
@@ -130,7 +130,7 @@ def _replicas(report: TickReport, lane: int, ready: int) -> schemas.Replicas:
     }
 
 
-def _forecast(report: TickReport, lane: int) -> schemas.Forecast | None:
+def _forecast(report: TickReport, lane: int) -> shapes.Forecast | None:
     forecast = report.decision.forecast
     if not forecast.known[lane]:
         return None
@@ -142,7 +142,7 @@ def _forecast(report: TickReport, lane: int) -> schemas.Forecast | None:
     }
 
 
-def _standing(report: TickReport, lane: int) -> schemas.Standing | None:
+def _standing(report: TickReport, lane: int) -> shapes.Standing | None:
     standing = report.decision.standing
     if not standing.there[lane]:
         return None
@@ -161,7 +161,7 @@ def _standing(report: TickReport, lane: int) -> schemas.Standing | None:
     }
 
 
-def _candidate(standing: Standing, lane: int, who: int) -> schemas.Candidate:
+def _candidate(standing: Standing, lane: int, who: int) -> shapes.Candidate:
     candidate, proven = int(standing.candidate[lane, who]), bool(standing.proven[lane])
     return {
         "name": candidate_name(candidate),
@@ -206,7 +206,7 @@ def _names(report: TickReport, chosen: BoolArray, lane: int) -> list[str]:
     return [signal_name(tracks.uid[track]) for track in range(first, end) if chosen[track]]
 
 
-def _startup(report: TickReport, lane: int) -> schemas.Startup:
+def _startup(report: TickReport, lane: int) -> shapes.Startup:
     starts = report.decision.starts
     free_s, node_s, many_s = (float(starts.measured_s(case)[lane]) for case in (Given.FREE, Given.NODE, Given.MANY))
     return {
@@ -217,7 +217,7 @@ def _startup(report: TickReport, lane: int) -> schemas.Startup:
     }
 
 
-def signal(report: TickReport, track: int) -> schemas.Signal:
+def signal(report: TickReport, track: int) -> shapes.Signal:
     """What was read of a signal."""
     readings = report.decision.readings
     status = Status(int(readings.status[track]))

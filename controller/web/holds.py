@@ -12,7 +12,8 @@ from policies.model import Hold
 if TYPE_CHECKING:
     from controller import records
     from controller.records import TickReport
-    from controller.web.schemas import FixedCount, Intervention, WorkloadHold
+    from controller.web.schemas import WorkloadHold
+    from controller.web.shapes import FixedCount, Intervention
 
 
 def intervention(told: records.Intervention) -> Intervention:

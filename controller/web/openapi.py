@@ -136,10 +136,10 @@ OPERATIONS = (
 @cache
 def document() -> Json:
     """The whole document."""
-    shapes = [each.answer for each in OPERATIONS if each.answer is not None]
-    shapes += [schemas.Problem, schemas.TickEvent, schemas.ChangeEvent, schemas.Intervention]
+    answers = [each.answer for each in OPERATIONS if each.answer is not None]
+    answers += [schemas.Problem, schemas.TickEvent, schemas.ChangeEvent, shapes.Intervention]
     bodies = [each.body for each in OPERATIONS if each.body is not None]
-    inputs = [(f"out-{place}", "serialization", TypeAdapter(shape)) for place, shape in enumerate(shapes)]
+    inputs = [(f"out-{place}", "serialization", TypeAdapter(shape)) for place, shape in enumerate(answers)]
     inputs += [(f"in-{place}", "validation", TypeAdapter(body)) for place, body in enumerate(bodies)]
     _, found = TypeAdapter.json_schemas(inputs, by_alias=True, ref_template=_REFERENCE)  # type: ignore[arg-type]  # the library's own literals
     paths: dict[str, Json] = {}

@@ -15,7 +15,7 @@ from policies.model import signal_name
 
 if TYPE_CHECKING:
     from controller.records import TickReport
-    from controller.web.schemas import HorizonModels, ModelFigures, Outlook, SignalModels
+    from controller.web.shapes import HorizonModels, ModelFigures, Outlook, SignalModels
     from policies.forecast.plans import Models
 
 _QUANTILES = tuple(f"p{100 * level:g}" for level in LEVELS)

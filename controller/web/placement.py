@@ -10,7 +10,7 @@ from policies.model import Hold
 
 if TYPE_CHECKING:
     from controller.records import TickReport
-    from controller.web.schemas import Placement
+    from controller.web.shapes import Placement
 
 
 def placement(report: TickReport, lane: int) -> Placement | None:

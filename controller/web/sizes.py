@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from controller.records import ContainerSize, SizedWorkload, TickReport
-    from controller.web import schemas
-    from controller.web.schemas import WorkloadSize
+    from controller.web import shapes
+    from controller.web.shapes import WorkloadSize
 
 
 def sized(workload: SizedWorkload) -> WorkloadSize:
@@ -52,7 +52,7 @@ def _sentence(size: ContainerSize) -> str:
     return f"container {size.container} should request {' and '.join(parts)}: {size.why}"
 
 
-def _container(size: ContainerSize) -> schemas.ContainerSize:
+def _container(size: ContainerSize) -> shapes.ContainerSize:
     return {
         "name": size.container,
         "requests": quantities(size.requests),
