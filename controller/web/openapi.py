@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from controller.web import acting, schemas
+from controller.web import acting, schemas, shapes
 from controller.web.auth import COOKIE, CSRF_HEADER
 from controller.web.pages import LARGEST_PAGE, PAGE
 
