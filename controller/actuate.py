@@ -115,13 +115,14 @@ class Hands:
     Of the two objects of one workload the one that rises goes first, and none falls where the other could not rise.
 
     What the cluster shows is asked once more before each write, for orders may have waited. `on_fault` hears of
-    every order that broke in a way nobody expects.
+    every order that broke in a way nobody expects. `stopped` says why a workload is paused by now, by its uid.
     """
 
     actuator: Actuator
     cluster: Cluster
     clock: Clock
     on_fault: Callable[[], None] = lambda: None
+    stopped: Callable[[str], str | None] = lambda _uid: None
 
     async def carry_out(self, orders: Sequence[ScaleOrder]) -> tuple[Outcome, ...]:
         """How each order ended, in order; one that breaks is unavailable, for it may have been written.
@@ -161,7 +162,8 @@ class Hands:
         return self._ended(order, "unavailable", error)
 
     async def _carried_out(self, order: ScaleOrder) -> Outcome:
-        if objection := _objection(self.cluster.view(), order.ref, order.before):
+        objection = self.stopped(order.uid) or _objection(self.cluster.view(), order.ref, order.before)
+        if objection:
             return self._ended(order, "conflict", f"not written: {objection}")
         for _ in range(TRIES):
             try:

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from controller.adapters import token_file
 from controller.adapters.kubernetes import (
     ClusterSettings,
     KillSwitchPlace,
+    KubernetesAccess,
     KubernetesActuator,
     KubernetesCluster,
     KubernetesEvents,
 )
+from controller.adapters.kubernetes.access import BY as KUBERNETES
 from controller.adapters.kubernetes.vertical import KubernetesVertical
 from controller.adapters.nvml.machine import GpuMachine, GpuSettings
 from controller.adapters.policy_files import PolicyFiles
@@ -26,6 +29,7 @@ from controller.adapters.prometheus import Allowance, PrometheusSource
 from controller.clients.access import prometheus_access
 from controller.clients.kubernetes import connect
 from controller.clock import SystemClock
+from controller.interventions import Interventions
 from controller.journal import Journal
 from controller.loop import Loop, Pace, Parts
 from controller.notify import Delivery, News
@@ -33,7 +37,10 @@ from controller.publish import Content, Publishing
 from controller.publishers import files, grafana, in_cluster, links_of, webhook
 from controller.telemetry import About, Telemetry, Wrote
 from controller.vertical.loop import VerticalLoop, VerticalParts, VerticalReport
-from controller.web import Check, Views, heartbeat, serving, web_app
+from controller.web import Acted, Actions, Check, Guard, Hub, Sessions, Views, heartbeat, serving, web_app
+from controller.web.auth import AnyAccess
+from controller.web.changes import publish_tick
+from controller.web.holds import intervention
 from controller.worker import worker
 from policies.model import Limits
 from simulations.daemon import warmed
@@ -41,10 +48,12 @@ from simulations.daemon import warmed
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
-    from controller.ports import Actuator, Clock, Cluster, Events, MetricsSource, Publisher
-    from controller.records import Publication, TickReport
+    from controller.journal import DecisionRow
+    from controller.ports import Access, Actuator, Clock, Cluster, Events, MetricsSource, Publisher
+    from controller.records import Outcome, Publication, TickReport
     from controller.settings import Settings
     from controller.vertical.records import VerticalCluster
+    from controller.web import Application
 
 log = structlog.get_logger("foresail.app")
 
@@ -69,6 +78,7 @@ class Outside:
     publishers: Callable[[Callable[[], Content]], Sequence[Publisher]] = (
         lambda _: ()
     )  # of what is given, in the cluster
+    access: Access | None = None  # who may act through the API, as the cluster says
 
 
 async def run_daemon(
@@ -94,6 +104,7 @@ async def run_daemon(
         journal = await Journal.open(settings.journal_url)
         stack.push_async_callback(journal.close)
         executor = stack.enter_context(worker())
+        interventions = Interventions(clock, journal)
         parts = Parts(
             clock=clock,
             policies=PolicyFiles(settings.policies),
@@ -103,13 +114,14 @@ async def run_daemon(
             events=world.events,
             journal=journal,
             executor=executor,
+            interventions=interventions,
         )
-        daemon = _Daemon(settings, world, journal, on_tick)
+        daemon = _Daemon(settings, world, journal, on_tick, interventions)
         loop = Loop(parts, _pace(settings), daemon.show)
         views = daemon.views(loop)
         if settings.nvml and daemon.telemetry is not None:
             await stack.enter_async_context(_gpus(daemon.telemetry))
-        url = await stack.enter_async_context(serving(web_app(views), settings.listen))
+        url = await stack.enter_async_context(serving(daemon.web(views), settings.listen))
         if world.vertical is not None:
             sizing = await stack.enter_async_context(PrometheusSource(prometheus_access(settings), SIZING))
             vertical = daemon.vertical(loop, VerticalParts(clock, sizing, world.vertical, loop.supervisor))
@@ -140,11 +152,14 @@ class _Daemon:
     world: Outside
     journal: Journal
     on_tick: Callable[[TickReport], None] | None
+    interventions: Interventions
     report: TickReport | None = None
     telemetry: Telemetry | None = None
     sized: VerticalReport | None = None
     delivery: Delivery | None = None
     news: News = field(default_factory=News)
+    hub: Hub = field(default_factory=Hub)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)  # the last one of each workload
 
     def show(self, report: TickReport) -> None:
         """Take the report of a tick, and add what is wrong with the world."""
@@ -153,10 +168,14 @@ class _Daemon:
             problems = (*problems, *sized.problems)
             report = replace(report, sizes=sized.by_policy)
         report = replace(report, problems=problems)
+        publish_tick(self.hub, report, self.report)
         self.report = report
+        self.outcomes |= {each.order.uid: each for each in report.outcomes}
+        self.outcomes = {uid: self.outcomes[uid] for uid in report.fleet.uid if uid in self.outcomes}
         if self.telemetry is not None:
             self.telemetry.show(report)
             self.telemetry.show_journal(self.journal.health)
+            self.telemetry.show_listeners(self.hub)
             self._tell(report)
         if self.on_tick is not None:
             self.on_tick(report)
@@ -198,6 +217,34 @@ class _Daemon:
         work = Publishing(publishers, *pace, show, lambda: loop.policies.digest)
         await stack.enter_async_context(_running(work.run(stop)))
 
+    def web(self, views: Views) -> Application:
+        """The web application, and who may act through it."""
+        access = _access(self.settings, self.world)
+        guard = Guard(Sessions(self.world.clock), access, open_reading=self.settings.auth_reading == "open")
+        actions = Actions(
+            interventions=self.interventions,
+            access=access,
+            report=lambda: self.report,
+            longest_s=self.settings.action_longest_s,
+            told=self._done,
+            refused=lambda kind: self._counted(kind, "refused"),
+        )
+        return web_app(views, guard=guard, actions=actions, hub=self.hub)
+
+    def _done(self, acted: Acted) -> None:
+        """Show what somebody told at once; what it does, the next tick shows."""
+        self._counted(acted.taken.told.kind, "done")
+        if self.report is not None:
+            self.report = replace(self.report, interventions=self.interventions.in_force())
+        self.hub.publish("intervention", intervention(acted.taken.told))
+
+    def _counted(self, kind: str, result: str) -> None:
+        if self.telemetry is not None:
+            self.telemetry.count_action(kind, result)
+
+    async def _decisions(self, uid: str, before_s: float, limit: int) -> Sequence[DecisionRow]:
+        return await self.journal.decisions(uid, before_s=before_s, limit=limit)
+
     def vertical(self, loop: Loop, parts: VerticalParts) -> VerticalLoop:
         """The loop that sizes containers for the policies in force, and writes nothing while the kill switch is set."""
 
@@ -234,6 +281,9 @@ class _Daemon:
             live=live,
             ready=ready,
             version={"version": version("foresail")},
+            decisions=self._decisions,
+            outcomes=lambda: self.outcomes,
+            interventions=self.interventions.in_force,
         )
 
 
@@ -268,7 +318,18 @@ async def _kubernetes(settings: Settings) -> AsyncIterator[Outside]:
             problems=cluster.problems,
             vertical=vertical,
             publishers=lambda content: tuple(in_cluster(settings, content, session, own_namespace(settings))),
+            access=KubernetesAccess(session, cluster.discovery, clock) if settings.auth_kubernetes else None,
         )
+
+
+def _access(settings: Settings, world: Outside) -> Access | None:
+    """Who may act: those of the file, and those of whom Kubernetes says so; None turns actions off."""
+    vouching: dict[str, Access] = {}
+    if settings.auth_token_file is not None:
+        vouching[token_file.BY] = token_file.TokenFile(settings.auth_token_file)
+    if world.access is not None:
+        vouching[KUBERNETES] = world.access
+    return AnyAccess(vouching) if vouching else None
 
 
 def own_namespace(settings: Settings, told: Path = POD_NAMESPACE) -> str:

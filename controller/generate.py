@@ -1,5 +1,6 @@
 """`python -m controller.generate [--check]`: every file of the repository that is rendered from code."""
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import yaml
 
 from alerts.catalogue import files as rule_files
 from controller.settings import PREFIX, Setting, Settings, catalogue
+from controller.web import openapi
 from dashboards.catalogue import BOARDS, text_of
 from policies.budget import Budget
 from policies.gpus.exported import AGENT
@@ -169,6 +171,11 @@ def _rules(name: str) -> str:
     return rule_files()[name]
 
 
+def openapi_reference() -> str:
+    """Render the API's OpenAPI document."""
+    return json.dumps(openapi.document(), indent=2, ensure_ascii=False) + "\n"
+
+
 # Whoever adds a rendered file adds its path and its function here.
 GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/policy.md": policy_reference,
@@ -178,6 +185,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/settings.md": settings_reference,
     **{f"alerts/{name}": partial(_rules, name) for name in rule_files()},
     **{f"dashboards/{board.uid}.json": partial(text_of, board.uid) for board in BOARDS},
+    "docs/reference/openapi.json": openapi_reference,
 }
 
 

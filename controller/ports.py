@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         Event,
         Message,
         PastSeries,
+        Person,
         PolicySet,
         PricesSeen,
         Publication,
@@ -97,6 +98,19 @@ class Receiver(Protocol):
 
     async def tell(self, messages: Sequence[Message], *, delivery: str) -> None:
         """Hand messages over; `delivery` is the same for every try. Raises Unavailable or Rejected."""
+
+
+class Access(Protocol):
+    """Who a caller is, and what they may do."""
+
+    async def person(self, token: str) -> Person | None:
+        """Whose token this is; None for nobody's. Raises Unavailable when that cannot be found out."""
+
+    async def may_act(self, person: Person, target: TargetRef | None) -> str | None:
+        """None where they may say what is done with a target, or with all (None); else why not, in words.
+
+        Raises Unavailable when that cannot be found out.
+        """
 
 
 class PriceFeed(Protocol):

@@ -6,7 +6,7 @@ Plain frozen values without behaviour; ports, adapters, the loop and the journal
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -111,6 +111,7 @@ class TargetView:
     status_replicas: int
     resource_version: str
     paused: bool = False  # annotation foresail.dev/paused
+    fixed: int | str | None = None  # annotation foresail.dev/replicas: the count, or what is wrong with it in words
     owner: str | None = None
     problem: str | None = None
 
@@ -315,6 +316,38 @@ class GpuUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who has shown who they are; `groups` and `extra` are what Kubernetes says of them."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    by: str = ""  # what vouched for them: token_file, kubernetes
+
+
+FLEET = ""  # the uid of what is meant for all workloads
+LONGEST_INTERVENTION_S = 7 * 86_400.0  # the setting action_longest allows no more
+
+
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """What somebody told Foresail to do with a workload, or with all (`FLEET`), and until when.
+
+    A later one for the same uid takes the place of an earlier one; `resume` ends it. Only an override has `replicas`.
+    """
+
+    id: str
+    at_s: float
+    uid: str
+    kind: Literal["pause", "override", "resume"]
+    who: str
+    reason: str
+    until_s: float
+    replicas: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TickReport:
     """All that one tick saw, decided and did: what telemetry, the API and the console show.
 
@@ -337,4 +370,5 @@ class TickReport:
     plans: Plans | None = None  # of the fleet's lanes
     gpus: GpuUse | None = None
     surges: Mapping[str, TargetRef] = field(default_factory=dict)  # by uid: the second object of those that have one
+    interventions: Mapping[str, Intervention] = field(default_factory=dict)  # in force, by uid
     sizes: Mapping[str, SizedWorkload] = field(default_factory=dict)  # by uid: of those with spec.resources: recommend

@@ -15,6 +15,7 @@ import numpy as np
 from policies.arrays import any_by, floats, indices, integers, small
 from policies.budget_terms import GPUS, RESOURCES
 from policies.candidates import written_limits
+from policies.fixed import fixed_lanes
 from policies.guardrails import holds_of
 from policies.hpa.behavior import Moment, Moves
 from policies.lateness import realised
@@ -76,9 +77,9 @@ def within_budgets(
     """`proposal` within all budgets, and what they left.
 
     Caps hold but for what may not go: the minimum in force, what written rates keep, workloads whose data is not fresh,
-    and held ones, which use what they use now. So do shadow workloads, as others see them; they themselves are told
-    what they would have if all shadow were active. What fits is not touched. Lanes do not decide the same alone as in a
-    fleet here, where a namespace or the fleet has a cap.
+    counts that people have fixed, and held ones, which use what they use now. So do shadow workloads, as others see
+    them; they themselves are told what they would have if all shadow were active. What fits is not touched. Lanes do
+    not decide the same alone as in a fleet here, where a namespace or the fleet has a cap.
     """
     if not fleet.budget.caps():
         return proposal, Budgeted.none()
@@ -86,6 +87,7 @@ def within_budgets(
     held, shadow = hold != Hold.NONE, fleet.mode == Mode.SHADOW
     need = needs_of(fleet, seen)
     least = _least(proposal, fleet, state, seen, bounds)
+    least = np.where(fixed_lanes(seen.fixed, fleet.lanes), proposal.target, least)
     asked = _Asked(least, proposal.target, current, _missed(fleet, seen)).fixed(held)
     told = _shared(fleet.budget, need, asked)
     if shadow.any() and not (shadow | held).all():

@@ -13,6 +13,7 @@ from policies.budgeted import within_budgets
 from policies.candidates import capacity_per_replica, kubernetes_rule, order_rule, pressure_rule
 from policies.censoring import with_censored
 from policies.contradiction import contradicted, doubted
+from policies.fixed import FIXED_RULES, fixed_lanes, with_fixed
 from policies.gpu_quota import within_gpu_quota
 from policies.guardrails import HOLD_RULES, fleet_breaker, held, holds_of, removal_budget
 from policies.hpa.behavior import Bounds, longest_period
@@ -27,10 +28,11 @@ from policies.state import Removals
 
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray
+    from policies.fixed import Fixed
     from policies.lead_time import LeadTime
     from policies.log import Log
     from policies.model import Fleet, Observation
-    from policies.proposal import Proposal, Step
+    from policies.proposal import Proposal
     from policies.state import EngineState
 
 _CODE = {rule: code for code, rule in enumerate(RULES)}
@@ -41,10 +43,11 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
 
     Where the tournament has evidence its champion decides, above what pressure asks for; else the larger of the
     Kubernetes rule and the champion's order stands. Declared events raise it, budgets, GPU quotas and guardrails narrow
-    it; what placed lanes come to is split over their two objects. Lanes decide the same alone or in a fleet, but for
-    the fleet breaker, budgets and quotas that they share. `seen` must be built for `fleet`; `state` may come from
-    another fleet and is aligned first. The returned state takes note of what was recommended; what was carried out
-    comes back with the next observation's `applied`.
+    it. A count that people have fixed takes the place of all but quotas and holds. What placed lanes come to is split
+    over their two objects. Lanes decide the same alone or in a fleet, but for the fleet breaker, budgets and quotas
+    that they share. `seen` must be built for `fleet`; `state` may come from another fleet and is aligned first. The
+    returned state takes note of what was recommended; what was carried out comes back with the next observation's
+    `applied`.
     """
     seen = with_censored(fleet, seen)
     state = state.aligned_to(fleet).until(seen.now_s)
@@ -60,11 +63,13 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     proposal = _asked(fleet, seen, advice, replace(orders, replicas=asked), pressed)
     near = announced(fleet, state, seen, bounds)
     proposal = with_announced(proposal, near) if near.name else proposal
+    proposal = with_fixed(proposal, seen.fixed)
     proposal, budgeted = within_budgets(proposal, fleet, state, seen, bounds)
     proposal, gpu_shares = within_gpu_quota(proposal, fleet, seen)
     hold = holds_of(fleet, seen.hold)
     budget = removal_budget(fleet, state.removals, seen.now_s, current)
-    proposal = fleet_breaker(held(proposal, hold, current), fleet, budget, current)
+    free = ~fixed_lanes(seen.fixed, fleet.lanes)
+    proposal = fleet_breaker(held(proposal, hold, current), fleet, budget, np.where(free, current, 0))
     demand, demand_known = demand_replicas(fleet, seen)
     need = Need(indices(fleet.spot.placed), proposal.target, current, hold, state.starts.quantile_s, budget)
     placed, parts = split(fleet, state.split, scales, need)
@@ -81,7 +86,7 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     )
     return state, Decision(
         at_s=seen.now_s,
-        replicas=_plan(proposal, current, hold),
+        replicas=_plan(proposal, seen.fixed, current, hold),
         current=current,
         split=parts,
         steps=proposal.steps,
@@ -103,6 +108,7 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
         removal_budget=budget,
         conditions=kubernetes.conditions,
         contradicted=contradicted(state.doubt, fleet),
+        fixed=seen.fixed,
     )
 
 
@@ -188,19 +194,23 @@ def demand_replicas(fleet: Fleet, seen: Observation) -> tuple[FloatArray, BoolAr
     return largest, any_by(lane, known, lanes)
 
 
-def _plan(proposal: Proposal, current: IntArray, hold: SmallArray) -> ReplicaPlan:
+def _plan(proposal: Proposal, fixed: Fixed | None, current: IntArray, hold: SmallArray) -> ReplicaPlan:
     """Actions, and for each lane the rule that had the last word."""
     action = small(current.size, Action.KEEP)
     action[proposal.target > current] = Action.RAISE
     action[proposal.target < current] = Action.LOWER
     action[hold != Hold.NONE] = Action.HOLD
-    return ReplicaPlan(action, proposal.target, _last_words(proposal.steps, hold))
+    return ReplicaPlan(action, proposal.target, _last_words(proposal, fixed, hold))
 
 
-def _last_words(steps: tuple[Step, ...], hold: SmallArray) -> SmallArray:
+def _last_words(proposal: Proposal, fixed: Fixed | None, hold: SmallArray) -> SmallArray:
+    """The last rule that changed a lane; of one that people keep where it is, that which keeps it."""
     reason = small(hold.size)
-    for step in steps:
+    for step in proposal.steps:
         reason[step.lane] = _CODE[step.rule]
+    if fixed is not None:
+        for who, rule in FIXED_RULES.items():
+            reason[(fixed.by == who) & (fixed.replicas == proposal.target)] = _CODE[rule]
     for code in np.unique(hold) if hold.any() else ():
         if code != Hold.NONE:
             reason[hold == code] = _CODE[HOLD_RULES[Hold(code)]]

@@ -33,6 +33,8 @@ RULE_SENTENCES = {
     "tournament": "The one in charge decides alone and orders {after}; Kubernetes' rule said {before}.",
     "pressure": "Signals of pressure ask for {after}, more than the {before} that were ordered.",
     "announced_event": "Until the load shows them, declared events have {after} kept ready instead of {before}.",
+    "annotated_replicas": "The annotation foresail.dev/replicas fixes {after}, where {before} was decided.",
+    "override": "An override fixes {after}, where {before} was decided.",
     "budget": "Budgets leave {after} instead of {before}.",
     "gpu_quota": "GPU quotas leave {after} instead of {before}.",
     "fleet_breaker": "The fleet breaker lets no more replicas go for now: {after} instead of {before}.",
@@ -43,6 +45,7 @@ RULE_SENTENCES = {
     "no_target": "The target cannot be read: {after} stays, where {before} was decided.",
     "cluster_down": "What is known of the cluster is too old: {after} stays, where {before} was decided.",
     "forbidden": "The API server refuses the change: {after} stays, where {before} was decided.",
+    "paused_by_operator": "It was paused by hand: {after} stays, where {before} was decided.",
 }
 
 HOLD_WORDS = {
@@ -54,6 +57,7 @@ HOLD_WORDS = {
     Hold.NO_TARGET: "the target cannot be read",
     Hold.CLUSTER_DOWN: "what is known of the cluster is too old",
     Hold.FORBIDDEN: "the API server refused the last change",
+    Hold.OPERATOR: "it was paused by hand",
 }
 
 _GIVEN_WORDS = {

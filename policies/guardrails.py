@@ -23,6 +23,7 @@ HOLD_RULES = {
     Hold.NO_TARGET: "no_target",
     Hold.CLUSTER_DOWN: "cluster_down",
     Hold.FORBIDDEN: "forbidden",
+    Hold.OPERATOR: "paused_by_operator",
 }
 
 
@@ -50,7 +51,10 @@ def removal_budget(fleet: Fleet, removals: Removals, now_s: float, current: IntA
 
 
 def fleet_breaker(proposal: Proposal, fleet: Fleet, budget: int, current: IntArray) -> Proposal:
-    """Falls of active lanes within `budget` replicas in all; the smallest falls go first, the last one in part."""
+    """Falls of active lanes within `budget` replicas in all; the smallest falls go first, the last one in part.
+
+    A lane whose `current` is 0 has nothing to lose.
+    """
     fall: IntArray = np.where(fleet.mode == Mode.ACTIVE, np.maximum(current - proposal.target, 0), 0)
     if fleet.limits.removal_ratio >= 1.0 or int(fall.sum()) <= budget:
         return proposal

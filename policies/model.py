@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from policies.budgeted import Budgeted
     from policies.candidates import Conditions
     from policies.contradiction import Contradicted
+    from policies.fixed import Fixed
     from policies.gpu_quota import GpuShares
     from policies.gpu_room import GpuRoom
     from policies.history import Backfill
@@ -47,10 +48,12 @@ RULES = (
     "tournament",  # the candidate in charge decides alone
     "pressure",  # signals of pressure above it
     "announced_event",  # what declared events that are near need
+    *("annotated_replicas", "override"),  # the count that people have fixed
     "budget",  # what budgets of money and GPUs leave
     "gpu_quota",  # what quotas of namespaces leave of GPUs
     "fleet_breaker",  # how much of the fleet may go in ten minutes
-    *("paused", "paused_by_annotation", "kill_switch", "owned", "no_target", "cluster_down", "forbidden"),  # holds
+    *("paused", "paused_by_annotation", "kill_switch", "owned", "no_target", "cluster_down", "forbidden"),
+    "paused_by_operator",  # the last of the holds
 )  # names that steps and reasons use, in the order in which the rules speak
 
 
@@ -138,6 +141,7 @@ class Hold(Code):
     NO_TARGET = 5  # the target does not exist, or its scale cannot be read
     CLUSTER_DOWN = 6  # what is known of the target is too old
     FORBIDDEN = 7  # the API server refuses what Foresail wants to do
+    OPERATOR = 8  # somebody paused the workload or the fleet, through the API
 
 
 class Action(Code):
@@ -326,6 +330,7 @@ class Observation:
     places: Places | None = None  # where replicas stand; None where no lane is placed
     gpus_milli: IntArray | None = None  # of one replica, by its pods, or UNKNOWN; None where no budget counts
     gpu_room: GpuRoom | None = None  # what quotas leave of GPUs; None where none counts them
+    fixed: Fixed | None = None  # counts that people have fixed; None where there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,3 +386,4 @@ class Decision:
     removal_budget: int  # replicas that the fleet breaker would still let go
     conditions: Conditions
     contradicted: Contradicted  # declared capacities that are not what was seen
+    fixed: Fixed | None = None  # counts that people have fixed

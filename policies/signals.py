@@ -263,6 +263,30 @@ EVIDENCE = Gauge(
     "ratio",
 )
 
+# What people told Foresail to do, and who listens.
+FIXED_REPLICAS = Gauge(
+    "foresail_fixed_replicas",
+    "Replicas that people have fixed, by what: annotation, override; absent where nothing is fixed.",
+    (*_WORKLOAD, "by"),
+)
+INTERVENTION_UNTIL = Gauge(
+    "foresail_intervention_until_timestamp_seconds",
+    "When a pause or an override that was told through the API ends; workload is empty for a pause of all.",
+    (*_WORKLOAD, "kind"),
+    "seconds",
+)
+OPERATOR_ACTIONS = Counter(
+    "foresail_operator_actions_total",
+    "What people asked for through the API (pause, resume, override), and whether it was done: done, refused.",
+    ("kind", "result"),
+)
+EVENT_CLIENTS = Gauge("foresail_event_clients", "Clients that listen to /api/v1/events now.")
+EVENT_CLIENTS_LOST = Counter(
+    "foresail_event_clients_lost_total",
+    "Clients of /api/v1/events that were too slow and dropped (slow), or refused (too_many).",
+    ("reason",),
+)
+
 DECISIONS = Counter("foresail_decisions_total", "Decisions on one workload in one tick.", ("action", "reason"))
 ACTUATIONS = Counter("foresail_actuations_total", "Changes carried out or tried.", ("kind", "result"))
 CONFLICTS = Counter("foresail_conflicts_total", "Changes given up because somebody else had changed the object.")
@@ -349,6 +373,7 @@ BY_WORKLOAD: tuple[Gauge, ...] = (
     EVIDENCE,
     OUTLOOK,
     OUTLOOK_ABOVE_MAX,
+    FIXED_REPLICAS,
 )
 
 EXPORTED: tuple[Metric, ...] = (
@@ -374,6 +399,7 @@ EXPORTED: tuple[Metric, ...] = (
     POLICIES,
     POLICY_RELOAD_FAILURES,
     QUARANTINED,
+    *(INTERVENTION_UNTIL, OPERATOR_ACTIONS, EVENT_CLIENTS, EVENT_CLIENTS_LOST),
     *(SIZE_CORES, SIZE_BYTES, SIZE_WRITES, SIZE_CHECKPOINTS, SIZE_LAST_SUCCESS),
     *(PUBLISH_WRITES, PUBLISH_LAST_SUCCESS, MESSAGES, MESSAGES_PENDING),
     *(JOURNAL_WRITE_FAILURES, JOURNAL_DROPPED, JOURNAL_LAST_WRITE, JOURNAL_PENDING),

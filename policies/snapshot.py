@@ -11,6 +11,7 @@ from policies.behaviors import Behavior
 from policies.budget_terms import BudgetTerms
 from policies.contradiction import Doubt
 from policies.events import EventTable
+from policies.fixed import Fixed
 from policies.forecast.nearby import Near
 from policies.forecast.recursive import Models
 from policies.gpu_room import GpuRoom
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 _TYPES = (
     *(Backfill, Behavior, Block, BudgetTerms, EventTable, History, Log, Removals, ScheduleTable, StartTimes, Window),
-    *(Doubt, GpuRoom, Incumbent, Learned, LeadTime, Models, Near, Scores),
+    *(Doubt, Fixed, GpuRoom, Incumbent, Learned, LeadTime, Models, Near, Scores),
     *(LaneMemory, MixState, Places, PoolMemory, SplitState, SpotTerms, Zones),
 )
 OPEN_HOURS = 2  # the newest hours still take readings, so they travel with the core

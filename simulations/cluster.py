@@ -49,6 +49,7 @@ class Workload:
     pods_per_replica: int = 1
     containers: tuple[ContainerRequest, ...] = ()
     paused: bool = False
+    fixed: int | str | None = None
     owner: str | None = None
     nodes: tuple[str, ...] = ()  # where its pods may stand, in turn; anywhere if empty
 
@@ -272,5 +273,6 @@ class _Target:
             status_replicas=kept // self.workload.pods_per_replica,
             resource_version=str(self.version),
             paused=self.workload.paused,
+            fixed=self.workload.fixed,
             owner=self.workload.owner,
         )

@@ -54,6 +54,9 @@ SUBCOMMANDS = {
         "controller.cli.handback:handback", "Leave workloads with plain autoscalers; no running daemon is needed."
     ),
     "explain": Lazy("controller.cli.explain:explain", "Tell why a workload has the replicas it has, now or at a time."),
+    "pause": Lazy("controller.cli.hold:pause", "Let Foresail change nothing for a while: of a workload, or of all."),
+    "resume": Lazy("controller.cli.hold:resume", "End a pause or an override now."),
+    "override": Lazy("controller.cli.hold:override", "Let a workload have exactly so many replicas for a while."),
     "history": Lazy("controller.cli.history:app", "Read past load from Prometheus."),
     "replay": Lazy("controller.cli.replay:replay", "Replay a policy on a load file: same decisions, virtual time."),
     "backtest": Lazy(

@@ -24,6 +24,8 @@ _PANELS = {
     "runbook": "Publishing",
     "dashboard": "Publishing",
     "webhook": "Webhook",
+    "auth": "Access",
+    "action": "Access",
     "kubeconfig": "Kubernetes",
     "context": "Kubernetes",
     "namespace": "Kubernetes",

@@ -67,7 +67,7 @@ class Moment:
             quarantined={},
             problems=(),
         )
-        return documents.workload(report, self.fleet.uid.index(self.uid))
+        return dict(documents.workload(report, self.fleet.uid.index(self.uid)))
 
 
 async def moment_of(journal_url: str, uid: str, at_s: float) -> Moment:

@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
-from urllib.request import OpenerDirector, ProxyHandler, build_opener
+from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
 from controller.errors import ForesailError, Rejected, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 TIMEOUT_S = 10.0
 _PAGE = 1000
@@ -42,9 +42,21 @@ class DaemonApi:
         """One workload with its last decision. Raises Unavailable, and Rejected when there is no such workload."""
         return self._get(f"/api/v1/workloads/{quote(namespace, safe='')}/{quote(name, safe='')}")
 
+    def tell(self, place: Sequence[str], body: Document, token: str) -> Document:
+        """Post to a path below /api/v1, with a bearer token. Raises Unavailable, and Rejected with the reason."""
+        path = "/".join(quote(part, safe="") for part in place)
+        headers = {"Content-Type": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        data = json.dumps(body).encode()
+        return self._asked(Request(f"{self.url}/api/v1/{path}", data, headers))  # noqa: S310 - as below
+
     def _get(self, path: str) -> Document:
+        return self._asked(Request(f"{self.url}{path}"))  # noqa: S310 - http or https, see `daemon`
+
+    def _asked(self, request: Request) -> Document:
         try:
-            with self._opener.open(f"{self.url}{path}", timeout=TIMEOUT_S) as answer:
+            with self._opener.open(request, timeout=TIMEOUT_S) as answer:
                 document = json.load(answer)
         except HTTPError as error:
             raise self._refusal(error) from error

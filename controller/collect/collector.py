@@ -127,11 +127,13 @@ class Collector:
             places=self.standing.look(view, self.questions.targets, fleet.mode),
             gpus_milli=gpus_milli if fleet.budget.caps(GPUS) else None,
             gpu_room=self.gpus.room(view.quotas, fleet, pods_per_replica),
+            fixed=work.targets.fixed,
         )
 
     def problems(self, answers: Sequence[Answer]) -> tuple[str, ...]:
-        """What went wrong with the queries, in words."""
-        return tuple(f"{answer.query.text}: {answer.message}" for answer in answers if isinstance(answer, Unanswered))
+        """What went wrong with the queries, and annotations that cannot be used, in words."""
+        unanswered = (answer for answer in answers if isinstance(answer, Unanswered))
+        return (*(f"{each.query.text}: {each.message}" for each in unanswered), *self.workloads.targets.problems)
 
 
 def _pods_of(fleet: Fleet, pods: Pods) -> IntArray:

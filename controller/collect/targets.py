@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.arrays import booleans, integers, small
+from policies.fixed import Fixed, FixedBy
 from policies.model import Hold, Mode
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Targets:
         self._gone = booleans(0)
         self._paused = booleans(0)
         self._owned = booleans(0)
+        self.fixed: Fixed | None = None  # counts that annotations fix
+        self.problems: tuple[str, ...] = ()  # annotations that cannot be used
 
     def look(self, targets: Sequence[TargetRef], view: ClusterView, surges: Sequence[TargetRef | None] = ()) -> None:
         """Take in what the view says of these targets; the replicas of a second object count with the first's."""
@@ -47,7 +50,22 @@ class Targets:
                 self.status_replicas[lane] += each.status_replicas
         self._gone = np.array([each is None or each.problem is not None for each in seen], np.bool_)
         self._paused = np.array([each is not None and each.paused for each in seen], np.bool_)
+        self._fix(seen)
         self._owned = np.array([each is not None and each.owner is not None for each in seen], np.bool_)
+
+    def _fix(self, seen: Sequence[TargetView | None]) -> None:
+        """Take the annotated counts."""
+        given = [None if each is None else each.fixed for each in seen]
+        found = Fixed.none(len(given))
+        for lane, count in enumerate(given):
+            if isinstance(count, int):
+                found.replicas[lane], found.by[lane] = count, FixedBy.ANNOTATION
+        self.fixed = found if found.by.any() else None
+        self.problems = tuple(
+            f"{each.ref.kind} {each.ref.namespace}/{each.ref.name}: {each.fixed}"
+            for each in seen
+            if each is not None and isinstance(each.fixed, str)
+        )
 
     def holds(self, view: ClusterView, mode: SmallArray, now_s: float) -> SmallArray:
         """Why each lane must not be changed, `[lane]`. An owner holds only those that would write."""

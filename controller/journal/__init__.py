@@ -38,6 +38,7 @@ from controller.journal.tables import (
     FLEETS,
     HISTORY_BLOCKS,
     INTENTS,
+    INTERVENTIONS,
     OUTCOMES,
     SNAPSHOT_BLOCKS,
     SNAPSHOTS,
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from controller.records import Outcome, ScaleOrder
+    from controller.records import Intervention, Outcome, ScaleOrder
 
 __all__ = [
     "Beginning",
@@ -157,6 +158,23 @@ class Journal:
         if outcomes:
             rows = [_outcome(at_s, outcome) for outcome in outcomes]
             await self._writer.write(Write([(OUTCOMES, rows)]), self._timeout_s)
+
+    async def write_intervention(self, told: Intervention) -> None:
+        """Record what somebody told Foresail to do. Raises Unavailable or Rejected."""
+        await self._writer.write(Write([(INTERVENTIONS, [asdict(told)])]), self._timeout_s)
+
+    async def interventions(self, *, since_s: float) -> tuple[Intervention, ...]:
+        """What people told since a wall time, the oldest first. Raises Unavailable or Rejected."""
+        async with self._reading() as connection:
+            return await queries.interventions(connection, since_s)
+
+    async def decisions(self, uid: str, *, before_s: float = _NEVER_S, limit: int) -> tuple[DecisionRow, ...]:
+        """The last decisions on a workload that were made before a wall time, the newest first.
+
+        Raises Unavailable or Rejected.
+        """
+        async with self._reading() as connection:
+            return await queries.decisions(connection, uid, before_s, limit)
 
     async def save_snapshot(self, at_s: float, core: bytes, blocks: Mapping[int, bytes]) -> None:
         """Save the state after the tick at `at_s`. Blocks whose bytes are stored already are not stored again.

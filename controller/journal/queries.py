@@ -24,13 +24,14 @@ from controller.journal.tables import (
     FLEETS,
     HISTORY_BLOCKS,
     INTENTS,
+    INTERVENTIONS,
     OUTCOMES,
     SNAPSHOT_BLOCKS,
     SNAPSHOTS,
     TICKS,
 )
 from controller.journal.thinning import thinned
-from controller.records import Outcome, ScaleOrder, TargetRef
+from controller.records import LONGEST_INTERVENTION_S, Intervention, Outcome, ScaleOrder, TargetRef
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -116,6 +117,21 @@ async def page(connection: AsyncConnection, after_s: float, until_s: float, size
     )
 
 
+async def interventions(connection: AsyncConnection, since_s: float) -> tuple[Intervention, ...]:
+    """What people told since a wall time, the oldest first."""
+    ordered = (
+        select(INTERVENTIONS).where(INTERVENTIONS.c.at_s >= since_s).order_by(INTERVENTIONS.c.at_s, INTERVENTIONS.c.id)
+    )
+    return tuple([Intervention(**row._mapping) for row in await connection.execute(ordered)])  # noqa: SLF001 - its public name
+
+
+async def decisions(connection: AsyncConnection, uid: str, before_s: float, limit: int) -> tuple[DecisionRow, ...]:
+    """The last decisions on a workload before a wall time, the newest first."""
+    wanted = (DECISIONS.c.uid == uid) & (DECISIONS.c.at_s < before_s)
+    ordered = select(DECISIONS).where(wanted).order_by(DECISIONS.c.at_s.desc()).limit(limit)
+    return tuple([_decision(row) for row in await connection.execute(ordered)])
+
+
 async def thin_out(connection: AsyncConnection, cutoff_s: float, now_s: float) -> bool:
     """Remove a few of the snapshots that need not be kept; whether there were any.
 
@@ -140,6 +156,7 @@ async def prune(connection: AsyncConnection, cutoff_s: float, fleet_digest: str)
     await connection.execute(delete(DECISIONS).where(DECISIONS.c.at_s < first_s, _superseded()))
     await connection.execute(delete(INTENTS).where(INTENTS.c.at_s < cutoff_s))
     await connection.execute(delete(OUTCOMES).where(OUTCOMES.c.intent_at_s < cutoff_s))
+    await connection.execute(delete(INTERVENTIONS).where(INTERVENTIONS.c.at_s < cutoff_s - LONGEST_INTERVENTION_S))
     unused = HISTORY_BLOCKS.c.digest.not_in(select(SNAPSHOT_BLOCKS.c.digest))
     await connection.execute(delete(HISTORY_BLOCKS).where(unused))
     used = select(TICKS.c.fleet_digest).union(select(SNAPSHOTS.c.fleet_digest))

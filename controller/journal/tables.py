@@ -63,6 +63,20 @@ OUTCOMES = Table(
     Column("message", Text, nullable=False),
 )
 
+INTERVENTIONS = Table(
+    "interventions",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("at_s", Double, nullable=False),
+    Column("uid", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("replicas", BigInteger),
+    Column("until_s", Double, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("interventions_at", "at_s"),
+)
+
 SNAPSHOTS = Table(
     "snapshots",
     METADATA,

@@ -14,6 +14,7 @@ from controller.collect import Collector
 from controller.collect.collector import News
 from controller.collect.questions import objects_of
 from controller.collect.quotas import QuotaRoom
+from controller.interventions import Interventions
 from controller.journal import Intent
 from controller.loop.gpus import GpuWatch, Lanes
 from controller.loop.learning import Learning
@@ -60,6 +61,7 @@ class Parts:
     events: Events
     journal: Journal | None = None
     executor: Executor | None = None  # of what takes long; None uses a thread
+    interventions: Interventions | None = None  # what people told; None makes one of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ class Loop:
         """Nothing is read or written before `start` or the first tick."""
         self.parts, self.pace, self.show = parts, pace, show
         self.collector = Collector(parts.source)
-        self.hands = Hands(parts.actuator, parts.cluster, parts.clock)
+        self.interventions = parts.interventions or Interventions(parts.clock, parts.journal)
+        self.hands = Hands(parts.actuator, parts.cluster, parts.clock, stopped=self.interventions.stopped)
         self.learning = Learning(parts.source, parts.clock, parts.executor)
         self.planning = Planning(parts.clock, parts.executor)
         self.gpu_watch = GpuWatch(parts.source, parts.clock)
@@ -107,6 +110,7 @@ class Loop:
 
         While it cannot be read, rises go on and falls wait; what can never be read is left behind.
         """
+        await self.interventions.recall()
         if self.memory.ready:
             return
         restored = await self.memory.restored()
@@ -217,7 +221,7 @@ class Loop:
         news = News(outcomes, self.learning.next_learned(), self.learning.next_day(demand_rows(fleet)))
         observe = self.collector.observation
         seen = await self._timed("collect", asyncio.to_thread(observe, fleet, answers, view, now_s, news))
-        seen = self._with_forbidden(seen, now_s)
+        seen = self.interventions.applied_to(fleet, self._with_forbidden(seen, now_s))
         result = await self._timed("decide", self.supervisor.decided(fleet, state, seen))
         if isinstance(result, Failure):
             await self._set_apart(fleet, state, seen)
@@ -316,6 +320,7 @@ class Loop:
             killed=view.killed,
             plans=self.planning.plans,
             gpus=self.gpu_watch.use(self._lanes(fleet)),
+            interventions=self.interventions.in_force(),
             surges={uid: ref for uid, ref in zip(fleet.uid, self.collector.questions.surges, strict=True) if ref},
         )
 

@@ -26,7 +26,9 @@ PREFIX = "FORESAIL_"
 DEFAULT = "default"
 
 # Variables with our prefix that steer something else.
-NOT_SETTINGS = frozenset({"config", "conformance_dir", "grafana_token", "require_servers"})
+NOT_SETTINGS = frozenset({"config", "conformance_dir", "grafana_token", "require_servers", "token"})
+
+LONGEST_ACTION_S = 7 * 86_400.0
 
 _STATE_DIR = "~/.local/state/foresail"
 
@@ -110,6 +112,14 @@ class Settings:
     webhook_bearer_token_file: Path | None = _setting(None, values.path, "its bearer token")
     webhook_ca_file: Path | None = _setting(None, values.path, "certificates that vouch for it")
     listen: Listen = _setting(Listen("127.0.0.1", 9870), values.listen, "address of /metrics, the probes and the API")
+    auth_token_file: Path | None = _setting(
+        None, values.path, "who may act through the API: a line with a name and a token for each"
+    )
+    auth_kubernetes: bool = _setting(
+        default=False, parse=values.truth, meaning="let the Kubernetes API server say who may act through the API"
+    )
+    auth_reading: str = _setting("open", values.one_of("open", "closed"), "closed: the API is read with a token only")
+    action_longest_s: float = _setting(86_400.0, values.duration_s, "longest pause or override, 7d at most")
     log_level: str = _setting("info", values.one_of("debug", "info", "warning", "error"), "least level that is logged")
     log_format: str = _setting("auto", values.one_of("auto", "json", "console"), "auto: console on a terminal")
 
@@ -273,6 +283,10 @@ def _conflicts(settings: Settings) -> Iterator[str]:
             yield f"prometheus_{one} and prometheus_{other} go together; only one is set"
     if settings.prometheus_username and settings.prometheus_bearer_token_file:
         yield "prometheus_username and prometheus_bearer_token_file exclude each other"
+    if settings.auth_reading == "closed" and not settings.auth_kubernetes and settings.auth_token_file is None:
+        yield "auth_reading is closed, and nothing says who may read: set auth_token_file or auth_kubernetes"
+    if settings.action_longest_s > LONGEST_ACTION_S:
+        yield f"action_longest ({duration_text(settings.action_longest_s)}) is above 7d"
     if settings.prometheus_insecure_skip_verify and settings.prometheus_ca_file:
         yield "prometheus_insecure_skip_verify and prometheus_ca_file exclude each other"
     for name, needed in _NEEDS.items():

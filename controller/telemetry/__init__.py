@@ -11,6 +11,7 @@ import numpy as np
 import prometheus_client
 from prometheus_client.exposition import choose_encoder
 
+from controller.records import FLEET
 from controller.telemetry import budgets, outlook, placement, sizes
 from controller.telemetry.changes import Changes
 from controller.telemetry.sizes import Wrote
@@ -32,9 +33,27 @@ PHASES = ("observe", "collect", "decide", "record", "act", "tick")
 RESULTS = ("applied", "conflict", "rejected", "unavailable")
 PUBLISH_RESULTS = ("created", "updated", "deleted", "unchanged", "kept", "conflict", "rejected", "unavailable")
 MESSAGE_RESULTS = ("delivered", "dropped", "rejected")
-SAFE_MODES = ("kill_switch", "cluster_down", "no_fresh_data")
+SAFE_MODES = ("kill_switch", "cluster_down", "no_fresh_data", "paused_by_operator")
+ACTIONS = ("pause", "resume", "override")
+LOST = ("slow", "too_many")
 
 _END = b"# EOF\n"
+
+
+class Listeners(Protocol):
+    """What the stream of events tells of its clients."""
+
+    @property
+    def clients(self) -> int:
+        """How many listen."""
+
+    @property
+    def dropped(self) -> int:
+        """How many were too slow."""
+
+    @property
+    def refused(self) -> int:
+        """How many were too many."""
 
 
 class JournalState(Protocol):
@@ -77,6 +96,7 @@ class Telemetry:
         self._problems: tuple[str, ...] = ()
         self._journal = (0, 0)
         self._changes = Changes()
+        self._lost = (0, 0)
         self._made = {metric.name: _made(metric, self.registry) for metric in _OWN}
         self._gauge(signals.BUILD, about.version, platform.python_version()).set(1)
         self._gauge(signals.STARTED).set(about.started_at_s)
@@ -103,7 +123,12 @@ class Telemetry:
         self._gauge(signals.QUARANTINED).set(len(report.quarantined))
         for metric in _OF_FLEET:
             self._made[metric.name].clear()
-        for gauge, labels, value in (*outlook.of_fleet(report), *budgets.used(report), *_bound(report)):
+        for gauge, labels, value in (
+            *outlook.of_fleet(report),
+            *budgets.used(report),
+            *_bound(report),
+            *_until(report),
+        ):
             self._gauge(gauge, *labels).set(value)
         self._gauge(signals.LOOP_LAST_SUCCESS).set(self._now_s())
 
@@ -150,6 +175,17 @@ class Telemetry:
         if journal.last_write_at_s is not None:
             self._gauge(signals.JOURNAL_LAST_WRITE).set(journal.last_write_at_s)
 
+    def count_action(self, kind: str, result: str) -> None:
+        """Count what somebody asked for: pause, resume or override, done or refused."""
+        self._counter(signals.OPERATOR_ACTIONS, kind, result).inc()
+
+    def show_listeners(self, listeners: Listeners) -> None:
+        """Show who listens to the events."""
+        self._gauge(signals.EVENT_CLIENTS).set(listeners.clients)
+        for reason, lost, before in zip(LOST, (listeners.dropped, listeners.refused), self._lost, strict=True):
+            self._counter(signals.EVENT_CLIENTS_LOST, reason).inc(lost - before)
+        self._lost = listeners.dropped, listeners.refused
+
     def count_unhandled_error(self) -> None:
         """Count a fault that only the loop's supervisor caught."""
         self._counter(signals.UNHANDLED_ERRORS).inc()
@@ -170,23 +206,8 @@ class Telemetry:
         return text + workloads, content_type
 
     def _begin(self) -> None:
-        for phase in PHASES:
-            self._histogram(signals.LOOP_DURATION, phase)
-        for source in SOURCES:
-            self._histogram(signals.SOURCE_QUERY_DURATION, source)
-            for result in ("success", "failure"):
-                self._counter(signals.SOURCE_QUERIES, source, result)
-        for action, rule in product(Action, RULES):
-            self._counter(signals.DECISIONS, action.name.lower(), rule)
-        for result in RESULTS:
-            self._counter(signals.ACTUATIONS, "scale", result)
-        for metric, results in ((signals.SIZE_WRITES, sizes.RESULTS), (signals.MESSAGES, MESSAGE_RESULTS)):
-            for result in results:
-                self._counter(metric, result)
-        for reason in SAFE_MODES:
-            self._gauge(signals.SAFE_MODE, reason)
-        for state in ("valid", "invalid"):
-            self._gauge(signals.POLICIES, state)
+        for metric, labels in _FROM_THE_START:
+            self._made[metric.name].labels(*labels)
 
     def _count_decisions(self, report: TickReport) -> None:
         plan = report.decision.replicas
@@ -240,9 +261,22 @@ class Telemetry:
 
 
 _OF_FLEET = (
-    *(signals.BUDGET_USED, signals.SIGNAL_BOUND),
+    *(signals.BUDGET_USED, signals.SIGNAL_BOUND, signals.INTERVENTION_UNTIL),
     *(signals.OUTLOOK_MODELS, signals.OUTLOOK_DEMOTED, signals.OUTLOOK_COVERAGE, signals.OUTLOOK_ERROR),
 )
+_FROM_THE_START: tuple[tuple[Metric, tuple[str, ...]], ...] = (
+    *((signals.LOOP_DURATION, (phase,)) for phase in PHASES),
+    *((signals.SOURCE_QUERY_DURATION, (source,)) for source in SOURCES),
+    *((signals.SOURCE_QUERIES, each) for each in product(SOURCES, ("success", "failure"))),
+    *((signals.DECISIONS, each) for each in product([action.name.lower() for action in Action], RULES)),
+    *((signals.ACTUATIONS, ("scale", result)) for result in RESULTS),
+    *((signals.SIZE_WRITES, (result,)) for result in sizes.RESULTS),
+    *((signals.MESSAGES, (result,)) for result in MESSAGE_RESULTS),
+    *((signals.SAFE_MODE, (reason,)) for reason in SAFE_MODES),
+    *((signals.POLICIES, (state,)) for state in ("valid", "invalid")),
+    *((signals.OPERATOR_ACTIONS, each) for each in product(ACTIONS, ("done", "refused"))),
+    *((signals.EVENT_CLIENTS_LOST, (reason,)) for reason in LOST),
+)  # series that are there before anything happens
 _OWN = tuple(metric for metric in signals.EXPORTED if metric not in signals.BY_WORKLOAD)
 
 Made = prometheus_client.Counter | prometheus_client.Gauge | prometheus_client.Histogram
@@ -266,11 +300,18 @@ def _bound(report: TickReport) -> Iterator[tuple[Gauge, tuple[str, ...], float]]
         yield signals.SIGNAL_BOUND, (f"gpu_{quantity}", metrics), 1.0
 
 
-def safe_modes(report: TickReport) -> tuple[bool, bool, bool]:
+def _until(report: TickReport) -> Iterator[tuple[Gauge, tuple[str, ...], float]]:
+    """When what people told ends."""
+    for told in report.interventions.values():
+        namespace, _, name = told.uid.partition("/")
+        yield signals.INTERVENTION_UNTIL, (namespace, name, told.kind), told.until_s
+
+
+def safe_modes(report: TickReport) -> tuple[bool, bool, bool, bool]:
     """In the order of `SAFE_MODES`."""
     held, readings = report.seen.hold, report.decision.readings
     asks = report.fleet.tracks.kind != Kind.LATE
     killed = report.killed is not None or bool((held == Hold.KILL_SWITCH).any())
     down = bool((held == Hold.CLUSTER_DOWN).any())
     blind = (readings.status == Status.MISSING) | (readings.status == Status.STALE)
-    return killed, down, bool(asks.any()) and bool(blind[asks].all())
+    return killed, down, bool(asks.any()) and bool(blind[asks].all()), FLEET in report.interventions

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from policies.metric import Gauge
 
 
+ROWS = {each.name.lower(): each for each in Resource}  # by the label `resource`
+
+
 def used(report: TickReport) -> Iterator[tuple[Gauge, tuple[str, ...], float]]:
     """The metric for each cap of a namespace and of the fleet: its labels, and the share that is used."""
     terms, told = report.fleet.budget, report.decision.budget

@@ -15,6 +15,7 @@ from controller.telemetry.changes import Changes
 from policies import signals
 from policies.arrays import count_by, floats
 from policies.candidates import capacity_per_replica
+from policies.fixed import Fixed, FixedBy
 from policies.lateness import realised
 from policies.model import RULES, UNKNOWN, Action, Kind, Mode, Phase, Status, TargetKind, signal_name
 from policies.standing import ROLES, family_name
@@ -50,6 +51,7 @@ def workload_text(report: TickReport, changes: Changes | None = None) -> str:
     for told in (each for by in tables for each in by(report, labels)):
         _add(lines, *told)
     _add(lines, *(changes or Changes()).by_workload(report, labels))
+    _add(lines, *_fixed(report, labels))
     return "\n".join(lines) + "\n"
 
 
@@ -168,6 +170,14 @@ def _info(report: TickReport, labels: Sequence[str]) -> tuple[Gauge, list[str], 
         for label, mode, candidate in zip(labels, modes, in_charge, strict=True)
     ]
     return signals.WORKLOAD_INFO, names, np.ones(len(names), np.int64)
+
+
+def _fixed(report: TickReport, labels: Sequence[str]) -> tuple[Gauge, list[str], Values]:
+    """Counts that people have fixed."""
+    fixed = report.decision.fixed or Fixed.none(report.fleet.lanes)
+    lanes = np.flatnonzero(fixed.there)
+    names = [f'{labels[lane]},by="{FixedBy(int(fixed.by[lane])).name.lower()}"}}' for lane in lanes.tolist()]
+    return signals.FIXED_REPLICAS, names, fixed.replicas[lanes]
 
 
 def _candidate_replicas(report: TickReport, labels: Sequence[str]) -> tuple[Gauge, list[str], Values]:

@@ -1,5 +1,30 @@
-"""The daemon's own HTTP: /metrics, the probes and the API, all read-only."""
+"""The daemon's own HTTP: /metrics, the probes, the API and the console."""
 
-from controller.web.app import Check, Views, heartbeat, serving, web_app
+from aiohttp.web import Application
 
-__all__ = ["Check", "Views", "heartbeat", "serving", "web_app"]
+from controller.web.actions import Act, Acted, Actions
+from controller.web.app import ACTIONS, GUARD, HUB, VIEWS, Check, Views, heartbeat, serving, web_app
+from controller.web.auth import CALLER, Guard, Session, Sessions, set_cookie
+from controller.web.events import Hub
+
+__all__ = [
+    "ACTIONS",
+    "CALLER",
+    "GUARD",
+    "HUB",
+    "VIEWS",
+    "Act",
+    "Acted",
+    "Actions",
+    "Application",
+    "Check",
+    "Guard",
+    "Hub",
+    "Session",
+    "Sessions",
+    "Views",
+    "heartbeat",
+    "serving",
+    "set_cookie",
+    "web_app",
+]

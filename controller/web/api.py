@@ -1,63 +1,94 @@
-"""/api/v1: the workloads and their last decisions, and errors as problem documents."""
+"""/api/v1: what is read of the workloads, and errors as problem documents."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import re
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from controller.web import documents
+from controller.errors import Conflict, ForesailError, Rejected
+from controller.web import documents, listed, openapi
+from controller.web.documents import API_VERSION
+from controller.web.holds import intervention
+from controller.web.pages import PAGE, Asked
+from controller.web.times import time_text
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from controller.records import SizedWorkload, TickReport
+    from aiohttp.typedefs import Handler
 
-    Report = Callable[[], TickReport | None]
-    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    from controller.records import TickReport
+    from controller.web import schemas
+    from controller.web.app import Check, Views
+    from controller.web.pages import Pages
+
+    Lister = Callable[[TickReport, Asked], Mapping[str, object]]
+
+PREFIX = "/api/"
 
 _SHOWN = 5  # policies named to who asks for one that there is not
-PREFIX = "/api/"
-_PAGE = 500
-_LARGEST_PAGE = 5000
+_KEPT_HEADERS = ("Allow", "WWW-Authenticate", "Retry-After")
+_CONTINUE = re.compile(openapi.DECISIONS_CONTINUE)
+_ALL_S = float("inf")
 
 
-def routes(
-    report: Report, version: documents.Document, sized: Callable[[], Sequence[SizedWorkload]]
-) -> list[web.RouteDef]:
-    """The routes of the API. `report` gives the last tick's report; None before the first. `sized` gives sizes."""
+def routes(views: Views, pages: Pages) -> list[web.RouteDef]:
+    """The routes that read."""
+    one = f"{PREFIX}v1/workloads/{{namespace}}/{{name}}"
 
-    async def workloads(request: web.Request) -> web.Response:
-        found = _present(report)
-        limit, begin = _limit(request), request.query.get("continue", "")
-        uids = found.fleet.uid
-        first = bisect_right(uids, begin)
-        lanes = range(first, min(first + limit, len(uids)))
-        more = uids[lanes[-1]] if lanes and lanes[-1] + 1 < len(uids) else ""
-        return web.json_response(documents.workload_list(found, lanes, more))
+    def paged(make: Lister) -> Handler:
+        async def page(request: web.Request) -> web.StreamResponse:
+            asked, found = Asked.of(request), _present(views)
+            return await pages.answer(request, found, lambda: make(found, asked))
 
-    async def workload(request: web.Request) -> web.Response:
-        found = _present(report)
-        uid = f"{request.match_info['namespace']}/{request.match_info['name']}"
-        if uid in found.quarantined:
-            raise web.HTTPConflict(text=f"{uid} is in quarantine: {found.quarantined[uid]}")
-        if uid not in found.fleet.uid:
-            known = ", ".join(found.fleet.uid[:_SHOWN]) or "none"
-            raise web.HTTPNotFound(text=f"no policy is in force for {uid}; those in force begin with {known}")
-        return web.json_response(documents.workload(found, found.fleet.uid.index(uid)))
+        return page
 
-    async def sizes(_request: web.Request) -> web.Response:
-        return web.json_response(documents.size_list(sized()))
+    async def workload(request: web.Request) -> web.StreamResponse:
+        found = _present(views)
+        lane = _lane(found, request)
+        last = views.outcomes().get(found.fleet.uid[lane])
+        return await pages.answer(request, found, lambda: documents.workload(found, lane, last))
 
-    async def told_version(_request: web.Request) -> web.Response:
-        return web.json_response(version)
+    async def decisions(request: web.Request) -> web.StreamResponse:
+        found = _present(views)
+        uid = found.fleet.uid[_lane(found, request)]
+        limit, before_s = _decisions_asked(request)
+        rows = await views.decisions(uid, before_s, limit)
+        more = repr(rows[-1].at_s) if len(rows) == limit else ""
+        return web.json_response(documents.decision_list(rows, more))
+
+    async def interventions(_request: web.Request) -> web.StreamResponse:
+        found: schemas.InterventionList = {
+            "apiVersion": API_VERSION,
+            "kind": "InterventionList",
+            "items": [intervention(told) for told in views.interventions().values()],
+        }
+        return web.json_response(found)
+
+    async def health(_request: web.Request) -> web.StreamResponse:
+        return web.json_response(_health(views))
+
+    async def told_version(_request: web.Request) -> web.StreamResponse:
+        return web.json_response(views.version)
+
+    async def described(request: web.Request) -> web.StreamResponse:
+        return await pages.answer(request, views.report(), openapi.document)
 
     return [
-        web.get(f"{PREFIX}v1/workloads", workloads),
-        web.get(f"{PREFIX}v1/workloads/{{namespace}}/{{name}}", workload),
-        web.get(f"{PREFIX}v1/sizes", sizes),
+        web.get(f"{PREFIX}v1/workloads", paged(listed.workloads)),
+        web.get(one, workload),
+        web.get(f"{one}/decisions", decisions),
+        web.get(f"{PREFIX}v1/sizes", paged(lambda found, asked: listed.sizes(found, asked, views.sized()))),
+        web.get(f"{PREFIX}v1/budgets", paged(listed.budget_list)),
+        web.get(f"{PREFIX}v1/placements", paged(listed.placements)),
+        web.get(f"{PREFIX}v1/signals", paged(listed.signals)),
+        web.get(f"{PREFIX}v1/holds", paged(listed.hold_list)),
+        web.get(f"{PREFIX}v1/interventions", interventions),
+        web.get(f"{PREFIX}v1/health", health),
         web.get(f"{PREFIX}v1/version", told_version),
+        web.get(f"{PREFIX}v1/openapi.json", described),
     ]
 
 
@@ -69,23 +100,74 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPError as error:
         if not request.path.startswith(PREFIX):
             raise
-        document = documents.problem(error.status, error.reason, error.text or "", request.path)
-        allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
-        return web.json_response(
-            document, status=error.status, content_type="application/problem+json", headers=allowed
-        )
+        headers = {name: error.headers[name] for name in _KEPT_HEADERS if name in error.headers}
+        return _problem(request, error.status, error.reason, error.text or "", headers)
+    except ForesailError as error:
+        if not request.path.startswith(PREFIX):
+            raise
+        status, title = _status(error)
+        return _problem(request, status, title, str(error))
 
 
-def _present(report: Report) -> TickReport:
-    found = report()
+def _problem(
+    request: web.Request, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    document = documents.problem(status, title, detail, request.path)
+    return web.json_response(document, status=status, content_type=openapi.PROBLEM, headers=headers)
+
+
+def _status(error: ForesailError) -> tuple[int, str]:
+    if isinstance(error, Rejected):
+        return 422, "Unprocessable Content"
+    return (409, "Conflict") if isinstance(error, Conflict) else (503, "Service Unavailable")
+
+
+def _present(views: Views) -> TickReport:
+    found = views.report()
     if found is None:
         raise web.HTTPServiceUnavailable(text="no tick has come to a decision yet; /readyz?verbose says why")
     return found
 
 
-def _limit(request: web.Request) -> int:
-    given = request.query.get("limit", str(_PAGE))
-    limit = int(given) if given.isdecimal() and given.isascii() and len(given) <= len(str(_LARGEST_PAGE)) else 0
-    if not 1 <= limit <= _LARGEST_PAGE:
-        raise web.HTTPBadRequest(text=f"limit must be a whole number from 1 to {_LARGEST_PAGE}, not {given!r}")
-    return limit
+def _lane(found: TickReport, request: web.Request) -> int:
+    """The lane that a path names. Raises HTTPConflict or HTTPNotFound."""
+    uid = f"{request.match_info['namespace']}/{request.match_info['name']}"
+    if uid in found.quarantined:
+        raise web.HTTPConflict(text=f"{uid} is in quarantine: {found.quarantined[uid]}")
+    if uid not in found.fleet.uid:
+        known = ", ".join(found.fleet.uid[:_SHOWN]) or "none"
+        raise web.HTTPNotFound(text=f"no policy is in force for {uid}; those in force begin with {known}")
+    return found.fleet.uid.index(uid)
+
+
+def _decisions_asked(request: web.Request) -> tuple[int, float]:
+    """How many decisions, and from before which wall time. Raises HTTPBadRequest."""
+    limit = Asked.of(request).limit if "limit" in request.query else openapi.DECISIONS
+    if limit > PAGE:
+        raise web.HTTPBadRequest(text=f"limit must be a whole number from 1 to {PAGE}, not {limit}")
+    begin = request.query.get("continue", "")
+    if not _CONTINUE.fullmatch(begin):
+        raise web.HTTPBadRequest(text=f"continue must be what the page before says, not {begin!r}")
+    return limit, float(begin) if begin else _ALL_S
+
+
+def _health(views: Views) -> schemas.Health:
+    found = views.report()
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Health",
+        "live": _checks(views.live()),
+        "ready": _checks(views.ready()),
+        "lastTickAt": None if found is None else time_text(found.at_s),
+        "sources": [] if found is None else [_source(each.name, each.ok, each.message) for each in found.sources],
+        "killSwitch": None if found is None else found.killed,
+        "problems": [] if found is None else list(found.problems),
+    }
+
+
+def _checks(checks: Sequence[Check]) -> list[schemas.HealthCheck]:
+    return [_source(each.name, each.ok, each.message) for each in checks]
+
+
+def _source(name: str, ok: bool, message: str) -> schemas.HealthCheck:  # noqa: FBT001 - a column
+    return {"name": name, "ok": ok, "message": message}

@@ -9,20 +9,29 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from controller.clock import SystemClock
 from controller.errors import Unavailable
-from controller.web import api
+from controller.web import acting, api
+from controller.web.actions import Actions
+from controller.web.auth import Guard, Sessions
+from controller.web.events import Hub
+from controller.web.pages import Pages
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
-    from controller.records import SizedWorkload, TickReport
+    from aiohttp.typedefs import Handler
+
+    from controller.journal import DecisionRow
+    from controller.records import Intervention, Outcome, SizedWorkload, TickReport
     from controller.settings.values import Listen
-    from controller.web.documents import Document
+    from controller.web.schemas import Version
 
 _INTERVALS = 4
 _LEAST_S = 30.0
 _CLOSING_S = 2.0
-_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+_LARGEST_BODY = 256 * 1024
+_HEADERS = {"X-Content-Type-Options": "nosniff"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,11 @@ class Check:
         return f"{told}: {self.message}" if self.message else told
 
 
+async def _no_decisions(_uid: str, _before_s: float, _limit: int) -> Sequence[DecisionRow]:
+    """Of a daemon without a journal."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Views:
     """What is shown: the last report, the metrics by Accept header (called in a thread), and the checks of the probes.
@@ -49,8 +63,11 @@ class Views:
     metrics: Callable[[str], tuple[bytes, str]]
     live: Callable[[], Sequence[Check]]
     ready: Callable[[], Sequence[Check]]
-    version: Document
+    version: Version
     sized: Callable[[], Sequence[SizedWorkload]] = tuple
+    decisions: Callable[[str, float, int], Awaitable[Sequence[DecisionRow]]] = _no_decisions  # uid, before_s, how many
+    outcomes: Callable[[], Mapping[str, Outcome]] = dict  # by uid: how the last order of each ended
+    interventions: Callable[[], Mapping[str, Intervention]] = dict  # in force now, by uid
 
 
 def heartbeat(age_s: float, interval_s: float) -> Check:
@@ -59,9 +76,23 @@ def heartbeat(age_s: float, interval_s: float) -> Check:
     return Check("loop", age_s <= limit_s, f"came round {age_s:.0f} s ago, {limit_s:.0f} s are tolerated")
 
 
-def web_app(views: Views) -> web.Application:
-    """The application with all its routes."""
-    app = web.Application(middlewares=[api.problems])
+VIEWS = web.AppKey("views", Views)
+GUARD = web.AppKey("guard", Guard)
+ACTIONS = web.AppKey("actions", Actions)
+HUB = web.AppKey("hub", Hub)
+
+
+def web_app(
+    views: Views, *, guard: Guard | None = None, actions: Actions | None = None, hub: Hub | None = None
+) -> web.Application:
+    """The application with all its routes. Without `guard` and `actions` it only shows."""
+    guard = guard or Guard(Sessions(SystemClock()))
+    app = web.Application(middlewares=[api.problems, guard.middleware()], client_max_size=_LARGEST_BODY)
+    hub, pages = hub or Hub(), Pages()
+    app[VIEWS], app[GUARD], app[HUB] = views, guard, hub
+    app.on_shutdown.append(_ending(hub, pages))
+    if actions is not None:
+        app[ACTIONS] = actions
     app.on_response_prepare.append(_with_headers)
     app.add_routes(
         [
@@ -69,7 +100,9 @@ def web_app(views: Views) -> web.Application:
             web.get("/livez", _probe(views.live)),
             web.get("/readyz", _probe(views.ready)),
             web.get("/healthz", _probe(views.live)),
-            *api.routes(views.report, views.version, views.sized),
+            *api.routes(views, pages),
+            *acting.routes(guard, actions),
+            web.get("/api/v1/events", hub.stream, allow_head=False),
         ]
     )
     return app
@@ -91,7 +124,15 @@ async def serving(app: web.Application, listen: Listen) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-def _metrics(render: Callable[[str], tuple[bytes, str]]) -> api.Handler:
+def _ending(hub: Hub, pages: Pages) -> Callable[[web.Application], Awaitable[None]]:
+    async def end(_app: web.Application) -> None:
+        hub.close()
+        pages.close()
+
+    return end
+
+
+def _metrics(render: Callable[[str], tuple[bytes, str]]) -> Handler:
     async def metrics(request: web.Request) -> web.Response:
         body, content_type = await asyncio.to_thread(render, request.headers.get("Accept", ""))
         response = web.Response(body=body, headers={"Content-Type": content_type})
@@ -101,7 +142,7 @@ def _metrics(render: Callable[[str], tuple[bytes, str]]) -> api.Handler:
     return metrics
 
 
-def _probe(checks: Callable[[], Sequence[Check]]) -> api.Handler:
+def _probe(checks: Callable[[], Sequence[Check]]) -> Handler:
     async def probe(request: web.Request) -> web.Response:
         found = checks()
         ok = all(check.ok for check in found)
@@ -114,3 +155,4 @@ def _probe(checks: Callable[[], Sequence[Check]]) -> api.Handler:
 
 async def _with_headers(_request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_HEADERS)
+    response.headers.setdefault("Cache-Control", "no-store")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from policies.explain_budget import cap_of
 from policies.mix.budgets import Resource, Scope
@@ -10,11 +10,12 @@ from policies.model import UNKNOWN
 
 if TYPE_CHECKING:
     from controller.records import TickReport
+    from controller.web.shapes import BudgetBound, GpuQuotaBound
 
 _RESOURCES = {Resource.USD_PER_HOUR: "usdPerHour", Resource.GPUS: "gpus"}
 
 
-def budget(report: TickReport, lane: int) -> dict[str, Any] | None:
+def budget(report: TickReport, lane: int) -> BudgetBound | None:
     """The cap that withholds replicas, what was wanted and what is kept; None where no cap does."""
     told, terms = report.decision.budget, report.fleet.budget
     scope = Scope(int(told.scope[lane])) if told.scope.size else Scope.NONE
@@ -32,7 +33,7 @@ def budget(report: TickReport, lane: int) -> dict[str, Any] | None:
     }
 
 
-def gpu_quota(report: TickReport, lane: int) -> dict[str, Any] | None:
+def gpu_quota(report: TickReport, lane: int) -> GpuQuotaBound | None:
     """The quota that gives fewer replicas more than are asked for, and what it leaves; None where none does."""
     shares, room = report.decision.gpu_shares, report.seen.gpu_room
     if room is None or not shares.cap.size or shares.cap[lane] == UNKNOWN:

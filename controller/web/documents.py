@@ -2,52 +2,52 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from controller.telemetry import ready_replicas
+from controller.web import holds
 from controller.web.budget import budget, gpu_quota
 from controller.web.outlook import outlook
 from controller.web.placement import placement
 from controller.web.sizes import sentences as size_sentences
-from controller.web.sizes import sized, sizes
+from controller.web.sizes import sizes
+from controller.web.times import time_text
 from policies.explain import sentences, steps_of
 from policies.forecast.words import outlook_sentences
 from policies.lateness import base_value
-from policies.model import RULES, UNKNOWN, Action, Hold, Kind, Mode, Status, Why, signal_name
-from policies.standing import awaited_tracks, candidate_name, family_name
+from policies.model import RULES, UNKNOWN, Action, Kind, Mode, Status, Why, signal_name
+from policies.standing import ROLES, awaited_tracks, candidate_name, family_name
 from policies.startup import Given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from controller.records import SizedWorkload, TickReport
+    from controller.journal import DecisionRow
+    from controller.records import Outcome, TickReport
+    from controller.web import schemas, shapes
     from policies.arrays import BoolArray
+    from policies.standing import Standing
 
 API_VERSION = "foresail.dev/v1alpha1"
 
-_ROLES = ("inCharge", "runnerUp", "incumbent")  # in the order of policies.standing.ROLES
 
-Document = dict[str, Any]
-
-
-def workload_list(report: TickReport, lanes: Sequence[int], more: str) -> Document:
+def workload_list(report: TickReport, lanes: Sequence[int], more: str) -> schemas.WorkloadList:
     """A page of workloads. `more` is where the next page begins; empty on the last one."""
     ready, awaited = ready_replicas(report.seen), _awaited(report)
     return {
         "apiVersion": API_VERSION,
         "kind": "WorkloadStatusList",
-        "metadata": {"continue": more, "at": time_text(report.at_s), "total": report.fleet.lanes},
+        "metadata": list_metadata(report, more, report.fleet.lanes),
         "items": [_summary(report, lane, int(ready[lane]), awaited) for lane in lanes],
         "quarantined": dict(report.quarantined),
         "problems": list(report.problems),
     }
 
 
-def workload(report: TickReport, lane: int) -> Document:
-    """One workload: its last decision, how it came about, and what was read."""
+def workload(report: TickReport, lane: int, last: Outcome | None = None) -> schemas.WorkloadStatus:
+    """One workload: its last decision, how it came about, what was read, and how its `last` change ended."""
     decision = report.decision
     ready = int(ready_replicas(report.seen)[lane])
     return {
@@ -59,36 +59,42 @@ def workload(report: TickReport, lane: int) -> Document:
         "kubernetesReplicas": int(decision.kubernetes[lane]),
         "steps": [{"rule": rule, "before": before, "after": after} for rule, before, after in steps_of(decision, lane)],
         "explanation": [
+            *holds.sentences(report, lane),
             *sentences(report.fleet, report.seen, decision, lane),
             *_outlook_sentences(report, lane),
             *size_sentences(report, lane),
         ],
         "sizes": sizes(report, lane),
         "outlook": outlook(report, lane),
-        "signals": [_signal(report, track) for track in np.flatnonzero(report.fleet.tracks.lane == lane).tolist()],
+        "signals": [signal(report, track) for track in np.flatnonzero(report.fleet.tracks.lane == lane).tolist()],
+        "lastChange": None if last is None else _last_change(last),
+        "nextDecisionAt": time_text(report.at_s + report.fleet.limits.tick_s),
     }
 
 
-def size_list(workloads: Sequence[SizedWorkload]) -> Document:
-    """Every workload whose containers are sized."""
-    items = [sized(each) for each in workloads]
-    return {"apiVersion": API_VERSION, "kind": "WorkloadSizeList", "items": items}
+def list_metadata(report: TickReport, more: str, total: int) -> schemas.ListMetadata:
+    """Where the next page begins, empty on the last one; the tick; and how many there are on all pages."""
+    return {"continue": more, "at": time_text(report.at_s), "total": total}
 
 
-def problem(status: int, title: str, detail: str, path: str) -> Document:
+def decision_list(rows: Sequence[DecisionRow], more: str) -> schemas.DecisionList:
+    """A page of a workload's decisions, the newest first."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "DecisionList",
+        "metadata": {"continue": more},
+        "items": [_decision(row) for row in rows],
+    }
+
+
+def problem(status: int, title: str, detail: str, path: str) -> schemas.Problem:
     """An error as RFC 9457 has it."""
     return {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": path}
 
 
-def time_text(at_s: float) -> str:
-    """A wall time as RFC 3339 in UTC."""
-    return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _summary(report: TickReport, lane: int, ready: int, awaited: BoolArray) -> Document:
+def _summary(report: TickReport, lane: int, ready: int, awaited: BoolArray) -> shapes.Workload:
     decision, target, uid = report.decision, report.targets[lane], report.fleet.uid[lane]
     namespace, _, name = uid.partition("/")
-    hold = Hold(int(report.seen.hold[lane]))
     return {
         "namespace": namespace,
         "name": name,
@@ -97,8 +103,10 @@ def _summary(report: TickReport, lane: int, ready: int, awaited: BoolArray) -> D
         "at": time_text(decision.at_s),
         "action": Action(int(decision.replicas.action[lane])).name.lower(),
         "reason": RULES[int(decision.replicas.reason[lane])],
-        "hold": None if hold is Hold.NONE else hold.name.lower(),
+        "hold": holds.hold_name(report, lane),
         "owner": report.owners.get(uid),
+        "fixed": holds.fixed(report, lane),
+        "intervention": holds.of_workload(report, lane),
         "replicas": _replicas(report, lane, ready),
         "load": float(decision.demand[lane]) if decision.demand_known[lane] else None,
         "forecast": _forecast(report, lane),
@@ -110,7 +118,7 @@ def _summary(report: TickReport, lane: int, ready: int, awaited: BoolArray) -> D
     }
 
 
-def _replicas(report: TickReport, lane: int, ready: int) -> Document:
+def _replicas(report: TickReport, lane: int, ready: int) -> shapes.Replicas:
     decision, seen = report.decision, report.seen
     return {
         "desired": _known(int(seen.spec_replicas[lane])),
@@ -122,7 +130,7 @@ def _replicas(report: TickReport, lane: int, ready: int) -> Document:
     }
 
 
-def _forecast(report: TickReport, lane: int) -> Document | None:
+def _forecast(report: TickReport, lane: int) -> shapes.Forecast | None:
     forecast = report.decision.forecast
     if not forecast.known[lane]:
         return None
@@ -134,28 +142,55 @@ def _forecast(report: TickReport, lane: int) -> Document | None:
     }
 
 
-def _standing(report: TickReport, lane: int) -> Document | None:
+def _standing(report: TickReport, lane: int) -> shapes.Standing | None:
     standing = report.decision.standing
     if not standing.there[lane]:
         return None
     proven = bool(standing.proven[lane])
-    candidates = {
-        name: {
-            "name": candidate_name(candidate),
-            "family": family_name(candidate),
-            "replicas": float(standing.cost[lane, who]) if proven else None,
-            "lateRatio": float(standing.late[lane, who]) if proven else None,
-        }
-        for who, (name, candidate) in enumerate(zip(_ROLES, standing.candidate[lane].tolist(), strict=True))
-    }
+    in_charge, runner_up, incumbent = (_candidate(standing, lane, who) for who in range(len(ROLES)))
     return {
-        **candidates,
+        "inCharge": in_charge,
+        "runnerUp": runner_up,
+        "incumbent": incumbent,
         "trimErrors": float(standing.trim[lane]),
         "fromOtherLoadsRatio": float(standing.elsewhere[lane]),
         "realisedLateRatio": float(standing.realised[lane]) if proven else None,
         "lateBudgetRatio": float(standing.budget[lane]),
         "evidenceSeconds": float(standing.known_s[lane]),
         "evidenceRatio": float(standing.evidence_ratio[lane]),
+    }
+
+
+def _candidate(standing: Standing, lane: int, who: int) -> shapes.Candidate:
+    candidate, proven = int(standing.candidate[lane, who]), bool(standing.proven[lane])
+    return {
+        "name": candidate_name(candidate),
+        "family": family_name(candidate),
+        "replicas": float(standing.cost[lane, who]) if proven else None,
+        "lateRatio": float(standing.late[lane, who]) if proven else None,
+    }
+
+
+def _decision(row: DecisionRow) -> schemas.Decision:
+    return {
+        "at": time_text(row.at_s),
+        "action": row.action,
+        "mode": row.mode,
+        "before": row.before,
+        "after": row.target,
+        "reason": row.reason,
+        "steps": [{"rule": step.rule, "before": step.before, "after": step.after} for step in row.steps],
+    }
+
+
+def _last_change(outcome: Outcome) -> schemas.LastChange:
+    return {
+        "at": time_text(outcome.at_s),
+        "before": outcome.order.before,
+        "after": outcome.order.after,
+        "reason": outcome.order.reason,
+        "result": outcome.result,
+        "message": outcome.message,
     }
 
 
@@ -171,7 +206,7 @@ def _names(report: TickReport, chosen: BoolArray, lane: int) -> list[str]:
     return [signal_name(tracks.uid[track]) for track in range(first, end) if chosen[track]]
 
 
-def _startup(report: TickReport, lane: int) -> Document:
+def _startup(report: TickReport, lane: int) -> shapes.Startup:
     starts = report.decision.starts
     free_s, node_s, many_s = (float(starts.measured_s(case)[lane]) for case in (Given.FREE, Given.NODE, Given.MANY))
     return {
@@ -182,7 +217,8 @@ def _startup(report: TickReport, lane: int) -> Document:
     }
 
 
-def _signal(report: TickReport, track: int) -> Document:
+def signal(report: TickReport, track: int) -> shapes.Signal:
+    """What was read of a signal."""
     readings = report.decision.readings
     status = Status(int(readings.status[track]))
     there = status is not Status.MISSING

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from controller.telemetry.outlook import AHEAD_S, ahead_text, bounds, model_name
+from controller.web.times import time_text
 from policies.forecast.governance import EXPERTS, Expert
 from policies.forecast.maximum import LEVELS
 from policies.forecast.rolling import HORIZONS_MIN
@@ -15,12 +15,13 @@ from policies.model import signal_name
 
 if TYPE_CHECKING:
     from controller.records import TickReport
+    from controller.web.shapes import HorizonModels, ModelFigures, Outlook, SignalModels
     from policies.forecast.plans import Models
 
 _QUANTILES = tuple(f"p{100 * level:g}" for level in LEVELS)
 
 
-def outlook(report: TickReport, lane: int) -> dict[str, Any] | None:
+def outlook(report: TickReport, lane: int) -> Outlook | None:
     """Replicas needed ahead, when more than maximum or quota allow, and which model speaks; None where nothing is said.
 
     `quota` is what the quotas of the namespace allow, null where they allow any number or nobody knows.
@@ -32,10 +33,10 @@ def outlook(report: TickReport, lane: int) -> dict[str, Any] | None:
     above_s, maximum = plans.above_maximum_at(now_s)[lane].tolist(), plans.maximum[lane].tolist()
     quota, bound = float(plans.quota[lane]), bounds(plans)[lane].tolist()
     return {
-        "at": _time(float(plans.made_at_s[lane])),
+        "at": time_text(float(plans.made_at_s[lane])),
         "replicas": [{"ahead": name, **_by_quantile(said)} for name, said in ahead.items()],
         "aboveMaximum": {
-            name: {"at": _time(at_s) if np.isfinite(at_s) else None, "maximum": most, "bound": which}
+            name: {"at": time_text(at_s) if np.isfinite(at_s) else None, "maximum": most, "bound": which}
             for name, at_s, most, which in zip(_QUANTILES, above_s, maximum, bound, strict=True)
         },
         "quota": int(quota) if np.isfinite(quota) else None,
@@ -43,20 +44,20 @@ def outlook(report: TickReport, lane: int) -> dict[str, Any] | None:
     }
 
 
-def _by_quantile(said: list[float]) -> dict[str, float | None]:
+def _by_quantile(said: list[float]) -> dict[str, str | float | None]:
     return {name: value if np.isfinite(value) else None for name, value in zip(_QUANTILES, said, strict=True)}
 
 
-def _signal(models: Models, row: int) -> dict[str, Any]:
+def _signal(models: Models, row: int) -> SignalModels:
     fitted_s = float(models.fitted_at_s[row])
     return {
         "signal": signal_name(models.uid[row]),
-        "fittedAt": _time(fitted_s) if np.isfinite(fitted_s) else None,
+        "fittedAt": time_text(fitted_s) if np.isfinite(fitted_s) else None,
         "horizons": [_horizon(models, row, place) for place in range(len(HORIZONS_MIN))],
     }
 
 
-def _horizon(models: Models, row: int, place: int) -> dict[str, Any]:
+def _horizon(models: Models, row: int, place: int) -> HorizonModels:
     """Who speaks, and how each model fared in the backtest; error is the pinball loss as a share of the mean load."""
     return {
         "ahead": ahead_text(HORIZONS_MIN[place]),
@@ -65,7 +66,7 @@ def _horizon(models: Models, row: int, place: int) -> dict[str, Any]:
     }
 
 
-def _figures(models: Models, row: int, expert: Expert, place: int) -> dict[str, Any]:
+def _figures(models: Models, row: int, expert: Expert, place: int) -> ModelFigures:
     error = float(models.error[row, expert, place])
     judged = float(models.judged[row, expert, place])
     return {
@@ -74,7 +75,3 @@ def _figures(models: Models, row: int, expert: Expert, place: int) -> dict[str, 
         "judgedOn": round(judged, 1),
         "demoted": bool(models.demoted[row, expert, place]),
     }
-
-
-def _time(at_s: float) -> str:
-    return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

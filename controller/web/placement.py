@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,9 +10,10 @@ from policies.model import Hold
 
 if TYPE_CHECKING:
     from controller.records import TickReport
+    from controller.web.shapes import Placement
 
 
-def placement(report: TickReport, lane: int) -> dict[str, Any] | None:
+def placement(report: TickReport, lane: int) -> Placement | None:
     """Both objects' replicas as asked for, ready and recommended; None for a workload without placement."""
     parts, places, uid = report.decision.split, report.seen.places, report.fleet.uid[lane]
     surge = report.surges.get(uid)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from policies.quantities import quantity_of
 from policies.resources.fed_by_size import fed_by_size
@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from controller.records import ContainerSize, SizedWorkload, TickReport
+    from controller.web import shapes
+    from controller.web.shapes import WorkloadSize
 
 
-def sized(workload: SizedWorkload) -> dict[str, Any]:
+def sized(workload: SizedWorkload) -> WorkloadSize:
     """One workload: what its containers request and should request."""
     target = workload.target
     return {
@@ -26,7 +28,7 @@ def sized(workload: SizedWorkload) -> dict[str, Any]:
     }
 
 
-def sizes(report: TickReport, lane: int) -> dict[str, Any] | None:
+def sizes(report: TickReport, lane: int) -> WorkloadSize | None:
     """The sizes of a policy's workload; None where it does not ask for them, or nothing was seen yet."""
     found = report.sizes.get(report.fleet.uid[lane])
     return None if found is None else sized(found)
@@ -50,7 +52,7 @@ def _sentence(size: ContainerSize) -> str:
     return f"container {size.container} should request {' and '.join(parts)}: {size.why}"
 
 
-def _container(size: ContainerSize) -> dict[str, Any]:
+def _container(size: ContainerSize) -> shapes.ContainerSize:
     return {
         "name": size.container,
         "requests": quantities(size.requests),

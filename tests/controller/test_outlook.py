@@ -156,6 +156,7 @@ def test_the_document_says_what_the_quota_allows_and_that_it_is_the_bound() -> N
     assert report.plans is not None
     report.plans.quota[0], report.plans.maximum[0] = 4, (9, 3)
     found = documents.workload(report, 0)["outlook"]
+    assert found is not None
     assert found["quota"] == 4
     assert [each["bound"] for each in found["aboveMaximum"].values()] == ["quota", "maximum"]
 

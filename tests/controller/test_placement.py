@@ -216,6 +216,7 @@ async def test_it_is_shown_by_the_api_and_as_metrics() -> None:
     await world.ticks()
     report, going = world.last(), standing.count("s1")
     shown = workload(report, 0)["placement"]
+    assert shown is not None
     assert shown["surge"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web-spot"}
     assert (shown["onDemand"]["desired"], shown["onDemand"]["ready"]) == (base, base)
     assert (shown["spot"]["desired"], shown["spot"]["ready"], shown["spot"]["noticed"]) == (surge, surge, going)

@@ -110,7 +110,7 @@ def _views() -> Views:
         metrics=lambda _accept: (b"", "text/plain"),
         live=lambda: (Check("loop", ok=True),),
         ready=lambda: (),
-        version={},
+        version={"version": "0"},
     )
 
 

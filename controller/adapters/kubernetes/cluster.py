@@ -193,6 +193,7 @@ class KubernetesCluster:
             status_replicas=scale.status_replicas,
             resource_version=scale.resource_version,
             paused=scaled.paused,
+            fixed=scaled.fixed,
             owner=owner_of(scaled, self._tables.scalers_of(ref)) or self._owner_unknown(ref, troubles),
             problem=problem or _selector_problem(ref, scale),
         )

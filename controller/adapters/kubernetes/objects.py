@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from controller.adapters.kubernetes.selectors import Selector, equal_terms, parse_selector, selector_of
 from controller.records import TargetRef
+from policies.fixed import MOST_REPLICAS
+from policies.quantities import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from controller.clients.kubernetes import JsonObject
 
 PAUSED = "foresail.dev/paused"
+REPLICAS = "foresail.dev/replicas"
 
 # Kinds whose scale stands in the object itself; every other kind is asked for its scale subresource.
 SELF_SCALED = frozenset(
@@ -54,6 +57,7 @@ class Scaled:
     controller: Controller | None
     managers: tuple[str, ...]  # field managers that own spec.replicas
     scale: Scale | None
+    fixed: int | str | None = None  # annotation foresail.dev/replicas: the count, or what is wrong with it
 
 
 def group_of(api_version: str) -> str:
@@ -69,6 +73,16 @@ def says_stop(values: Mapping[str, object], name: str) -> bool:
     return name in values and str(values[name]).strip().lower() not in _NO
 
 
+def fixed_count(annotations: Mapping[str, object]) -> int | str | None:
+    """The count that an annotation fixes, None without it; what cannot be one fixes nothing, and is told in words."""
+    if REPLICAS not in annotations:
+        return None
+    given = str(annotations[REPLICAS]).strip()
+    if given.isascii() and given.isdecimal() and len(given) <= len(str(MOST_REPLICAS)) and int(given) <= MOST_REPLICAS:
+        return int(given)
+    return f"annotation {REPLICAS}: must be a whole number from 0 to {MOST_REPLICAS}, not {shown(given)}; it is ignored"
+
+
 def scaled_decoder(api_version: str, kind: str) -> Callable[[JsonObject], Scaled]:
     """How objects of a kind are decoded; items of a list do not name their kind themselves."""
     inside = (group_of(api_version), kind) in SELF_SCALED
@@ -80,6 +94,7 @@ def scaled_decoder(api_version: str, kind: str) -> Callable[[JsonObject], Scaled
             uid=metadata["uid"],
             resource_version=metadata["resourceVersion"],
             paused=says_stop(metadata.get("annotations") or {}, PAUSED),
+            fixed=fixed_count(metadata.get("annotations") or {}),
             deleted="deletionTimestamp" in metadata,
             controller=controller_of(metadata),
             managers=_managers(metadata),

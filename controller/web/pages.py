@@ -1,0 +1,93 @@
+"""Answers that are made once for each tick: rendered beside the event loop, kept until the next, known by an ETag."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from bisect import bisect_right
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+LARGEST_PAGE = 5000
+PAGE = 500
+
+_MOST_KEPT = 512  # answers of one tick
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which part of a list is asked for."""
+
+    limit: int = PAGE
+    begin: str = ""
+
+    @classmethod
+    def of(cls, request: web.Request) -> Asked:
+        """What the query says. Raises HTTPBadRequest."""
+        given = request.query.get("limit", str(PAGE))
+        limit = int(given) if given.isdecimal() and given.isascii() and len(given) <= len(str(LARGEST_PAGE)) else 0
+        if not 1 <= limit <= LARGEST_PAGE:
+            raise web.HTTPBadRequest(text=f"limit must be a whole number from 1 to {LARGEST_PAGE}, not {given!r}")
+        return cls(limit, request.query.get("continue", ""))
+
+    def page(self, keys: Sequence[str]) -> tuple[range, str]:
+        """The places of this page in sorted `keys`, and where the next page begins; empty on the last one."""
+        first = bisect_right(keys, self.begin) if self.begin else 0
+        places = range(first, min(first + self.limit, len(keys)))
+        return places, keys[places[-1]] if places and places[-1] + 1 < len(keys) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """An answer's bytes, and their digest as an ETag."""
+
+    body: bytes
+    etag: str
+
+
+class Pages:
+    """Keeps what was rendered of one subject, such as a tick's report, until another one is shown."""
+
+    def __init__(self) -> None:
+        """Nothing is kept yet; one thread renders, so that many questions at once delay no tick."""
+        self._executor = ThreadPoolExecutor(1, "render")
+        self._subject: object = None
+        self._kept: dict[object, asyncio.Future[Rendered]] = {}
+
+    async def answer(
+        self, request: web.Request, subject: object, make: Callable[[], Mapping[str, object]]
+    ) -> web.Response:
+        """The answer to a request for its path and query, as `make` makes it of the subject, in a thread."""
+        if subject is not self._subject:
+            self._subject, self._kept = subject, {}
+        found = self._kept.get(request.path_qs)
+        if found is None or (found.done() and (found.cancelled() or found.exception() is not None)):
+            if len(self._kept) >= _MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+            found = asyncio.get_running_loop().run_in_executor(self._executor, _rendered, make)
+            self._kept[request.path_qs] = found
+        return answered(request, await asyncio.shield(found))
+
+    def close(self) -> None:
+        """End the thread."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def answered(request: web.Request, rendered: Rendered) -> web.Response:
+    """The rendered answer, or 304 to who has it."""
+    headers = {"ETag": rendered.etag, "Cache-Control": "no-cache"}
+    if any(tag.value == rendered.etag.strip('"') for tag in request.if_none_match or ()):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=rendered.body, content_type="application/json", charset="utf-8", headers=headers)
+
+
+def _rendered(make: Callable[[], Mapping[str, object]]) -> Rendered:
+    body = json.dumps(make(), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return Rendered(body, f'"{sha256(body).hexdigest()[:32]}"')

@@ -1,0 +1,247 @@
+"""The shapes of what the API answers: mypy holds the code to them, and the OpenAPI document is made of them.
+
+Names are camelCase, as in Kubernetes. What is not known is null.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from typing_extensions import TypedDict
+
+from controller.web import shapes
+
+
+class LastChange(TypedDict):
+    """How the last write of the scale ended, since the daemon started."""
+
+    at: shapes.Time
+    before: int
+    after: int
+    reason: str
+    result: shapes.ResultName
+    message: str
+
+
+class WorkloadStatus(shapes.Workload):
+    """One workload: what it sees, predicts, has decided and why, has done, and when it decides next."""
+
+    apiVersion: str
+    kind: Literal["WorkloadStatus"]
+    startupSeconds: float
+    startup: shapes.Startup
+    kubernetesReplicas: int
+    steps: list[shapes.Step]
+    explanation: list[str]
+    sizes: shapes.WorkloadSize | None
+    outlook: shapes.Outlook | None
+    signals: list[shapes.Signal]
+    lastChange: LastChange | None
+    nextDecisionAt: shapes.Time
+
+
+ListMetadata = TypedDict("ListMetadata", {"continue": str, "at": shapes.Time, "total": int})
+
+
+class _List(TypedDict):
+    apiVersion: str
+    metadata: ListMetadata
+
+
+class WorkloadList(_List):
+    """A page of workloads, those in quarantine with why, and what is wrong with policies, queries or the cluster."""
+
+    kind: Literal["WorkloadStatusList"]
+    items: list[shapes.Workload]
+    quarantined: dict[str, str]
+    problems: list[str]
+
+
+class Decision(TypedDict):
+    """A decision from the journal: one that changed something."""
+
+    at: shapes.Time
+    action: shapes.ActionName
+    mode: shapes.ModeName
+    before: int
+    after: int
+    reason: str
+    steps: list[shapes.Step]
+
+
+class DecisionList(TypedDict):
+    """A workload's decisions, the newest first. `continue` asks for older ones."""
+
+    apiVersion: str
+    kind: Literal["DecisionList"]
+    metadata: DecisionListMetadata
+    items: list[Decision]
+
+
+DecisionListMetadata = TypedDict("DecisionListMetadata", {"continue": str})
+
+
+class SizeList(_List):
+    """A page of the workloads whose containers are sized."""
+
+    kind: Literal["WorkloadSizeList"]
+    items: list[shapes.WorkloadSize]
+
+
+class Budget(TypedDict):
+    """A cap of a namespace, or of the fleet where namespace is null, and how much of it is used."""
+
+    namespace: str | None
+    resource: str
+    cap: float
+    usedRatio: float
+
+
+class BudgetList(_List):
+    """A page of the caps of namespaces and of the fleet."""
+
+    kind: Literal["BudgetList"]
+    items: list[Budget]
+
+
+class WorkloadPlacement(TypedDict):
+    """A workload with placement."""
+
+    namespace: str
+    name: str
+    placement: shapes.Placement
+
+
+class PlacementList(_List):
+    """A page of the workloads whose replicas are split over two objects."""
+
+    kind: Literal["PlacementList"]
+    items: list[WorkloadPlacement]
+
+
+class WorkloadSignal(shapes.Signal):
+    """A signal, and whose it is and what it asks; `query` is null while its policy is being changed."""
+
+    namespace: str
+    workload: str
+    query: str | None
+
+
+class SignalList(_List):
+    """A page of the signals of all workloads, and the metrics that quantities are read from."""
+
+    kind: Literal["SignalList"]
+    items: list[WorkloadSignal]
+    bound: dict[str, str]
+
+
+class WorkloadHold(TypedDict):
+    """A workload that Foresail does not change, or whose count people have fixed, and why."""
+
+    namespace: str
+    name: str
+    hold: str
+    why: str
+    fixed: shapes.FixedCount | None
+    intervention: shapes.Intervention | None
+
+
+class HoldList(_List):
+    """A page of what is held, and what holds all: the kill switch, a pause of all."""
+
+    kind: Literal["HoldList"]
+    items: list[WorkloadHold]
+    killSwitch: str | None
+    fleet: shapes.Intervention | None
+
+
+class InterventionList(TypedDict):
+    """The pauses and overrides in force."""
+
+    apiVersion: str
+    kind: Literal["InterventionList"]
+    items: list[shapes.Intervention]
+
+
+class InterventionResult(TypedDict):
+    """What was done, in place of what, and why it has no effect now, where it has none.
+
+    `recorded` is false while the journal cannot be written: a restart before it can would forget this.
+    """
+
+    apiVersion: str
+    kind: Literal["InterventionResult"]
+    intervention: shapes.Intervention
+    replaced: shapes.Intervention | None
+    recorded: bool
+    obstacles: list[str]
+
+
+class HealthCheck(TypedDict):
+    """One thing that a probe looks at."""
+
+    name: str
+    ok: bool
+    message: str
+
+
+class Health(TypedDict):
+    """The checks of /livez and /readyz, and how the last tick and its sources fared."""
+
+    apiVersion: str
+    kind: Literal["Health"]
+    live: list[HealthCheck]
+    ready: list[HealthCheck]
+    lastTickAt: shapes.Time | None
+    sources: list[HealthCheck]
+    killSwitch: str | None
+    problems: list[str]
+
+
+class Version(TypedDict):
+    """The version that runs."""
+
+    version: str
+
+
+class SessionStatus(TypedDict):
+    """A browser's session: who it is, and what its posts must carry."""
+
+    apiVersion: str
+    kind: Literal["Session"]
+    name: str
+    csrfToken: str | None
+
+
+class TickEvent(TypedDict):
+    """What a tick did to all."""
+
+    at: shapes.Time
+    workloads: int
+    changed: int
+    actions: dict[str, int]
+    problems: int
+    seconds: float
+
+
+class ChangeEvent(TypedDict):
+    """A workload's new decision."""
+
+    at: shapes.Time
+    namespace: str
+    name: str
+    action: str
+    reason: str
+    hold: str | None
+    before: int
+    after: int
+
+
+class Problem(TypedDict):
+    """An error, as RFC 9457 has it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str

@@ -1,0 +1,133 @@
+"""The real loop, journal and web application on a simulated cluster; in a thread, for callers that block."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from controller.adapters.token_file import TokenFile
+from controller.journal import Journal
+from controller.settings.values import Listen
+from controller.web import Acted, Actions, Check, Guard, Hub, Sessions, Views, serving, web_app
+from controller.web.changes import publish_tick
+from controller.web.holds import intervention
+from tests.rig import ListedPolicies, Rig, policy
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+    from pathlib import Path
+    from typing import Any, TypeVar
+
+    from controller.journal import DecisionRow
+    from controller.ports import Access
+    from controller.records import TickReport
+
+    T = TypeVar("T")
+
+TOKEN = "correct-horse-battery-staple"
+PERSON = "anna"
+
+
+@dataclass
+class Stage:
+    """One daemon's parts. `bridge` runs a coroutine on their loop from another thread."""
+
+    rig: Rig
+    journal: Journal
+    hub: Hub = field(default_factory=Hub)
+    access: Access | None = None
+    open_reading: bool = True
+    url: str = ""
+    counted: list[tuple[str, str]] = field(default_factory=list)
+    loop: asyncio.AbstractEventLoop | None = None
+
+    def report(self) -> TickReport | None:
+        return self.rig.reports[-1] if self.rig.reports else None
+
+    async def tick(self) -> TickReport:
+        before = self.report()
+        await self.rig.ticks()
+        found = self.rig.last()
+        publish_tick(self.hub, found, before)
+        return found
+
+    async def decisions(self, uid: str, before_s: float, limit: int) -> Sequence[DecisionRow]:
+        return await self.journal.decisions(uid, before_s=before_s, limit=limit)
+
+    def told(self, acted: Acted) -> None:
+        self.counted.append((acted.taken.told.kind, "done"))
+        self.hub.publish("intervention", intervention(acted.taken.told))
+
+    def views(self) -> Views:
+        return Views(
+            report=self.report,
+            metrics=lambda _: (b"", "text/plain"),
+            live=lambda: [Check("loop", ok=True)],
+            ready=lambda: [Check("policies", ok=True)],
+            version={"version": "1.2.3"},
+            decisions=self.decisions,
+            outcomes=lambda: {each.order.uid: each for made in self.rig.reports for each in made.outcomes},
+            interventions=self.rig.loop.interventions.in_force,
+        )
+
+    def actions(self) -> Actions:
+        return Actions(
+            self.rig.loop.interventions,
+            self.access,
+            self.report,
+            7 * 86_400.0,
+            self.told,
+            lambda kind: self.counted.append((kind, "refused")),
+        )
+
+    def bridge(self, work: Coroutine[Any, Any, T]) -> T:
+        assert self.loop is not None
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30.0)
+
+
+@asynccontextmanager
+async def staged(
+    folder: Path, *names: str, access: Access | None = None, open_reading: bool = True, ticks: int = 2, **spec: object
+) -> AsyncIterator[Stage]:
+    """A stage with workloads shop/NAME under load, after some ticks, served on loopback."""
+    folder.joinpath("tokens").write_text(f"# who may act\n{PERSON} {TOKEN}\n")
+    journal = await Journal.open(f"sqlite+aiosqlite:///{folder / 'journal.db'}")
+    try:
+        rig = Rig(ListedPolicies([policy(name, **spec) for name in names or ("web", "api")]), journal)
+        rig.source.load = {each.metadata.name: 30.0 for each in rig.policies.policies}
+        stage = Stage(rig, journal, access=access or TokenFile(folder / "tokens"), open_reading=open_reading)
+        for _ in range(ticks):
+            await stage.tick()
+        guard = Guard(Sessions(rig.clock), stage.access, open_reading=open_reading)
+        app = web_app(stage.views(), guard=guard, actions=stage.actions(), hub=stage.hub)
+        async with serving(app, Listen("127.0.0.1", 0)) as url:
+            stage.url = url
+            yield stage
+    finally:
+        await journal.close()
+
+
+@contextmanager
+def running(folder: Path, *names: str, ticks: int = 2) -> Iterator[Stage]:
+    """The same in a thread of its own."""
+    ready, stop = threading.Event(), threading.Event()
+    found: list[Stage] = []
+
+    async def serve() -> None:
+        async with staged(folder, *names, ticks=ticks) as stage:
+            stage.loop = asyncio.get_running_loop()
+            found.append(stage)
+            ready.set()
+            await asyncio.to_thread(stop.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
+    thread.start()
+    assert ready.wait(30.0)
+    try:
+        yield found[0]
+    finally:
+        stop.set()
+        thread.join(30.0)
