@@ -150,7 +150,7 @@ class DemandSignal(Part):
         description="PromQL query; `$namespace` and `$name` stand for the policy's namespace and the target's name."
     )
     preset: PresetName | None = Field(
-        None, description="A signal that Foresail knows, such as `vllm/queue`: in place of `query`; `kind` and `name` follow."
+        None, description="A signal that Foresail knows, such as `vllm/queue`, in place of `kind`, `name` and `query`."
     )
     match: Mapping[MetricLabel, MatchValue] = Field(
         {}, description="Labels that select this workload's series when the query's answer serves many workloads."
@@ -195,7 +195,7 @@ class PressureSignal(Part):
         description="PromQL query; `$namespace` and `$name` stand for the policy's namespace and the target's name."
     )
     preset: PresetName | None = Field(
-        None, description="A signal that Foresail knows, such as `vllm/queue`: in place of `query`; `kind` and `name` follow."
+        None, description="A signal that Foresail knows, such as `vllm/queue`, in place of `kind`, `name` and `query`."
     )
     match: Mapping[MetricLabel, MatchValue] = Field(
         {}, description="Labels that select this workload's series when the query's answer serves many workloads."

@@ -48,6 +48,7 @@ SUBCOMMANDS = {
     ),
     "run": Lazy("controller.cli.run:run", "Run the daemon: observe, decide, act and record, every interval."),
     "policy": Lazy("controller.cli.policy:app", "Write and check policies; make an autoscaler follow one."),
+    "signals": Lazy("controller.cli.signals:signals", "List presets of signals, and what of them Prometheus has."),
     "status": Lazy("controller.cli.status:status", "Show the workloads of a running daemon and what it decided."),
     "explain": Lazy("controller.cli.explain:explain", "Tell why a workload has the replicas it has, now or at a time."),
     "history": Lazy("controller.cli.history:app", "Read past load from Prometheus."),

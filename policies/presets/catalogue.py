@@ -18,7 +18,9 @@ _ISTIO = {"destination_workload_namespace": "$namespace", "destination_workload"
 _RANK = 'tp_rank="0"'
 _VIA = 'reporter="destination"'
 _TRITON_HISTOGRAM = "start tritonserver with --metrics-config histogram_latencies=true"
-_DCGM_SM = "add the line `DCGM_FI_PROF_SM_ACTIVE, gauge, Ratio of cycles an SM was busy.` to the exporter's counters CSV"
+_DCGM_SM = (
+    "add the line `DCGM_FI_PROF_SM_ACTIVE, gauge, Ratio of cycles an SM was busy.` to the exporter's counters CSV"
+)
 _SGLANG = "start the server with --enable-metrics"
 
 
@@ -155,9 +157,7 @@ def _of_devices() -> Iterator[Preset]:
         ("utilisation", Form.MEAN, "ratio", "Share of time in which a kernel ran: full says little.", ran, 1.0),
     )
     for name, form, unit, meaning, told, ceiling in rows:
-        yield _preset(
-            f"gpu/{name}", "pressure", form, unit, meaning, *told, match=_PODS, ceiling=ceiling, per_pod=True
-        )
+        yield _preset(f"gpu/{name}", "pressure", form, unit, meaning, *told, match=_PODS, ceiling=ceiling, per_pod=True)
 
 
 def _of_kubernetes() -> Iterator[Preset]:
@@ -179,7 +179,16 @@ def _of_legacy() -> Iterator[Preset]:
         ("tgi/requests", "demand", Form.RATE, "requests/s", "Requests.", "tgi_request_count", 1.0, tgi),
         ("tgi/queue", "pressure", Form.SUM, "requests", "Requests that wait.", "tgi_queue_size", 1.0, tgi),
         ("tgi/latency-p90", "pressure", Form.P90, "s", "Time of a request.", "tgi_request_duration", 1.0, tgi),
-        ("torchserve/requests", "demand", Form.RATE, "requests/s", "Requests.", "ts_inference_requests_total", 1, torch),
+        (
+            "torchserve/requests",
+            "demand",
+            Form.RATE,
+            "requests/s",
+            "Requests.",
+            "ts_inference_requests_total",
+            1,
+            torch,
+        ),
         ("torchserve/queue-time", "pressure", Form.MEAN, "s", "Time in the queue.", "QueueTime", _MS, torch),
     )
     for name, kind, form, unit, meaning, metric, scale, legacy in rows:
