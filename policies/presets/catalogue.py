@@ -71,9 +71,7 @@ def _of_sglang() -> Iterator[Preset]:
 
 
 def _of_other_servers() -> Iterator[Preset]:
-    def preset(  # noqa: PLR0913 - a row of a table
-        name: str, kind: str, form: Form, unit: str, meaning: str, *told: Candidate
-    ) -> Preset:
+    def preset(name: str, kind: str, form: Form, unit: str, meaning: str, *told: Candidate) -> Preset:
         return _preset(name, kind, form, unit, meaning, *told, match=_SERVICE)
 
     done = "Requests that finished."
