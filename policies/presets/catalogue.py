@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from policies.presets.model import Candidate, Form, Preset
 from policies.problems import nearest
@@ -206,7 +206,7 @@ def _preset(  # noqa: PLR0913 - a row of a table
     per_pod: bool = False,
     legacy: str = "",
 ) -> Preset:
-    meant = "demand" if kind == "demand" else "pressure"
+    meant: Literal["demand", "pressure"] = "demand" if kind == "demand" else "pressure"
     return Preset(name, meant, form, unit, meaning, candidates, match, ceiling, per_pod, legacy)
 
 
