@@ -17,6 +17,8 @@ from dashboards.catalogue import BOARDS, text_of
 from policies.budget import Budget
 from policies.gpus.exported import AGENT
 from policies.metric import Counter, Gauge, Histogram, Metric
+from policies.presets.catalogue import PRESETS
+from policies.presets.model import Candidate, Preset
 from policies.signals import EXPORTED
 from policies.spec import WorkloadPolicy
 from simulations.whatif.document import Scenario
@@ -65,6 +67,31 @@ A scenario is a what-if question: `foresail simulate FILE` answers it, and `fore
 answers it in many variants. [What if](../whatif.md) tells how to ask, and what is modelled. Unknown fields are errors,
 and all problems of a file are told at once. Values are written as in a [policy](policy.md). All prices are in one
 currency; all times `after` count from the first scored step.
+"""
+
+_PRESETS_HEAD = """\
+# Presets of signals
+
+<!-- Rendered by `make generate` from policies/presets/catalogue.py. -->
+
+A signal of a [policy](policy.md) names a preset in place of a query; its target or capacity stays yours:
+
+```yaml
+signals:
+  - preset: vllm/tokens
+    capacityPerReplica: 2500
+  - preset: vllm/kv-cache
+    target:
+      value: 0.8
+  - preset: vllm/queue
+    match: {namespace: $namespace, model_name: llama-3}
+    target:
+      averageValue: 4
+```
+
+`match` replaces the labels by which a workload is found; they must be on the metric. Workloads whose `match` has the
+same labels are asked in one query. Readings are in base units. `foresail signals --prometheus-url URL` shows what a
+Prometheus has, `foresail policy validate --prometheus-url URL` what of your policies cannot work there.
 """
 
 _METRICS_HEAD = """\
@@ -176,9 +203,18 @@ def openapi_reference() -> str:
     return json.dumps(openapi.document(), indent=2, ensure_ascii=False) + "\n"
 
 
+def presets_reference() -> str:
+    """Render the presets of signals, one table for each server."""
+    by_server: dict[str, list[Preset]] = {}
+    for preset in PRESETS.values():
+        by_server.setdefault(preset.name.partition("/")[0], []).append(preset)
+    return _PRESETS_HEAD + "".join(_preset_table(server, presets) for server, presets in by_server.items())
+
+
 # Whoever adds a rendered file adds its path and its function here.
 GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/policy.md": policy_reference,
+    "docs/reference/presets.md": presets_reference,
     "docs/reference/budget.md": budget_reference,
     "docs/reference/scenario.md": scenario_reference,
     "docs/reference/metrics.md": metrics_reference,
@@ -297,6 +333,26 @@ def _rendered(section: Section) -> str:
     lines = [f"## {section.title}", "", section.text, "", "| field | value | default | meaning |", "|---|---|---|---|"]
     lines += [f"| `{row.path}` | {row.type} | {row.default} | {row.meaning} |" for row in section.rows]
     return "\n".join([*lines, ""])
+
+
+def _preset_table(server: str, presets: Sequence[Preset]) -> str:
+    match = ", ".join(f"`{label}: {value}`" for label, value in presets[0].match.items())
+    legacy = f" Legacy: {presets[0].legacy}." if presets[0].legacy else ""
+    rows = "".join(_preset_row(preset) for preset in presets)
+    head = "| preset | kind | reading | unit | metrics, the first one there counts |\n|---|---|---|---|---|\n"
+    return f"\n## {server}\n\nFound by {match}.{legacy}\n\n{head}{rows}"
+
+
+def _preset_row(preset: Preset) -> str:
+    reading = f"{preset.meaning} {preset.form.capitalize()}{', per pod' if preset.per_pod else ''}."
+    told = "; ".join(_candidate(each) for each in preset.candidates)
+    return f"| `{preset.name}` | {preset.kind} | {reading} | {preset.unit} | {told} |\n"
+
+
+def _candidate(candidate: Candidate) -> str:
+    scale = "" if candidate.scale == 1 else f" x {candidate.scale:g}"
+    off = f" (off by default: {candidate.off})" if candidate.off else ""
+    return f"{', '.join(f'`{name}`' for name in candidate.names)}{scale}{off}"
 
 
 def _metric_row(metric: Metric) -> str:

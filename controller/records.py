@@ -139,11 +139,15 @@ class ClusterView:
 
 @dataclass(frozen=True, slots=True)
 class SignalQuery:
-    """One distinct query. `labels` are those that tell workloads apart in its answer; `per_pod` adds `pod`."""
+    """One distinct query. `labels` are those that tell workloads apart in its answer; `per_pod` adds `pod`.
+
+    `either` says that its selectors are ways to tell the same, of which one suffices: those of a preset.
+    """
 
     text: str
     labels: tuple[str, ...] = ()
     per_pod: bool = False
+    either: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, StrictBool, StrictStr, ValidationError
+from pydantic import Field, ModelWrapValidatorHandler, StrictBool, StrictStr, ValidationError, model_validator
 
 from policies.behavior import Behavior, ScaleDown, ScaleUp, ScalingPolicy
 from policies.budget import WorkloadBudget, budget_has_a_price
@@ -35,6 +35,7 @@ from policies.checks import (
 from policies.foreseen import Event, Forecast
 from policies.objective import Incumbent, Objective, Prices, Slo
 from policies.placement import OnDemand, Placement, Spot, Target, placement_fits
+from policies.presets.written import PresetName, preset_agrees, with_presets
 from policies.problems import Part, PolicyError, Problem, Rule, problems_of
 from policies.quantities import DurationS, PositiveQuantity, milli
 
@@ -91,6 +92,7 @@ class BoundQuery:
     signal: str
     query: str
     match: tuple[tuple[str, str], ...]
+    either: bool = False  # its selectors tell the same, and one of them suffices
 
 
 class Metadata(Part):
@@ -140,12 +142,15 @@ class CapacityFromRequest(Part):
 class DemandSignal(Part):
     """Load that is the same whatever Foresail decides: arrivals, or usage summed over replicas."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (exactly_one("capacityPerReplica", "capacityFromRequest"),)
+    rules: ClassVar[tuple[Rule, ...]] = (exactly_one("capacityPerReplica", "capacityFromRequest"), preset_agrees)
 
     kind: Literal["demand"] = Field(description="Load that does not depend on the replicas there are.")
     name: SignalName = Field(description="Name of the signal, unique in the policy.")
     query: Query = Field(
         description="PromQL query; `$namespace` and `$name` stand for the policy's namespace and the target's name."
+    )
+    preset: PresetName | None = Field(
+        None, description="A signal that Foresail knows, such as `vllm/queue`, in place of `kind`, `name` and `query`."
     )
     match: Mapping[MetricLabel, MatchValue] = Field(
         {}, description="Labels that select this workload's series when the query's answer serves many workloads."
@@ -182,12 +187,15 @@ class PressureTarget(Part):
 class PressureSignal(Part):
     """What depends on the replicas there are: queue length, cache use, latency, utilisation near its ceiling."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (per_pod_needs_average,)
+    rules: ClassVar[tuple[Rule, ...]] = (per_pod_needs_average, preset_agrees)
 
     kind: Literal["pressure"] = Field(description="A reading that depends on the replicas there are.")
     name: SignalName = Field(description="Name of the signal, unique in the policy.")
     query: Query = Field(
         description="PromQL query; `$namespace` and `$name` stand for the policy's namespace and the target's name."
+    )
+    preset: PresetName | None = Field(
+        None, description="A signal that Foresail knows, such as `vllm/queue`, in place of `kind`, `name` and `query`."
     )
     match: Mapping[MetricLabel, MatchValue] = Field(
         {}, description="Labels that select this workload's series when the query's answer serves many workloads."
@@ -258,6 +266,12 @@ class Spec(Part):
         description="The autoscaler in place, an HPA at its defaults if absent; read, and not replayed in shadow yet.",
     )
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_presets(cls, given: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Fill in what presets say, before anything is checked."""
+        return handler(with_presets(given))
+
     @property
     def scale_up(self) -> ScaleUp:
         """Behaviour upwards, with autoscaling/v2's defaults where the user wrote nothing."""
@@ -302,6 +316,7 @@ class WorkloadPolicy(Part):
                 signal=signal.name,
                 query=_filled(signal.query, {key: _escaped(value) for key, value in names.items()}),
                 match=tuple(sorted((label, _filled(value, names)) for label, value in signal.match.items())),
+                either=not isinstance(signal, LateSignal) and signal.preset is not None,
             )
             for signal in self.spec.signals
         )
@@ -315,6 +330,9 @@ class WorkloadPolicy(Part):
     def document(self) -> dict[str, object]:
         """Return plain YAML or JSON values that parse to an equal policy; fields at their default are left out."""
         written = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        for signal in written["spec"]["signals"]:
+            if "preset" in signal:
+                del signal["query"]
         return {"apiVersion": API_VERSION, "kind": KIND, **written}
 
 

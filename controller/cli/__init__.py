@@ -48,6 +48,7 @@ SUBCOMMANDS = {
     ),
     "run": Lazy("controller.cli.run:run", "Run the daemon: observe, decide, act and record, every interval."),
     "policy": Lazy("controller.cli.policy:app", "Write and check policies; make an autoscaler follow one."),
+    "signals": Lazy("controller.cli.signals:signals", "List presets of signals, and what of them Prometheus has."),
     "status": Lazy("controller.cli.status:status", "Show the workloads of a running daemon and what it decided."),
     "doctor": Lazy("controller.cli.doctor:doctor", "Check an installation: what is wrong, what it means, the mend."),
     "handback": Lazy(

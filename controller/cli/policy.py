@@ -1,5 +1,6 @@
 """`foresail policy`: a policy to begin with, a check of policies, and what an autoscaler needs to follow one."""
 
+import asyncio
 import json
 import sys
 from dataclasses import dataclass
@@ -10,17 +11,23 @@ import typer
 
 from controller.cli import floor as floors
 from controller.cli.exits import INVALID
+from controller.cli.flags import loaded, with_settings
 from controller.cli.output import Output, OutputOption, emit, note, table_of
 from controller.policy_text import file_text, parse_documents, parse_policies, policy_files
+from controller.settings import DEFAULT, catalogue
 from policies.budget import Budget
 from policies.documents import Documents
 from policies.gpus.caution import utilisation_cautions
+from policies.presets.lint import lint
 from policies.problems import PolicyError, Problem
 from policies.resources.fed_by_size import fed_by_size
 from policies.spec import WorkloadPolicy, duplicates
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from controller.settings import Loaded
+    from policies.presets.lint import Present
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,17 +52,25 @@ class Read:
 
 
 @app.command()
-def validate(paths: PolicyPaths, output: OutputOption = Output.TABLE) -> None:
+@with_settings(each for each in catalogue() if each.name.startswith("prometheus_"))
+def validate(paths: PolicyPaths, output: OutputOption = Output.TABLE, **flags: object) -> None:
     """Check policies and budgets, and list every problem; exit code 3 if there is one.
 
-    Whether a query is valid PromQL is not checked: only Prometheus can tell, and the daemon reports what it refuses.
+    With --prometheus-url the signals are held against what that server has: metrics, buckets, requests. Whether a
+    query is valid PromQL is not checked: only Prometheus can tell, and the daemon reports what it refuses.
     """
     found = read(paths)
+    present = _present(found.policies, loaded(flags))
     warnings = [
         warning
         for policy, source in zip(found.policies, found.sources, strict=True)
         for told in (fed_by_size, utilisation_cautions)
         for warning in told(policy, source=source)
+    ]
+    warnings += [
+        Problem(source, finding.path, f"{finding.meaning}; {finding.mend}")
+        for policy, source in zip(found.policies, found.sources, strict=True)
+        for finding in lint(policy, present)
     ]
     content = {
         "valid": not found.problems,
@@ -144,6 +159,16 @@ def read(paths: list[Path]) -> Read:
             problems += error.problems
     problems += duplicates(policies, sources=sources)
     return Read(tuple(policies), tuple(sources), tuple(problems), tuple(budgets))
+
+
+def _present(policies: tuple[WorkloadPolicy, ...], given: "Loaded") -> "Present | None":
+    """What the named Prometheus has; None where none is named."""
+    from controller.adapters.prometheus.present import read_present
+    from controller.clients.access import prometheus_access
+
+    if given.origins["prometheus_url"] == DEFAULT:
+        return None
+    return asyncio.run(read_present(prometheus_access(given.settings), policies))
 
 
 def _parsed(text: str, source: str, problems: list[Problem]) -> Documents:

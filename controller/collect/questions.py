@@ -57,7 +57,7 @@ class Questions:
         for lane, policy in enumerate(ordered):
             for signal, bound in zip(policy.spec.signals, policy.queries(), strict=True):
                 labels = tuple(label for label, _ in bound.match)
-                query = SignalQuery(bound.query, labels, by_pod(signal))
+                query = SignalQuery(bound.query, labels, by_pod(signal), bound.either)
                 places.append(Place(index.setdefault(query, len(index)), tuple(value for _, value in bound.match)))
                 signals.append(signal)
                 lanes.append(lane)

@@ -226,7 +226,7 @@ NO_DURATION = "must be a duration such as 8h, 90m, 1h30m or 7d (units d, h, m, s
         pytest.param(
             pressure(capacityPerReplica=3),
             "spec.signals[0].capacityPerReplica: is not a field here;"
-            " the fields are kind, name, query, match, target, perPod",
+            " the fields are kind, name, query, preset, match, target, perPod",
             id="capacity-of-a-pressure-signal",
         ),
         pytest.param(

@@ -48,7 +48,9 @@ def witness_of(query: SignalQuery) -> Witness | None:
     rewritten = bool(query.labels) and not seen.functions.isdisjoint(_RELABELS)
     if seen.shifted or seen.subquery or rewritten or not seen.texts:
         return None
-    parts = [part for number, text in enumerate(seen.texts) for part in _parts(text, query.labels, number)]
+    if query.either:
+        return Witness(" or ".join(_parts(seen.texts, query.labels, 0)), (*query.labels, TAG), 1)
+    parts = [part for number, text in enumerate(seen.texts) for part in _parts((text,), query.labels, number)]
     return Witness(" or ".join(parts), (*query.labels, TAG), len(seen.texts))
 
 
@@ -57,7 +59,8 @@ def witnessed(
 ) -> tuple[Mapping[Key, float], Mapping[Key, int]]:
     """What the witness says for these keys: wall time of the newest raw sample, and number of scrape targets.
 
-    With several selectors the oldest of their newest times counts, and the smallest number of targets. A key
+    With several selectors the oldest of their newest times counts, and the smallest number of targets; selectors of
+    which one suffices count as one. A key
     that one of the selectors lacks is absent: what that selector should have brought is not in the answer.
     """
     said = {(key[-1], key[:-1]): value for key, value in zip(samples.keys, samples.values, strict=True)}
@@ -68,11 +71,11 @@ def witnessed(
     return newest, targets
 
 
-def _parts(selector: str, labels: tuple[str, ...], number: int) -> tuple[str, str]:
+def _parts(selectors: tuple[str, ...], labels: tuple[str, ...], number: int) -> tuple[str, str]:
     by = _listed(labels)
     each = _listed(tuple(dict.fromkeys((*labels, *SCRAPED_FROM))))
-    newest = f"max by ({by}) (timestamp({selector}))"
-    targets = f"count by ({by}) (count by ({each}) ({selector}))"
+    newest = f"max by ({by}) ({' or '.join(f'timestamp({selector})' for selector in selectors)})"
+    targets = f"count by ({by}) (count by ({each}) ({' or '.join(selectors)}))"
     return _tagged(newest, _tag("newest", number)), _tagged(targets, _tag("targets", number))
 
 

@@ -1,0 +1,153 @@
+"""Presets on a real Prometheus: every one binds and answers in base units, also while its metric is renamed."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import yaml
+
+from controller.adapters.prometheus.witness import witness_of
+from controller.records import SignalQuery
+from policies.presets.catalogue import PRESETS
+from policies.presets.model import Form
+from tests.controller.cli.shared import run
+from tests.integration.servers.prometheus import Series
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from policies.presets.model import Candidate, Preset
+    from tests.integration.servers.prometheus import Prometheus
+
+STEP_S = 15.0
+POINTS = 60
+LABELS = {"app": "chat", "instance": "10.0.0.1:80", "pod": "chat-1", "tp_rank": "0", "reporter": "destination"}
+MORE = {"container": "c", "image": "i"}
+
+
+def _series(preset: Preset, candidate: Candidate, at_s: list[float]) -> list[Series]:
+    """One replica that tells 40 of the exported unit: a gauge of 40, 40 a second, or times that are 40 each."""
+    name, labels = candidate.names[0], LABELS | MORE
+    count = [STEP_S * place for place in range(len(at_s))]
+    by_40 = [40 * each for each in count]
+    match preset.form:
+        case Form.SUM | Form.MEAN:
+            return [Series(name, labels, at_s, [40.0] * len(at_s))]
+        case Form.RATE:
+            return [Series(name, labels, at_s, by_40)]
+        case Form.RATIO:
+            return [Series(f"{name}_sum", labels, at_s, by_40), Series(f"{name}_count", labels, at_s, count)]
+        case Form.P90:
+            bounds = {"20": [0.0] * len(at_s), "40": count, "+Inf": count}
+            return [Series(f"{name}_bucket", labels | {"le": le}, at_s, values) for le, values in bounds.items()]
+
+
+# Of 40 as exported. Percentiles: 0.9 of the way from 20 to 40 is 38.
+EXPECTED = {
+    "triton/first-response-p90": 0.038,
+    "tensorflow-serving/latency-p90": 38e-6,
+    "tensorflow-serving/latency-mean": 40e-6,
+    "ray-serve/latency-p90": 0.038,
+    "istio/latency-p90": 0.038,
+    "envoy/latency-p90": 0.038,
+    "torchserve/queue-time": 0.04,
+}
+
+
+def _times() -> list[float]:
+    end_s = int(time.time()) // 15 * 15
+    return [end_s - STEP_S * back for back in range(POINTS, 0, -1)]
+
+
+def _answer(prometheus: Prometheus, query: str, at_s: float) -> list[float]:
+    return [float(each["value"][1]) for each in prometheus.query(query, at_s=at_s)]
+
+
+def test_every_preset_answers_in_base_units_with_a_witness(prometheus: Prometheus) -> None:
+    at_s = _times()
+    lasting = {}
+    for preset in PRESETS.values():
+        for each in _series(preset, preset.candidates[0], at_s):
+            lasting[each.name, tuple(each.labels.items())] = each
+    prometheus.backfill(list(lasting.values()))
+    got, unwitnessed = {}, []
+    for preset in PRESETS.values():
+        query = preset.query(("app",))
+        got[preset.name] = _answer(prometheus, query, at_s[-1])
+        witness = witness_of(SignalQuery(query, ("app",), preset.per_pod, either=True))
+        if witness is None or len(_answer(prometheus, witness.text, at_s[-1])) != 2:  # newest and targets
+            unwitnessed.append(preset.name)
+    plain = {name: 38.0 if preset.form is Form.P90 else 40.0 for name, preset in PRESETS.items()}
+    wrong = {name: told for name, told in got.items() if [round(x, 9) for x in told] != [(plain | EXPECTED)[name]]}
+    assert wrong == {}
+    assert unwitnessed == []
+    shown = run("signals", "--prometheus-url", prometheus.url, "-o", "json")
+    rows = json.loads(shown.stdout)["signals"]
+    assert [row["preset"] for row in rows if row["missing"]] == []
+
+
+def test_dcgm_is_converted_and_its_blanks_are_no_values(prometheus: Prometheus) -> None:
+    at_s = _times()
+    other = LABELS | {"instance": "10.0.0.2:80", "pod": "chat-2"}
+    prometheus.backfill(
+        [
+            Series("DCGM_FI_DEV_GPU_UTIL", LABELS, at_s, [50.0] * POINTS),
+            Series("DCGM_FI_DEV_GPU_UTIL", other, at_s, [9223372036854775794.0] * POINTS),
+            Series("DCGM_FI_DEV_FB_USED", LABELS, at_s, [2.0] * POINTS),
+        ]
+    )
+
+    assert _answer(prometheus, PRESETS["gpu/utilisation"].query(("app",)), at_s[-1]) == [0.5]
+    assert _answer(prometheus, PRESETS["gpu/memory"].query(("app",)), at_s[-1]) == [2_097_152.0]
+
+
+def test_a_rename_in_the_middle_leaves_no_gap_and_counts_each_replica_once(prometheus: Prometheus) -> None:
+    """Two replicas at 40 tokens/s and 0.4 of the cache: one is upgraded at half time, the other never."""
+    at_s, half = _times(), POINTS // 2
+    other = LABELS | {"instance": "10.0.0.2:80", "pod": "chat-2"}
+    grown = [40 * STEP_S * place for place in range(POINTS)]
+    old, new, tokens = "vllm:gpu_cache_usage_perc", "vllm:kv_cache_usage_perc", "generation_tokens_total"
+    prometheus.backfill(
+        [
+            Series(old, LABELS, at_s[:half], [0.4] * half),
+            Series(new, LABELS, at_s[half:], [0.4] * half),
+            Series(old, other, at_s, [0.4] * POINTS),
+            Series(f"kserve_vllm:{tokens}", LABELS, at_s[:half], grown[:half]),
+            Series(f"vllm:{tokens}", LABELS, at_s[half:], grown[half:]),
+            Series(f"kserve_vllm:{tokens}", other, at_s, grown),
+        ]
+    )
+    cache, rate = (PRESETS[name].query(("app",)) for name in ("vllm/kv-cache", "vllm/tokens"))
+
+    moments = at_s[12:]
+    assert [_answer(prometheus, cache, moment) for moment in moments] == [[0.4]] * len(moments)
+    seen = [_answer(prometheus, rate, moment)[0] for moment in moments]
+    assert min(seen) > 40.0  # never the other replica alone
+    assert max(seen) < 81.0  # never one replica twice
+    assert round(seen[-1], 6) == 80.0
+
+
+def test_validate_holds_policies_against_what_is_there(prometheus: Prometheus, tmp_path: Path) -> None:
+    at_s = _times()
+    bucket = "vllm:time_to_first_token_seconds_bucket"
+    prometheus.backfill([Series(bucket, LABELS | {"le": le}, at_s, [1.0] * POINTS) for le in ("1.0", "2.5", "+Inf")])
+    signals = [
+        {"preset": "vllm/ttft-p90", "target": {"value": 2}},
+        {"preset": "triton/queue", "target": {"averageValue": 4}},
+        {"name": "late", "kind": "late", "query": f'clamp(rate({bucket}{{le="2.0"}}[5m]), 0, 1)'},
+    ]
+    spec = {
+        "target": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "chat"},
+        "replicas": {"max": 9},
+        "signals": signals,
+    }
+    document = {"apiVersion": "foresail.dev/v1alpha1", "kind": "WorkloadPolicy", "metadata": {"name": "chat"}}
+    (file := tmp_path / "p.yaml").write_text(yaml.safe_dump(document | {"spec": spec}))
+
+    told = run("policy", "validate", str(file), "--prometheus-url", prometheus.url, "-o", "json")
+
+    warnings = {each["path"]: each["message"] for each in json.loads(told.stdout)["warnings"]}
+    assert sorted(warnings) == ["spec.signals[1].preset", "spec.signals[2].query"]
+    assert "between its buckets 1 and 2.5" in warnings["spec.signals[2].query"]
