@@ -19,7 +19,7 @@ from controller.doctor.finding import Finding, Severity
 from controller.doctor.own import examine_daemon, examine_journal, examine_packages, examine_policies
 from controller.doctor.prometheus import examine_prometheus
 from controller.doctor.rights import Account, examine_rights, needs_of
-from controller.doctor.signals import examine_signals
+from controller.doctor.signals import examine_signals, examine_written
 from controller.errors import ForesailError
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ async def examine(asked: Asked) -> list[Finding]:
     policies = await PolicyFiles(settings.policies).read()
     parts = await asyncio.gather(
         _whole("prometheus", settings.prometheus_url, examine_prometheus(prometheus_access(settings))),
+        _whole("policies", "lint", examine_written(policies, prometheus_access(settings))),
         _whole("kubernetes", "API server", _of_cluster(asked, policies)),
         _whole("journal", "database", examine_journal(settings)),
         _whole("daemon", asked.daemon_url, examine_daemon(asked.daemon_url)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from controller.adapters.prometheus.present import read_present
 from controller.collect import Collector
 from controller.collect.collector import News
 from controller.doctor.finding import Finding, Severity, well
@@ -11,15 +12,18 @@ from controller.records import Unanswered
 from policies.fleet import fleet_of
 from policies.hpa.pods import listed_pods, ready_pods
 from policies.model import Kind, Status, Why
+from policies.presets.lint import lint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from controller.clients.http import HttpAccess
     from controller.ports import MetricsSource
     from controller.records import Answer, ClusterView, PolicySet
     from policies.model import Fleet, Observation
 
 _CHECK = "signals"
+_AS_WRITTEN = "The signal will not do what it seems to do."
 _SIGHT = "Run the query in Prometheus' own page, and see its labels."
 _SAID: Mapping[Why, tuple[str, str]] = {
     Why.NO_SERIES: (
@@ -61,6 +65,16 @@ async def examine_signals(
     names = [signal.name for signal in collector.questions.signals]
     found = [each for track in tracks if (each := _of(track, fleet, seen, names[track], refused.get(track, "")))]
     return found or [well(_CHECK, "signals", f"all {len(tracks)} are fresh")]
+
+
+async def examine_written(policies: PolicySet, access: HttpAccess) -> list[Finding]:
+    """What of the signals cannot work as written, by what Prometheus has. Raises ForesailError where it cannot tell."""
+    present = await read_present(access, policies.policies) if policies.policies else None
+    return [
+        Finding("policies", Severity.WARNING, policy.uid, f"{each.path}: {each.meaning}", _AS_WRITTEN, f"{each.mend}.")
+        for policy in policies.policies
+        for each in lint(policy, present)
+    ]
 
 
 def _refused(collector: Collector, answers: Sequence[Answer]) -> dict[int, str]:
