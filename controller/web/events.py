@@ -69,8 +69,9 @@ class Hub:
         self.clients += 1
         response = web.StreamResponse(headers=_HEADERS)
         try:
-            await response.prepare(request)
-            await self._told(request, response)
+            with suppress(ConnectionError):  # the client has gone
+                await response.prepare(request)
+                await self._told(request, response)
         except TimeoutError:
             self._drop(request)
         finally:
