@@ -279,6 +279,15 @@ SIZE_WRITES = Counter(
     "Statuses of VerticalPodAutoscalers that name Foresail, by how writing them ended.",
     ("result",),
 )
+SIZE_METHOD = Gauge(
+    "foresail_vpa_containers",
+    "Containers that are sized, by resource, by the method whose figure it is, and by why that one speaks.",
+    ("resource", "method", "reason"),
+)
+SIZE_UNREAD = Gauge(
+    "foresail_vpa_unread_workloads",
+    "Workloads that are sized and whose past is still to be read from Prometheus.",
+)
 SIZE_CHECKPOINTS = Counter("foresail_vpa_checkpoint_writes_total", "Checkpoints of containers that were written.")
 SIZE_LAST_SUCCESS = Gauge(
     "foresail_vpa_last_success_timestamp_seconds", "When containers were last sized.", unit="seconds"
@@ -328,6 +337,7 @@ EXPORTED: tuple[Metric, ...] = (
     POLICIES,
     POLICY_RELOAD_FAILURES,
     QUARANTINED,
-    *(SIZE_CORES, SIZE_BYTES, SIZE_WRITES, SIZE_CHECKPOINTS, SIZE_LAST_SUCCESS),
+    *(SIZE_CORES, SIZE_BYTES, SIZE_METHOD, SIZE_UNREAD),
+    *(SIZE_WRITES, SIZE_CHECKPOINTS, SIZE_LAST_SUCCESS),
     *(JOURNAL_WRITE_FAILURES, JOURNAL_DROPPED, JOURNAL_LAST_WRITE, JOURNAL_PENDING),
 )

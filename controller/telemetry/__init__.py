@@ -107,6 +107,9 @@ class Telemetry:
             self._made[metric.name].clear()
         for gauge, labels, value in sizes.by_container(workloads):
             self._gauge(gauge, *labels).set(value)
+        for labels, count in sizes.by_method(workloads):
+            self._gauge(signals.SIZE_METHOD, *labels).set(count)
+        self._gauge(signals.SIZE_UNREAD).set(wrote.unread)
         for result, count in wrote.statuses.items():
             self._counter(signals.SIZE_WRITES, result).inc(count)
         self._counter(signals.SIZE_CHECKPOINTS).inc(wrote.checkpoints)
@@ -155,6 +158,8 @@ class Telemetry:
             self._counter(signals.ACTUATIONS, "scale", result)
         for result in sizes.RESULTS:
             self._counter(signals.SIZE_WRITES, result)
+        for labels in sizes.SPOKE:
+            self._gauge(signals.SIZE_METHOD, *labels)
         for reason in SAFE_MODES:
             self._gauge(signals.SAFE_MODE, reason)
         for state in ("valid", "invalid"):

@@ -59,6 +59,15 @@ def _container(size: ContainerSize) -> dict[str, Any]:
         "upperBound": quantities(size.upper),
         "lowConfidence": size.young,
         "why": size.why,
+        "method": {
+            resource: {
+                "name": each.method,
+                "reason": each.reason,
+                "knownSeconds": each.known_s,
+                "neededSeconds": each.needed_s,
+            }
+            for resource, each in size.spoke.items()
+        },
     }
 
 
