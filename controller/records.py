@@ -261,7 +261,7 @@ class Spoke:
 class ContainerSize:
     """What a container asks for and should ask for, in thousandths of a core and of a byte by resource.
 
-    `why` says in a sentence what the target rests on, `young` that it is less than a day of use; `spoke` is by resource.
+    `why` says in a sentence what the target rests on, and `young` that it is less than a day of use.
     """
 
     container: str
@@ -271,7 +271,7 @@ class ContainerSize:
     upper: Mapping[str, int]
     young: bool
     why: str
-    spoke: Mapping[str, Spoke]
+    spoke: Mapping[str, Spoke]  # by resource
 
 
 @dataclass(frozen=True, slots=True)

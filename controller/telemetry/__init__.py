@@ -144,6 +144,12 @@ class Telemetry:
             return text.removesuffix(_END) + workloads + _END, content_type
         return text + workloads, content_type
 
+    def _begin_sizes(self) -> None:
+        for result in sizes.RESULTS:
+            self._counter(signals.SIZE_WRITES, result)
+        for labels in sizes.SPOKE:
+            self._gauge(signals.SIZE_METHOD, *labels)
+
     def _begin(self) -> None:
         for phase in PHASES:
             self._histogram(signals.LOOP_DURATION, phase)
@@ -156,10 +162,7 @@ class Telemetry:
                 self._counter(signals.DECISIONS, action.name.lower(), rule)
         for result in RESULTS:
             self._counter(signals.ACTUATIONS, "scale", result)
-        for result in sizes.RESULTS:
-            self._counter(signals.SIZE_WRITES, result)
-        for labels in sizes.SPOKE:
-            self._gauge(signals.SIZE_METHOD, *labels)
+        self._begin_sizes()
         for reason in SAFE_MODES:
             self._gauge(signals.SAFE_MODE, reason)
         for state in ("valid", "invalid"):

@@ -11,7 +11,7 @@ from controller.records import ContainerSize, Reason
 from controller.vertical.lanes import Lane, PodContainer, lanes_of, members
 from controller.vertical.own import Own
 from controller.vertical.records import CPU, MEMORY, OWN, RESOURCES
-from controller.vertical.status import Recommended
+from controller.vertical.status import BOUNDS, Recommended, amounts_by_container
 from policies.arrays import FloatArray, IntArray, integers
 from policies.resources.estimators import confidence_of, pod_minimum
 from policies.resources.held import Guide
@@ -169,7 +169,8 @@ class Bank:
     def recommended(self, watched: Watched, now_s: float) -> list[Recommended]:
         """What is recommended for the containers that there are, and of which something is known."""
         found, amounts = [], self._spoken()
-        sure = self._confidence()
+        sure, status = self._confidence(), watched.autoscaler.status if watched.autoscaler else {}
+        standing = {bound: amounts_by_container(status, bound) for bound in BOUNDS}
         for lane in lanes_of(watched):
             row = self._row[lane]
             lower, target, upper = (
@@ -181,7 +182,12 @@ class Bank:
                 for each in (amounts.lower, amounts.target, amounts.upper)
             )
             if target:
-                young, stands = bool(sure[row] < 1), self.own.stands(row, now_s)
+                young, stands = (
+                    bool(sure[row] < 1),
+                    self.own.stands(row, now_s) and lane.container in standing["target"],
+                )
+                if stands:
+                    lower, target, upper = (standing[bound].get(lane.container, {}) for bound in BOUNDS)
                 found.append(Recommended(lane.container, lower, target, upper, young=young, stands=stands))
         return found
 

@@ -101,7 +101,9 @@ class Own:
         while state.cpu.now < step:
             held.observe(state, self._ended())
             held.decide(state, guide, self.speaks())
-        held.begin(state, guide, self.speaks())
+        speaks = self.speaks()
+        held.follow(state, guide, ~speaks & ~self._standing(now_s)[:, None])
+        held.begin(state, guide, speaks)
 
     def unread(self, lane_rows: Sequence[int]) -> bool:
         """Whether the past of one of these rows is still to be learned."""
@@ -125,7 +127,7 @@ class Own:
 
     def stands(self, row: int, now_s: float) -> bool:
         """Whether what an autoscaler has is left alone, as its past is not learned yet."""
-        return bool(self._asked[row] and not self._read[row] and now_s - self._since_s[row] < GRACE_S)
+        return bool(self._standing(now_s)[row])
 
     def spoke(self, row: int, resource: str) -> Spoke:
         """Which method speaks for a container's resource, and why."""
@@ -142,6 +144,9 @@ class Own:
         state = self._state
         pace = "resized in place" if state.in_place[row] else "at most one change a day, as each is a restart"
         return f"{_METHOD.why(state.cpu if resource == CPU else state.memory, row)}; {pace}"
+
+    def _standing(self, now_s: float) -> BoolArray:
+        return self._asked & ~self._read & (now_s - self._since_s < GRACE_S)
 
     def _start(self, now_s: float) -> None:
         if self._began_s is None:

@@ -59,7 +59,7 @@ def status_of(autoscaler: Autoscaler, told: Told) -> Document | None:
     made = {
         each.container: _container(each, autoscaler.rule_of(each.container), standing.get(each.container))
         for each in told.recommended
-        if not (each.stands and each.container in standing)
+        if not each.stands
     }
     names = told.containers or tuple(standing)
     kept = [made.get(name) or standing.get(name) for name in names if not autoscaler.rule_of(name).off]

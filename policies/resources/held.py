@@ -115,21 +115,26 @@ def killed(state: HeldState, rows: IntArray, requested: FloatArray, speaks: Bool
 
 
 def decide(state: HeldState, guide: Guide, speaks: BoolArray) -> None:
-    """Change what is held, after each step, where Foresail's own method speaks, `[container, resource]`.
-
-    Elsewhere it follows the guide, so that the first word of the method is a change like any other.
-    """
+    """Change what is held, after each step, where Foresail's own method speaks, `[container, resource]`."""
     rate = np.where(state.in_place, IN_PLACE.changes_per_day, RESTARTS.changes_per_day)[:, None]
     state.left = np.minimum(state.left + rate * STEP_S / DAY_S, rate)
-    state.request = np.where(speaks | np.isnan(guide.target), state.request, guide.target)
     wanted = state.request.copy()
     lifted = cpu.urgent(state.cpu, _present(state, np.flatnonzero(speaks[:, CPU]), state.request.shape[0]))
     wanted[:, CPU] = np.where(speaks[:, CPU], lifted, wanted[:, CPU])
+    short = speaks[:, MEMORY] & (np.fmax.reduce(state.memory.hours, axis=1) > state.request[:, MEMORY])
     if state.cpu.now % PER_HOUR == 0:
         _look(state, wanted, _aims(state, guide), speaks)
+    if short.any():  # what uses more than it requests may be killed
+        aim = _floored(state, guide, MEMORY, memory.recommended(state.memory))
+        wanted[:, MEMORY] = np.where(short, aim, wanted[:, MEMORY])
     _change(state, wanted, speaks)
     low = speaks & ~state.in_place[:, None] & (state.request < guide.lower)
     state.request = np.where(low, guide.target, state.request)
+
+
+def follow(state: HeldState, guide: Guide, where: BoolArray) -> None:
+    """Hold what the guide says, `[container, resource]`, so that Foresail's first word is a change like any other."""
+    state.request = np.where(where & ~np.isnan(guide.target), guide.target, state.request)
 
 
 def begin(state: HeldState, guide: Guide, speaks: BoolArray) -> None:
@@ -152,9 +157,15 @@ def bounds(state: HeldState, guide: Guide) -> Recommendation:
 
 def _aims(state: HeldState, guide: Guide) -> FloatArray:
     """What the estimators ask for, no less than must be, `[container, resource]`; NaN where nothing was seen."""
-    found = np.stack([cpu.recommended(state.cpu).target, memory.recommended(state.memory).target], axis=1)
-    floor = np.where(state.in_place[:, None], guide.least, np.fmax(guide.least, guide.lower))
-    return np.where(np.isnan(found), np.nan, np.fmax(found, floor))
+    both = (cpu.recommended(state.cpu), memory.recommended(state.memory))
+    return np.stack([_floored(state, guide, column, advice) for column, advice in enumerate(both)], axis=1)
+
+
+def _floored(state: HeldState, guide: Guide, column: int, advice: Recommendation) -> FloatArray:
+    """A resource's target, `[container]`, no less than its least, nor than what it would be restarted for."""
+    least, lower, target = guide.least[:, column], guide.lower[:, column], advice.target
+    floor = np.where(state.in_place, least, np.fmax(least, lower))
+    return np.where(np.isnan(target), np.nan, np.fmax(target, floor))
 
 
 def _look(state: HeldState, wanted: FloatArray, aims: FloatArray, speaks: BoolArray) -> None:
@@ -166,14 +177,14 @@ def _look(state: HeldState, wanted: FloatArray, aims: FloatArray, speaks: BoolAr
         rows = np.flatnonzero(due & speaks[:, CPU] & (state.in_place == pace))
         view = replace(state.cpu, own=state.cpu.own[rows], terms=_terms(asked))
         said = Recommendation(aim[rows], aim[rows], aim[rows])
-        wanted[rows, CPU] = cpu.decided(view, said, Present(state.request[rows, CPU], state.left[rows, CPU]))
+        new = cpu.decided(view, said, Present(state.request[rows, CPU], state.left[rows, CPU] + _ROUNDING))
+        raised = wanted[rows, CPU] > state.request[rows, CPU]  # by what was used just now
+        wanted[rows, CPU] = np.where(raised, np.fmax(wanted[rows, CPU], new), new)
         state.cpu.own[rows] = view.own
     aim, held = aims[:, MEMORY], state.request[:, MEMORY]
-    short = np.fmax.reduce(state.memory.hours, axis=1) > held  # what uses more than it requests may be killed
-    gently = np.where(short, aim, followed(aim, held, RESTART_DEAD))
-    said = Recommendation(aim, aim, aim)
-    rows = np.flatnonzero(speaks[:, MEMORY] & (due | short))
-    wanted[rows, MEMORY] = np.where(state.in_place, memory.decided(said, held), gently)[rows]
+    decided = memory.decided(Recommendation(aim, aim, aim), held)
+    rows = np.flatnonzero(speaks[:, MEMORY] & due)
+    wanted[rows, MEMORY] = np.where(state.in_place, decided, followed(aim, held, RESTART_DEAD))[rows]
 
 
 def _change(state: HeldState, wanted: FloatArray, speaks: BoolArray) -> None:
