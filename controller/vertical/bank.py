@@ -136,6 +136,8 @@ class Bank:
         for rows, places, kills in _one_a_row(found):
             at_s, requested = kills.T
             self._peaked(rows, self._peaks.kill(places, at_s, requested.astype(np.int64)))
+        if found:
+            self.own.raise_killed(np.array([row for row, _, _ in found], np.int64), self._known())
 
     def take_past(self, resource: str, past: Sequence[tuple[Lane, PastSeries]], step_s: float) -> None:
         """Take in what the busiest replica's containers used before: CPU as it is, of memory the peak of each day."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from controller.records import Reason, Spoke
 from controller.vertical.lanes import lanes_of
-from controller.vertical.records import CPU, OWN, RESOURCES, VPA
+from controller.vertical.records import CPU, MEMORY, OWN, RESOURCES, VPA
 from controller.vertical.status import amounts_by_container
 from policies.arrays import BoolArray, FloatArray, IntArray, integers
 from policies.resources import held
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 Kind = TypeVar("Kind", bound=np.generic)
 
+MEMORY_COLUMN = RESOURCES.index(MEMORY)
 GRACE_S = HOUR_S  # so long what stands is left alone while the past cannot be read
 FORGOTTEN_S = 7 * DAY_S  # without a round: then nothing that was learned is of this time
 BACK_S = DAY_S  # a clock that goes back by more was wrong before
@@ -90,6 +91,10 @@ class Own:
         began_s = np.inf if self._began_s is None else self._began_s
         held.killed(self._state, rows, np.where(at_s < began_s, requested / BUMP, requested), self.speaks())
         self._since_s[rows[at_s >= began_s]] = -np.inf
+
+    def raise_killed(self, rows: IntArray, guide: Guide) -> None:
+        """Hold no less for containers that were killed than the vertical autoscaler's method asks for after it."""
+        held.raise_memory(self._state, rows, guide.target[rows, MEMORY_COLUMN], self.speaks())
 
     def advance(self, guide: Guide, now_s: float) -> None:
         """End the steps that are over, of which those without a round have nothing, and decide after each."""

@@ -107,11 +107,13 @@ def restore(state: HeldState, rows: IntArray, past: FloatArray, first: int) -> N
 def killed(state: HeldState, rows: IntArray, requested: FloatArray, speaks: BoolArray) -> None:
     """Note that containers were killed for want of memory at these requests in bytes, `[row]`, and raise them."""
     memory.killed(state.memory, rows, requested)
-    state.request[rows, MEMORY] = np.where(
-        speaks[rows, MEMORY],
-        np.fmax(state.request[rows, MEMORY], state.memory.floor[rows]),
-        state.request[rows, MEMORY],
-    )
+    raise_memory(state, rows, state.memory.floor[rows], speaks)
+
+
+def raise_memory(state: HeldState, rows: IntArray, least: FloatArray, speaks: BoolArray) -> None:
+    """Hold no less than so many bytes, `[row]`, where Foresail's own method speaks, whatever the budget of changes."""
+    mine = speaks[rows, MEMORY]
+    state.request[rows[mine], MEMORY] = np.fmax(state.request[rows[mine], MEMORY], least[mine])
 
 
 def decide(state: HeldState, guide: Guide, speaks: BoolArray) -> None:
