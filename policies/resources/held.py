@@ -123,7 +123,7 @@ def decide(state: HeldState, guide: Guide, speaks: BoolArray) -> None:
     wanted = state.request.copy()
     lifted = cpu.urgent(state.cpu, _present(state, np.flatnonzero(speaks[:, CPU]), state.request.shape[0]))
     wanted[:, CPU] = np.where(speaks[:, CPU], lifted, wanted[:, CPU])
-    short = speaks[:, MEMORY] & (np.fmax.reduce(state.memory.hours, axis=1) > state.request[:, MEMORY])
+    short = speaks[:, MEMORY] & (_this_hour(state.memory) > state.request[:, MEMORY])
     if state.cpu.now % PER_HOUR == 0:
         _look(state, wanted, _aims(state, guide), speaks)
     if short.any():  # what uses more than it requests may be killed
@@ -196,6 +196,11 @@ def _change(state: HeldState, wanted: FloatArray, speaks: BoolArray) -> None:
     charged = np.where(state.in_place[:, None], other, other.any(axis=1, keepdims=True))
     state.left -= charged
     state.request = np.where(other, wanted, state.request)
+
+
+def _this_hour(state: MemoryState) -> FloatArray:
+    """The peak of the hour of each container's last sample, `[container]`; NaN before the first."""
+    return np.asarray(state.hours[np.arange(state.kept.size), state.kept % memory.RING_H], np.float64)
 
 
 def _present(state: HeldState, rows: IntArray, count: int) -> Present:
