@@ -251,7 +251,7 @@ class _Daemon:
         def show(report: VerticalReport) -> None:
             self.sized = report
             if self.telemetry is not None:
-                wrote = Wrote(report.writes, report.checkpoints)
+                wrote = Wrote(report.writes, report.checkpoints, report.unread)
                 self.telemetry.show_sizes(report.at_s, report.workloads, wrote)
 
         return VerticalLoop(parts, lambda: loop.policies, lambda: self.world.cluster.view().killed, show)

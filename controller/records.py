@@ -6,6 +6,7 @@ Plain frozen values without behaviour; ports, adapters, the loop and the journal
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -283,11 +284,30 @@ class SourceHealth:
     warnings: tuple[str, ...] = field(default=())
 
 
+class Reason(StrEnum):
+    """Why one method of sizing speaks and not the other."""
+
+    HISTORY = "history"  # enough was seen for Foresail's own
+    YOUNG = "young"  # too little was seen for it
+    UNREAD = "unread"  # too little was seen, and the past could not be read yet
+    ASKED = "asked"  # the vertical autoscaler's method was asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Spoke:
+    """The method that speaks for a resource of a container, why, and how much of the use that Foresail's own needs."""
+
+    method: str
+    reason: Reason
+    known_s: float
+    needed_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class ContainerSize:
     """What a container asks for and should ask for, in thousandths of a core and of a byte by resource.
 
-    `why` says in a sentence what the target rests on; `young` that it is less than a day of use.
+    `why` says in a sentence what the target rests on, and `young` that it is less than a day of use.
     """
 
     container: str
@@ -297,6 +317,7 @@ class ContainerSize:
     upper: Mapping[str, int]
     young: bool
     why: str
+    spoke: Mapping[str, Spoke]  # by resource
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dashboards.board import Board, Details, Drawn
 from dashboards.panels import Bounds, Columns, Means, Query, Sheet, figure, lines, rows
 from dashboards.queries import age, increase, largest, quantile
 from policies import signals
+from policies.resources import exported as sized
 
 _INVALID = 'state="invalid"'
 _FAILED = 'result="failure"'
@@ -254,8 +255,8 @@ _SIZING = Drawn(
         " and checkpoints.",
         unit="short",
         queries=(
-            Query(increase(signals.SIZE_WRITES, _WINDOW, "result"), "{{result}}"),
-            Query(increase(signals.SIZE_CHECKPOINTS, _WINDOW), "checkpoints"),
+            Query(increase(sized.WRITES, _WINDOW, "result"), "{{result}}"),
+            Query(increase(sized.CHECKPOINTS, _WINDOW), "checkpoints"),
         ),
     ),
     lines,

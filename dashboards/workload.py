@@ -10,6 +10,7 @@ from dashboards.panels import Bounds, Link, Means, Query, Sheet, band, figure, l
 from dashboards.queries import chosen, largest, per_workload, sum_of_workloads, told_before
 from dashboards.serving import MODEL_SERVER
 from policies import signals
+from policies.resources import exported as sized
 
 _NEXT = 'quantile="0.9"'
 _FORECAST_LINK = Link("How good forecasts are", links.dashboard(links.FORECAST))
@@ -232,8 +233,8 @@ _SIZES = tuple(
         lines,
     )
     for panel_id, title, unit, metric in (
-        (16, "CPU to request", "short", signals.SIZE_CORES),
-        (17, "Memory to request", "bytes", signals.SIZE_BYTES),
+        (16, "CPU to request", "short", sized.CORES),
+        (17, "Memory to request", "bytes", sized.BYTES),
     )
 )
 _WITHHELD = Drawn(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from policies.metric import Counter, Gauge, Histogram, Metric
+from policies.resources import exported as sized
 
 _WORKLOAD = ("namespace", "workload")
 # The loop runs every 15 s, so the last bounds are those that matter: half a period, a period, two.
@@ -311,28 +312,6 @@ JOURNAL_LAST_WRITE = Gauge(
 )
 JOURNAL_PENDING = Gauge("foresail_journal_pending_writes", "Writes that wait for the journal's database.")
 
-_CONTAINER = ("namespace", "kind", "workload", "container", "bound")
-SIZE_CORES = Gauge(
-    "foresail_vpa_recommendation_cores",
-    "CPU that a container should request: target, and the lower and upper bound between which a request is well.",
-    _CONTAINER,
-)
-SIZE_BYTES = Gauge(
-    "foresail_vpa_recommendation_bytes",
-    "Memory that a container should request: target, and the lower and upper bound between which a request is well.",
-    _CONTAINER,
-    "bytes",
-)
-SIZE_WRITES = Counter(
-    "foresail_vpa_status_writes_total",
-    "Statuses of VerticalPodAutoscalers that name Foresail, by how writing them ended.",
-    ("result",),
-)
-SIZE_CHECKPOINTS = Counter("foresail_vpa_checkpoint_writes_total", "Checkpoints of containers that were written.")
-SIZE_LAST_SUCCESS = Gauge(
-    "foresail_vpa_last_success_timestamp_seconds", "When containers were last sized.", unit="seconds"
-)
-
 PUBLISH_WRITES = Counter(
     "foresail_publish_writes_total",
     "Dashboards and rules compared with a target, by what became of them: created, updated, deleted, unchanged, kept (a"
@@ -400,7 +379,7 @@ EXPORTED: tuple[Metric, ...] = (
     POLICY_RELOAD_FAILURES,
     QUARANTINED,
     *(INTERVENTION_UNTIL, OPERATOR_ACTIONS, EVENT_CLIENTS, EVENT_CLIENTS_LOST),
-    *(SIZE_CORES, SIZE_BYTES, SIZE_WRITES, SIZE_CHECKPOINTS, SIZE_LAST_SUCCESS),
+    *sized.EXPORTED,
     *(PUBLISH_WRITES, PUBLISH_LAST_SUCCESS, MESSAGES, MESSAGES_PENDING),
     *(JOURNAL_WRITE_FAILURES, JOURNAL_DROPPED, JOURNAL_LAST_WRITE, JOURNAL_PENDING),
 )

@@ -13,7 +13,7 @@ from policies.resources.methods import METHODS, Aims
 from policies.resources.model import Containers
 
 if TYPE_CHECKING:
-    from controller.sizing.usage import Usage
+    from controller.vertical.usage import Usage
     from policies.arrays import FloatArray
     from policies.resources.model import Recommendation
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from controller.sizing.methods import Advice
     from controller.sizing.prices import Rates
-    from controller.sizing.usage import Usage
+    from controller.vertical.usage import Usage
     from controller.vertical.workloads import RunningContainer, Workload
 
 HOURS_A_MONTH = 730.0

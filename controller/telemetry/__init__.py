@@ -19,6 +19,7 @@ from controller.telemetry.workloads import ready_replicas, workload_text
 from policies import signals
 from policies.metric import Counter, Gauge, Histogram
 from policies.model import RULES, Action, Hold, Kind, Status
+from policies.resources import exported as sized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -134,14 +135,17 @@ class Telemetry:
 
     def show_sizes(self, at_s: float, workloads: Sequence[SizedWorkload], wrote: Wrote) -> None:
         """Show what containers should request, and how the writes of that ended."""
-        for metric in (signals.SIZE_CORES, signals.SIZE_BYTES):
+        for metric in (sized.CORES, sized.BYTES):
             self._made[metric.name].clear()
         for gauge, labels, value in sizes.by_container(workloads):
             self._gauge(gauge, *labels).set(value)
+        for labels, count in sizes.by_method(workloads):
+            self._gauge(sized.METHOD, *labels).set(count)
+        self._gauge(sized.UNREAD).set(wrote.unread)
         for result, count in wrote.statuses.items():
-            self._counter(signals.SIZE_WRITES, result).inc(count)
-        self._counter(signals.SIZE_CHECKPOINTS).inc(wrote.checkpoints)
-        self._gauge(signals.SIZE_LAST_SUCCESS).set(at_s)
+            self._counter(sized.WRITES, result).inc(count)
+        self._counter(sized.CHECKPOINTS).inc(wrote.checkpoints)
+        self._gauge(sized.LAST_SUCCESS).set(at_s)
 
     def expect_publishing(self, targets: Sequence[str]) -> None:
         """Start the series of these targets at zero."""
@@ -270,7 +274,8 @@ _FROM_THE_START: tuple[tuple[Metric, tuple[str, ...]], ...] = (
     *((signals.SOURCE_QUERIES, each) for each in product(SOURCES, ("success", "failure"))),
     *((signals.DECISIONS, each) for each in product([action.name.lower() for action in Action], RULES)),
     *((signals.ACTUATIONS, ("scale", result)) for result in RESULTS),
-    *((signals.SIZE_WRITES, (result,)) for result in sizes.RESULTS),
+    *((sized.WRITES, (result,)) for result in sizes.RESULTS),
+    *((sized.METHOD, labels) for labels in sizes.SPOKE),
     *((signals.MESSAGES, (result,)) for result in MESSAGE_RESULTS),
     *((signals.SAFE_MODE, (reason,)) for reason in SAFE_MODES),
     *((signals.POLICIES, (state,)) for state in ("valid", "invalid")),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from policies import signals
+from controller.records import Reason
+from policies.resources import exported as sized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -14,15 +16,22 @@ if TYPE_CHECKING:
     from policies.metric import Gauge
 
 RESULTS = ("written", "unchanged", "conflict", "rejected", "unavailable")
-_GAUGES = {"cpu": signals.SIZE_CORES, "memory": signals.SIZE_BYTES}
+SPOKE = tuple(
+    (resource, method, reason)
+    for resource in ("cpu", "memory")
+    for method, reasons in (("foresail", (Reason.HISTORY,)), ("vpa", (Reason.YOUNG, Reason.UNREAD, Reason.ASKED)))
+    for reason in reasons
+)
+_GAUGES = {"cpu": sized.CORES, "memory": sized.BYTES}
 
 
 @dataclass(frozen=True, slots=True)
 class Wrote:
-    """How many statuses ended how, and how many checkpoints were written."""
+    """How many statuses ended how, how many checkpoints were written, and of how many workloads the past is unread."""
 
     statuses: Mapping[str, int] = field(default_factory=dict)
     checkpoints: int = 0
+    unread: int = 0
 
 
 def by_container(workloads: Sequence[SizedWorkload]) -> Iterator[tuple[Gauge, tuple[str, ...], float]]:
@@ -33,3 +42,15 @@ def by_container(workloads: Sequence[SizedWorkload]) -> Iterator[tuple[Gauge, tu
             for bound, amounts in (("lower", size.lower), ("target", size.target), ("upper", size.upper)):
                 for resource, milli in amounts.items():
                     yield _GAUGES[resource], (*place, size.container, bound), milli / 1000
+
+
+def by_method(workloads: Sequence[SizedWorkload]) -> Iterator[tuple[tuple[str, ...], int]]:
+    """How many containers each method speaks for, and why, by resource."""
+    found = Counter(
+        (resource, each.method, each.reason)
+        for workload in workloads
+        for size in workload.containers
+        for resource, each in size.spoke.items()
+    )
+    for labels in SPOKE:
+        yield labels, found[labels]

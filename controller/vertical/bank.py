@@ -3,41 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from controller.records import ContainerSize
-from controller.vertical.records import CPU, MEMORY
-from controller.vertical.status import Recommended
+from controller.records import ContainerSize, Reason
+from controller.vertical.lanes import Lane, PodContainer, lanes_of, members
+from controller.vertical.own import Own
+from controller.vertical.records import CPU, MEMORY, OWN, RESOURCES
+from controller.vertical.status import BOUNDS, Recommended, amounts_by_container
 from policies.arrays import FloatArray, IntArray, integers
-from policies.resources.estimators import confidence_of
-from policies.resources.model import DAY_S, HOUR_S
+from policies.resources.estimators import confidence_of, pod_minimum
+from policies.resources.held import Guide
+from policies.resources.model import DAY_S, HOUR_S, Recommendation
 from policies.resources.peaks import Peaks, applied
-from policies.resources.vpa import CPU_WEIGHT, VpaState, recommended
+from policies.resources.rows import in_order
+from policies.resources.vpa import CPU_WEIGHT, PER_UNIT, POD_LEAST, VpaState, recommended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from controller.records import PastSeries
+    from controller.records import PastSeries, Spoke
+    from controller.vertical.own import Past
     from controller.vertical.records import ContainerSeen, Watched
-    from policies.resources.model import Recommendation
     from policies.resources.peaks import Change
 
 DAY_H = DAY_S / HOUR_S
 MINUTE_S = 60.0
 OLD_S = 2 * HOUR_S  # from which age of the last sample on that is said
-
-
-class Lane(NamedTuple):
-    """A container of what is watched: by an autoscaler or by a policy alone."""
-
-    of_autoscaler: bool
-    watched: str
-    container: str
-
-
-PodContainer = tuple[str, str, str]  # namespace, container, pod
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,41 +49,48 @@ class Evidence:
 class Bank:
     """Rows of evidence by lane. A row stays while its container is watched, and nothing but samples changes it.
 
-    Each replica's container has a row of peaks of its own; all of a workload's replicas feed one histogram.
+    Each replica's container has a row of peaks of its own; all of a workload's replicas feed one histogram. Beside the
+    histograms, which are the vertical autoscaler's method, the same rows are Foresail's own.
     """
 
     def __init__(self) -> None:
         """Know nothing."""
+        self.own = Own()
         self._row: dict[Lane, int] = {}
         self._cpu, self._memory = VpaState.start(0, "cpu"), VpaState.start(0, "memory")
         self._beside = integers(0)  # containers of the pod
         self._kills_after_s = np.zeros(0)  # older kills are in the row already
         self._place: dict[PodContainer, int] = {}
         self._peaks = Peaks.none(0)
-        self._kills: dict[PodContainer, float] = {}
+        self._kills: dict[PodContainer, float] = {}  # the last one of each, if within a day
+        self._own_kills: dict[PodContainer, float] = {}
         self._killed: dict[Lane, float] = {}
-        self._amounts: tuple[Recommendation, Recommendation] | None = None
+        self._guide: Guide | None = None
 
-    def follow(self, watched: Sequence[Watched]) -> None:
+    def follow(self, watched: Sequence[Watched], now_s: float) -> None:
         """Have a row for each container of what is watched, and for none else.
 
         A container without pods now keeps its row, for what it used is still known.
         """
-        self._amounts = None
+        self._guide = None
         lanes = {lane: len(each.containers) for each in watched for lane in lanes_of(each)}
         there = {(each.autoscaler is not None, each.key) for each in watched}
         order = list(dict.fromkeys([*self._row, *lanes]))
         order = [lane for lane in order if (lane.of_autoscaler, lane.watched) in there]
+        rows = np.array([self._row.get(lane, -1) for lane in order], np.int64)
         if order != list(self._row):
-            self._align(order)
+            self._align(order, rows)
+        self.own.follow(rows, self._row, watched, now_s)
         for lane, beside in lanes.items():
             self._beside[self._row[lane]] = beside
-        places = [place for each in watched for _, place, _ in _members(each)]
-        if places != list(self._place):
-            rows = np.array([self._place.get(place, -1) for place in places], np.int64)
-            self._peaks = _peaks_of(self._peaks, rows)
+        places = {place: self._row[lane] for each in watched for lane, place, _ in members(each)}
+        before = np.array([self._place.get(place, -1) for place in places], np.int64)
+        if list(places) != list(self._place):
+            in_order(self._peaks, Peaks.none(1, self._peaks.interval_s), before)
             self._place = {place: row for row, place in enumerate(places)}
             self._kills = {place: at_s for place, at_s in self._kills.items() if place in self._place}
+            self._own_kills = {place: at_s for place, at_s in self._own_kills.items() if place in self._place}
+        self.own.gather(np.array([*places.values()], np.int64), before)
 
     def empty(self, lane: Lane) -> bool:
         """Whether nothing is known of a lane."""
@@ -103,9 +103,11 @@ class Bank:
         found = [
             (self._row[lane], self._place[place], values[place])
             for each in watched
-            for lane, place, _ in _members(each)
+            for lane, place, _ in members(each)
             if place in values
         ]
+        places, used = np.array([each[1] for each in found], np.int64), np.array([each[2] for each in found])
+        self.own.take(resource, places, used)
         for rows, places, used in _one_a_row(found):
             at_s = np.full(rows.size, now_s)
             if resource == CPU:
@@ -116,17 +118,26 @@ class Bank:
 
     def take_kills(self, watched: Sequence[Watched], now_s: float) -> None:
         """Take in containers that were killed for want of memory within a day, each kill once."""
-        found = []
+        found, own = [], []
         for each in watched:
-            for lane, place, seen in _members(each):
+            for lane, place, seen in members(each):
                 row, at_s = self._row[lane], seen.oom_at_s
-                known_s = max(self._kills.get(place, 0.0), self._kills_after_s[row], now_s - DAY_S)
-                if at_s is not None and at_s > known_s:
+                if at_s is None or at_s <= now_s - DAY_S:
+                    continue
+                kill = (row, self._place[place], (at_s, (seen.memory_milli or 0) // 1000))
+                if at_s > max(self._kills.get(place, 0.0), self._kills_after_s[row]):
                     self._kills[place] = self._killed[lane] = at_s
-                    found.append((row, self._place[place], (at_s, (seen.memory_milli or 0) // 1000)))
+                    found.append(kill)
+                if at_s > self._own_kills.get(place, 0.0):  # of which no checkpoint tells
+                    self._own_kills[place] = at_s
+                    own.append(kill)
+        for rows, _, kills in _one_a_row(own):
+            self.own.kill(rows, kills[:, 1], kills[:, 0])
         for rows, places, kills in _one_a_row(found):
             at_s, requested = kills.T
             self._peaked(rows, self._peaks.kill(places, at_s, requested.astype(np.int64)))
+        if found:
+            self.own.raise_killed(np.array([row for row, _, _ in found], np.int64), self._known())
 
     def take_past(self, resource: str, past: Sequence[tuple[Lane, PastSeries]], step_s: float) -> None:
         """Take in what the busiest replica's containers used before: CPU as it is, of memory the peak of each day."""
@@ -145,36 +156,49 @@ class Bank:
             for row, series in known:
                 self._cpu.samples[row] += int(len(series.at_s) * max(0.0, step_s / MINUTE_S - 1))
 
-    def recommended(self, watched: Watched) -> list[Recommended]:
+    def take_whole_past(self, past: Past) -> None:
+        """Take in what lanes used before for Foresail's own method."""
+        self.own.restore(self._row, past)
+
+    def unread(self, watched: Watched) -> bool:
+        """Whether the past of any of its containers is still to be read."""
+        return self.own.unread([self._row[lane] for lane in lanes_of(watched)])
+
+    def advance(self, now_s: float) -> None:
+        """Decide by what came until now."""
+        self.own.advance(self._known(), now_s)
+
+    def recommended(self, watched: Watched, now_s: float) -> list[Recommended]:
         """What is recommended for the containers that there are, and of which something is known."""
-        found = []
-        sure = self._confidence()
+        found, amounts = [], self._spoken()
+        sure, status = self._confidence(), watched.autoscaler.status if watched.autoscaler else {}
+        standing = {bound: amounts_by_container(status, bound) for bound in BOUNDS}
         for lane in lanes_of(watched):
             row = self._row[lane]
-            lower, target, upper = dict[str, int](), dict[str, int](), dict[str, int]()
-            for resource, amounts in zip((CPU, MEMORY), self._known_amounts(), strict=True):
-                if np.isfinite(amounts.target[row]):
-                    lower[resource] = round(amounts.lower[row] * 1000)
-                    target[resource] = round(amounts.target[row] * 1000)
-                    upper[resource] = round(amounts.upper[row] * 1000)
+            lower, target, upper = (
+                {
+                    name: round(float(each[row, column]) * 1000)
+                    for column, name in enumerate(RESOURCES)
+                    if np.isfinite(amounts.target[row, column])
+                }
+                for each in (amounts.lower, amounts.target, amounts.upper)
+            )
             if target:
-                found.append(Recommended(lane.container, lower, target, upper, young=bool(sure[row] < 1)))
+                young, stands = (
+                    bool(sure[row] < 1),
+                    self.own.stands(row, now_s) and lane.container in standing["target"],
+                )
+                if stands:
+                    lower, target, upper = (standing[bound].get(lane.container, {}) for bound in BOUNDS)
+                found.append(Recommended(lane.container, lower, target, upper, young=young, stands=stands))
         return found
 
     def sizes(self, watched: Watched, now_s: float) -> tuple[ContainerSize, ...]:
-        """The same for people and metrics, with what the containers request and why."""
+        """The same for people and metrics, with what the containers request, which method spoke, and why."""
         seen = {each.name: each for pod in watched.pods for each in pod.containers}
         return tuple(
-            ContainerSize(
-                container=each.container,
-                requests=_requests(seen[each.container]),
-                lower=each.lower,
-                target=each.target,
-                upper=each.upper,
-                young=each.young,
-                why=self._why(Lane(watched.autoscaler is not None, watched.key, each.container), now_s),
-            )
-            for each in self.recommended(watched)
+            self._size(Lane(watched.autoscaler is not None, watched.key, each.container), each, seen, now_s)
+            for each in self.recommended(watched, now_s)
         )
 
     def evidence(self, lane: Lane, now_s: float) -> Evidence:
@@ -199,12 +223,12 @@ class Bank:
             state.histograms.restore(row, total, weights, reference_s=reference_s)
         self._cpu.first_s[row], self._cpu.last_s[row], self._cpu.samples[row] = kept.first_s, kept.last_s, kept.samples
         self._kills_after_s[row] = kept.saved_s
-        self._amounts = None
+        self._guide = None
 
-    def _align(self, order: Sequence[Lane]) -> None:
+    def _align(self, order: Sequence[Lane], rows: IntArray) -> None:
         """Have the lanes in this order; new ones know nothing."""
-        rows = np.array([self._row.get(lane, -1) for lane in order], np.int64)
-        self._cpu, self._memory = (_state_of(each, rows) for each in (self._cpu, self._memory))
+        for state in (self._cpu, self._memory):
+            in_order(state, VpaState.start(1, state.resource), rows)
         self._beside = np.where(rows >= 0, self._beside[rows] if self._beside.size else 1, 1)
         self._kills_after_s = np.where(rows >= 0, self._kills_after_s[rows] if self._kills_after_s.size else 0.0, 0.0)
         self._row = {lane: row for row, lane in enumerate(order)}
@@ -217,11 +241,11 @@ class Bank:
         state.first_s[rows] = np.where(np.isneginf(first_s), at_s, np.minimum(first_s, at_s))
         state.last_s[rows] = np.maximum(state.last_s[rows], at_s)
         state.samples[rows] += 1
-        self._amounts = None
+        self._guide = None
 
     def _peaked(self, rows: IntArray, change: Change) -> None:
         applied(self._memory.histograms, rows, change)
-        self._amounts = None
+        self._guide = None
 
     def _confidence(self) -> FloatArray:
         return confidence_of(self._lifespan_s(), self._cpu.samples, DAY_S)
@@ -230,18 +254,50 @@ class Bank:
         known = self._cpu.samples > 0
         return np.where(known, self._cpu.last_s - np.where(known, self._cpu.first_s, 0.0), 0.0)
 
-    def _known_amounts(self) -> tuple[Recommendation, Recommendation]:
-        """Of CPU and memory; both are as sure as CPU's samples are many."""
-        if self._amounts is None:
+    def _known(self) -> Guide:
+        """What the vertical autoscaler's method says, `[row, resource]`; both are as sure as CPU's samples are many."""
+        if self._guide is None:
             cpu, memory = self._cpu, self._memory
             memory = replace(memory, first_s=cpu.first_s, last_s=cpu.last_s, samples=cpu.samples)
-            self._amounts = (recommended(cpu, self._beside), recommended(memory, self._beside))
-        return self._amounts
+            both = [recommended(state, self._beside) for state in (cpu, memory)]
+            least = [pod_minimum(POD_LEAST[name], self._beside) / PER_UNIT[name] for name in RESOURCES]
+            lower, target, upper = (
+                np.stack([getattr(each, bound) for each in both], axis=1) for bound in ("lower", "target", "upper")
+            )
+            self._guide = Guide(lower, target, upper, np.stack(least, axis=1))
+        return self._guide
 
-    def _why(self, lane: Lane, now_s: float) -> str:
+    def _spoken(self) -> Recommendation:
+        """What the method that speaks recommends, `[row, resource]`."""
+        guide, speaks = self._known(), self.own.speaks()
+        own = self.own.amounts(guide)
+        pairs = ((own.lower, guide.lower), (own.target, guide.target), (own.upper, guide.upper))
+        return Recommendation(*(np.where(speaks, mine, theirs) for mine, theirs in pairs))
+
+    def _size(self, lane: Lane, found: Recommended, seen: Mapping[str, ContainerSeen], now_s: float) -> ContainerSize:
+        row = self._row[lane]
+        spoke = {name: self.own.spoke(row, name) for name in found.target}
+        return ContainerSize(
+            container=found.container,
+            requests=_requests(seen[found.container]),
+            lower=found.lower,
+            target=found.target,
+            upper=found.upper,
+            young=found.young,
+            why=self._why(lane, spoke, now_s),
+            spoke=spoke,
+        )
+
+    def _why(self, lane: Lane, spoke: Mapping[str, Spoke], now_s: float) -> str:
         row = self._row[lane]
         known_h, age_s = self._lifespan_s()[row] / HOUR_S, now_s - self._cpu.last_s[row]
-        told = [f"90 % of {known_h:.0f} h of use, a day counting twice the day before, and 15 % more"]
+        told = [f"{name}: {self.own.why(row, name)}" for name, each in spoke.items() if each.method == OWN]
+        if others := {name: each for name, each in spoke.items() if each.method != OWN}:
+            cause = " and ".join(f"{name} {_cause(each)}" for name, each in others.items())
+            told.append(
+                f"{' and '.join(others)}: 90 % of {known_h:.0f} h of use, a day counting twice the day before, and 15 %"
+                f" more, as the vertical autoscaler's method has it ({cause})"
+            )
         if (killed_s := self._killed.get(lane)) is not None:
             told.append(
                 f"killed for want of memory {(now_s - killed_s) / HOUR_S:.0f} h ago, so its peak counts for more"
@@ -253,17 +309,11 @@ class Bank:
         return "; ".join(told)
 
 
-def lanes_of(watched: Watched) -> list[Lane]:
-    """The lanes of the containers of what is watched."""
-    return [Lane(watched.autoscaler is not None, watched.key, name) for name in watched.containers]
-
-
-def _members(watched: Watched) -> Iterator[tuple[Lane, PodContainer, ContainerSeen]]:
-    """Every container of every pod, with its lane."""
-    of_autoscaler, key, namespace = watched.autoscaler is not None, watched.key, watched.namespace
-    for pod in watched.pods:
-        for container in pod.containers:
-            yield Lane(of_autoscaler, key, container.name), (namespace, container.name, pod.name), container
+def _cause(spoke: Spoke) -> str:
+    if spoke.reason is Reason.ASKED:
+        return "by the annotation of the autoscaler"
+    seen = f"{spoke.known_s / HOUR_S:.0f} of {spoke.needed_s / HOUR_S:.0f} h of use"
+    return f"with {seen} seen" + (", the past is still to be read" if spoke.reason is Reason.UNREAD else "")
 
 
 def _one_a_row(found: Sequence[tuple[int, int, object]]) -> Iterator[tuple[IntArray, IntArray, FloatArray]]:
@@ -275,23 +325,6 @@ def _one_a_row(found: Sequence[tuple[int, int, object]]) -> Iterator[tuple[IntAr
     for part in parts.values():
         rows, places, values = zip(*part, strict=True)
         yield np.array(rows, np.int64), np.array(places, np.int64), np.array(values, np.float64)
-
-
-def _state_of(state: VpaState, rows: IntArray) -> VpaState:
-    held, fresh, there = state.histograms, VpaState.start(rows.size, state.resource), rows >= 0
-    into, old = fresh.histograms, rows[there]
-    for name in ("weights", "total", "least", "most", "reference_s"):
-        getattr(into, name)[there] = getattr(held, name)[old]
-    for name in ("first_s", "last_s", "samples"):
-        getattr(fresh, name)[there] = getattr(state, name)[old]
-    return fresh
-
-
-def _peaks_of(peaks: Peaks, rows: IntArray) -> Peaks:
-    fresh, there = Peaks.none(rows.size, peaks.interval_s), rows >= 0
-    for name in ("end_s", "sample_s", "by_use", "by_kill"):
-        getattr(fresh, name)[there] = getattr(peaks, name)[rows[there]]
-    return fresh
 
 
 def _requests(seen: ContainerSeen) -> dict[str, int]:

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from controller.errors import ForesailError
-from controller.vertical.bank import Evidence, Lane
+from controller.vertical.bank import Evidence
+from controller.vertical.lanes import Lane
 from controller.vertical.records import Checkpoint
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from controller.clock import or_stop
 from controller.errors import Conflict, ForesailError, Rejected
 from controller.loop.supervisor import Failure
 from controller.records import Answered, SizedWorkload, TargetRef
-from controller.vertical.bank import Bank, PodContainer
+from controller.vertical.bank import Bank
 from controller.vertical.checkpoints import Checkpoints
 from controller.vertical.past import PastUsage
 from controller.vertical.queries import usage_now
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from controller.loop.supervisor import Supervisor
     from controller.ports import Clock, MetricsSource
     from controller.records import PolicySet
+    from controller.vertical.lanes import PodContainer
     from controller.vertical.records import Autoscaler, Document, VerticalCluster, Watched
 
 log = structlog.get_logger("foresail.vertical")
@@ -57,6 +58,7 @@ class VerticalReport:
     writes: Mapping[str, int] = field(default_factory=dict)
     checkpoints: int = 0
     samples: int = 0
+    unread: int = 0  # watched, and their past is still to be read
     problems: tuple[str, ...] = ()
 
     @property
@@ -80,7 +82,7 @@ class VerticalLoop:
         self.bank = Bank()
         self._policies, self._killed, self._show = policies, killed, show
         self._checkpoints = Checkpoints(parts.cluster, self.bank)
-        self._past = PastUsage(parts.source, self.bank)
+        self._past = PastUsage(parts.source, parts.clock, self.bank)
         self._told: frozenset[str] = frozenset()
         self._digest = ""  # of the policies of the last round
 
@@ -112,9 +114,10 @@ class VerticalLoop:
         self._digest = policies.digest
         namespaces = {policy.metadata.namespace for policy in policies.policies}
         watched = await self.parts.cluster.watched(_targets(policies), namespaces)
-        await asyncio.to_thread(self.bank.follow, watched)  # of thousands of containers it takes a second
+        await asyncio.to_thread(self.bank.follow, watched, now_s)  # of thousands of containers it takes a second
         problems = await self._checkpoints.restore(watched)
         problems += await self._past.read_some(watched, now_s)
+        await asyncio.to_thread(self.bank.advance, now_s)
         samples, unheard = await self._take_usage(watched, now_s)
         await asyncio.to_thread(self.bank.take_kills, watched, now_s)
         killed = self._killed()
@@ -123,7 +126,7 @@ class VerticalLoop:
         told = tuple(dict.fromkeys([*self.parts.cluster.problems(), *problems, *unheard, *refused, *failed]))
         self._log(told)
         workloads = await asyncio.to_thread(self._sized, watched, now_s)
-        return VerticalReport(now_s, workloads, writes, kept, samples, told)
+        return VerticalReport(now_s, workloads, writes, kept, samples, self._past.unread(watched), told)
 
     def _sized(self, watched: Sequence[Watched], now_s: float) -> tuple[SizedWorkload, ...]:
         return tuple(
@@ -186,7 +189,7 @@ class VerticalLoop:
     def _status(self, watched: Watched, autoscaler: Autoscaler, now_s: float) -> Document | None:
         trouble = autoscaler.trouble or (watched.problem if watched.lasting else None)
         told = Told(
-            recommended=self.bank.recommended(watched),
+            recommended=self.bank.recommended(watched, now_s),
             containers=watched.containers,
             matched=None if watched.problem is not None or autoscaler.target is None else bool(watched.pods),
             trouble=trouble,

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 RECOMMENDER = "foresail"  # in spec.recommenders of a VerticalPodAutoscaler
 EVERY_CONTAINER = "*"
 CPU, MEMORY = "cpu", "memory"
+OWN, VPA = "foresail", "vpa"  # methods
+METHODS = (OWN, VPA)
 RESOURCES = (CPU, MEMORY)
 
 Document = dict[str, Any]
@@ -41,6 +43,8 @@ class Autoscaler:
     rules: tuple[ContainerRule, ...] = ()
     status: Mapping[str, Any] = field(default_factory=dict)  # as it stands
     trouble: str | None = None
+    method: str = OWN
+    in_place: bool = False  # whether the updater may resize running pods
 
     def rule_of(self, container: str) -> ContainerRule:
         """The rule of a container: its own, else that of all, else one that bounds nothing."""

@@ -35,6 +35,7 @@ class Recommended:
     target: Amounts
     upper: Amounts
     young: bool = False  # on less than a day of evidence
+    stands: bool = False  # what an autoscaler has is left as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ def status_of(autoscaler: Autoscaler, told: Told) -> Document | None:
     made = {
         each.container: _container(each, autoscaler.rule_of(each.container), standing.get(each.container))
         for each in told.recommended
+        if not each.stands
     }
     names = told.containers or tuple(standing)
     kept = [made.get(name) or standing.get(name) for name in names if not autoscaler.rule_of(name).off]
@@ -66,6 +68,11 @@ def status_of(autoscaler: Autoscaler, told: Told) -> Document | None:
     status: Document = {"conditions": conditions}
     status["recommendation"] = {"containerRecommendations": containers} if containers else None
     return None if _same(autoscaler.status, status) else status
+
+
+def amounts_by_container(status: Mapping[str, Any], bound: str) -> dict[str, Amounts]:
+    """What a status has of a bound, by container."""
+    return {name: amounts_of(each.get(bound)) for name, each in _standing(status).items()}
 
 
 def amounts_of(document: Mapping[str, Any] | None) -> Amounts:

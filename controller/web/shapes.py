@@ -214,6 +214,15 @@ class Signal(TypedDict):
     proposed: int | None
 
 
+class SizingMethod(TypedDict):
+    """Which method's figure a size is, why that one speaks, and how much use it has seen and needs."""
+
+    name: str
+    reason: str
+    knownSeconds: float
+    neededSeconds: float
+
+
 class ContainerSize(TypedDict):
     """What a container requests and should request, as Kubernetes writes quantities."""
 
@@ -224,6 +233,7 @@ class ContainerSize(TypedDict):
     upperBound: Quantities
     lowConfidence: bool
     why: str
+    method: dict[str, SizingMethod]  # by resource
 
 
 class WorkloadSize(TypedDict):

@@ -61,6 +61,15 @@ def _container(size: ContainerSize) -> shapes.ContainerSize:
         "upperBound": quantities(size.upper),
         "lowConfidence": size.young,
         "why": size.why,
+        "method": {
+            resource: {
+                "name": each.method,
+                "reason": each.reason,
+                "knownSeconds": each.known_s,
+                "neededSeconds": each.needed_s,
+            }
+            for resource, each in size.spoke.items()
+        },
     }
 
 

@@ -48,7 +48,7 @@ class Felt:
 
 
 class StillCluster:
-    """A cluster that is there and does not move: two ready pods for each workload, without the cost of simulating it."""
+    """A cluster that is there and does not move: two ready pods for each workload, at no cost."""
 
     def __init__(self, names: Sequence[str], clock: VirtualClock) -> None:
         self.clock = clock

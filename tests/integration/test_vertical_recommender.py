@@ -160,8 +160,8 @@ async def test_a_resource_policy_bounds_leaves_out_and_switches_off(stand: Stand
     assert (containers(found), conditions(found)["RecommendationProvided"]) == ({}, "False")
 
 
-async def test_a_restart_goes_on_from_its_checkpoint(stand: Stand) -> None:
-    await stand.make(autoscaler("web"))
+async def test_a_restart_goes_on_from_the_past_or_else_from_its_checkpoint(stand: Stand) -> None:
+    await stand.make(autoscaler("web", updatePolicy={"updateMode": "InPlaceOrRecreate"}))
     stand.used(2.0, 3000)
     async with stand.recommender() as recommender:
         await recommender.round()
@@ -174,14 +174,25 @@ async def test_a_restart_goes_on_from_its_checkpoint(stand: Stand) -> None:
     assert checkpoint["status"]["totalSamplesCount"] > 8 * 1440 * 0.9
 
     before = containers(await stand.read("web"))["server"]
-    await send(stand.kube_api, "PATCH", f"{path(stand.namespace)}/web/status", {"status": None}, MERGE)
-    stand.source.past_cores, stand.source.past_bytes = [], []  # a Prometheus that has forgotten
-    stand.source.asked.clear()
+    assert (
+        3000 * MIB * 1.059 <= int(before["target"]["memory"]) <= 3000 * MIB * 1.061
+    )  # Foresail's own: the peak and 6 %
+    lost = f"{path(stand.namespace)}/web/status"
+    await send(stand.kube_api, "PATCH", lost, {"status": None}, MERGE)
     async with stand.recommender() as recommender:
-        await recommender.round()
-    after = containers(await stand.read("web"))["server"]
-    assert after["target"] == before["target"]
-    assert not any("workload" in query for query in stand.source.asked)  # what a checkpoint tells is not asked again
+        report = await recommender.round()
+    [size] = report.workloads[0].containers
+    assert {(each.method, each.reason) for each in size.spoke.values()} == {("foresail", "history")}
+    assert containers(await stand.read("web"))["server"]["target"] == before["target"]
+
+    await send(stand.kube_api, "PATCH", lost, {"status": None}, MERGE)
+    stand.source.past_cores, stand.source.past_bytes = [], []  # a Prometheus that has forgotten
+    async with stand.recommender() as recommender:
+        report = await recommender.round()
+    [size] = report.workloads[0].containers
+    assert {(each.method, each.reason) for each in size.spoke.values()} == {("vpa", "young")}
+    memory = int(containers(await stand.read("web"))["server"]["target"]["memory"])
+    assert memory >= 3000 * MIB * 1.15  # as the checkpoint has it
 
 
 async def test_without_usage_what_stands_is_left_alone(stand: Stand) -> None:
@@ -244,7 +255,7 @@ async def test_a_status_that_somebody_else_wrote_meanwhile_is_read_again(stand: 
         assert seen.autoscaler is not None
         label = {"metadata": {"labels": {"touched": "yes"}}}
         await send(stand.kube_api, "PATCH", f"{path(stand.namespace)}/web", label, MERGE)
-        recommender.bank.follow([seen])
+        recommender.bank.follow([seen], time.time())
         assert await recommender.written(seen, time.time()) == ("written", "")
     assert conditions(await stand.read("web"))["RecommendationProvided"] == "False"
 

@@ -92,3 +92,24 @@ def test_an_end_for_another_reason_is_no_kill_and_a_pod_that_is_over_is_none() -
     assert found is not None
     assert found.pod.containers[0].oom_at_s is None
     assert labelled_pod_of(pod(phase="Succeeded")) is None
+
+
+@pytest.mark.parametrize("mode", ["InPlaceOrRecreate", "InPlace", "Recreate", "Auto", None])
+def test_an_autoscaler_tells_whether_its_pods_are_resized_in_place(mode: str | None) -> None:
+    found = autoscaler_of(item() if mode is None else item(updatePolicy={"updateMode": mode}))
+    assert found is not None
+    assert found.in_place == (mode in {"InPlaceOrRecreate", "InPlace"})
+
+
+@pytest.mark.parametrize(
+    ("method", "told"),
+    [("vpa", None), ("foresail", None), ("krr", "foresail.dev/method: 'krr' is none of foresail, vpa")],
+)
+def test_an_annotation_chooses_the_method(method: str, told: str | None) -> None:
+    given = item()
+    given["metadata"]["annotations"] = {"foresail.dev/method": method}
+    found = autoscaler_of(given)
+    assert found is not None
+    assert found.method == method
+    assert (found.trouble or "").endswith(told or "")
+    assert (found.trouble is None) == (told is None)

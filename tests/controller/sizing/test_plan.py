@@ -14,8 +14,9 @@ from controller.sizing.gather import Sized
 from controller.sizing.methods import Advice
 from controller.sizing.plan import Told, planned
 from controller.sizing.prices import NodeRates, Rates
-from controller.sizing.usage import PODS_A_QUERY, Usage, needed_queries, query_batches
+from controller.sizing.usage import batches_of, needed_queries
 from controller.vertical.queries import Named
+from controller.vertical.usage import PODS_A_QUERY, Usage
 from controller.vertical.workloads import UNSCALED, Asks, RunningContainer, RunningPod, Scaled, workloads_of
 from policies.resources.model import Recommendation
 from policies.resources.one_plan import Signal
@@ -93,7 +94,7 @@ def test_no_query_asks_for_too_many_pods() -> None:
         for pod in range(200)
     ]
     workloads = workloads_of(pods, {})
-    sizes = [len(batch) * 200 for batch in query_batches(workloads)]
+    sizes = [len(batch) * 200 for batch in batches_of(workloads)]
     assert sizes == [400, 400]
     assert max(sizes) <= PODS_A_QUERY
     assert needed_queries(workloads, days=8) == 2 * 2 * 8  # batches, resources and days

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from controller.errors import Unavailable
 from controller.records import Answered, PastSeries, Unanswered
 from policies.model import Why
@@ -13,8 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from controller.records import Answer, SignalQuery
+    from policies.arrays import FloatArray
 
 Place = tuple[str, str, str]  # namespace, container, pod
+
+
+def _evaluated(series: PastSeries, grid_s: FloatArray) -> PastSeries:
+    """A series at these times, each the newest value of an hour, as an expression is evaluated."""
+    at_s = np.asarray(series.at_s)
+    newest = np.searchsorted(at_s, grid_s, side="right") - 1
+    known = (newest >= 0) & (grid_s - at_s[newest] < 3600)
+    return PastSeries(series.key, grid_s[known].tolist(), np.asarray(series.values)[newest[known]].tolist())
 
 
 @dataclass
@@ -43,12 +54,7 @@ class UsageSource:
         if self.past_down is not None and self.past_down in query.text:
             raise Unavailable("prometheus did not answer")
         found = self.past_cores if "cpu" in query.text else self.past_bytes
-        kept = []
-        for series in found:
-            inside = [place for place, at_s in enumerate(series.at_s) if start_s <= at_s <= end_s]
-            at_s, values = [series.at_s[place] for place in inside], [series.values[place] for place in inside]
-            kept.append(PastSeries(series.key, at_s, values))
-        return kept
+        return [_evaluated(series, np.arange(start_s, end_s + 1, step_s)) for series in found]
 
     def _answer(self, query: SignalQuery, at_s: float) -> Answer:
         if self.down is not None:

@@ -232,3 +232,78 @@ async def test_a_past_of_which_a_part_failed_is_read_again_whole() -> None:
     assert int(rig.cluster.target()["cpu"].removesuffix("m")) >= 1150
     assert int(rig.cluster.target()["memory"]) >= 2000 * MIB
     assert [each["type"] for each in rig.cluster.written[-1]["conditions"]] == ["RecommendationProvided"]
+
+
+def lived(rig: Rig, cores: float, mib: float) -> None:
+    """Let the workload have used so much for eight days."""
+    at_s = [rig.clock.now_s() - 3600.0 * hour for hour in range(191, -1, -1)]
+    key = ("shop", "web", "server")
+    rig.source.past_cores = [PastSeries(key, at_s, [cores] * 192)]
+    rig.source.past_bytes = [PastSeries(key, at_s, [mib * MIB] * 192)]
+
+
+def figures(document: Document) -> dict[str, dict[str, str]]:
+    [found] = document["recommendation"]["containerRecommendations"]
+    return {bound: found[bound] for bound in ("lowerBound", "target", "upperBound")}
+
+
+async def test_with_its_past_foresail_s_own_method_speaks_and_says_so() -> None:
+    rig = Rig(KeptCluster(autoscaler=Autoscaler("shop", "web", "uid", "1", WEB, in_place=True)))
+    lived(rig, 1.0, 2000)
+    rig.uses(1.0, 2000)
+    report = await rig.loop.round()
+    [size] = report.workloads[0].containers
+    assert {name: (each.method, each.reason) for name, each in size.spoke.items()} == {
+        "cpu": ("foresail", "history"),
+        "memory": ("foresail", "history"),
+    }
+    found = figures(rig.cluster.written[-1])
+    memory = int(found["target"]["memory"])
+    assert 1.059 * 2000 * MIB <= memory <= 1.061 * 2000 * MIB  # the peak, which never rose, and 6 %
+    assert 0.97 * memory <= int(found["lowerBound"]["memory"]) <= 0.99 * memory
+    assert 1.01 * memory <= int(found["upperBound"]["memory"]) <= 1.03 * memory
+    assert report.unread == 0
+
+
+async def test_the_annotation_has_the_vertical_autoscaler_s_method_speak() -> None:
+    rig = Rig(KeptCluster(autoscaler=Autoscaler("shop", "web", "uid", "1", WEB, method="vpa")))
+    lived(rig, 1.0, 2000)
+    rig.uses(1.0, 2000)
+    report = await rig.loop.round()
+    [size] = report.workloads[0].containers
+    assert {(each.method, each.reason) for each in size.spoke.values()} == {("vpa", "asked")}
+    assert "by the annotation" in size.why
+    assert int(rig.cluster.target()["memory"]) >= 1.15 * 2000 * MIB
+
+
+async def test_too_little_is_said_with_how_much_there_is() -> None:
+    rig = Rig()
+    rig.uses(0.5, 600)
+    await rig.rounds(70)
+    report = await rig.loop.round()
+    [size] = report.workloads[0].containers
+    assert size.spoke["cpu"].reason == "young"
+    assert "with 1 of 72 h of use seen" in size.why
+
+
+async def test_a_start_without_prometheus_leaves_what_stands_and_goes_on_once_it_is_back() -> None:
+    rig = Rig()
+    lived(rig, 1.0, 2000)
+    rig.uses(1.0, 2000)
+    await rig.rounds(10)
+    before, writes = figures(rig.cluster.written[-1]), len(rig.cluster.written)
+    rig.loop = rig.restarted()
+    rig.source.down = rig.source.past_down = ""
+    report = await rig.loop.round()
+    [size] = report.workloads[0].containers
+    assert (report.unread, {each.reason for each in size.spoke.values()}) == (1, {"unread"})
+    assert any("the past of shop/Deployment/web" in each for each in report.problems)
+    await rig.rounds(20)
+    assert len(rig.cluster.written) == writes
+    rig.source.down = rig.source.past_down = None
+    await rig.rounds(6)
+    report = await rig.loop.round()
+    assert report.unread == 0
+    [size] = report.workloads[0].containers
+    assert {each.method for each in size.spoke.values()} == {"foresail"}
+    assert figures(rig.cluster.written[-1])["target"] == before["target"]

@@ -9,6 +9,8 @@ from controller.adapters.kubernetes.decode import labels_of, time_s
 from controller.records import TargetRef
 from controller.vertical.records import (
     EVERY_CONTAINER,
+    METHODS,
+    OWN,
     RECOMMENDER,
     RESOURCES,
     Autoscaler,
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from controller.clients.kubernetes import JsonObject
 
 KILLED = "OOMKilled"
+METHOD = "foresail.dev/method"  # an annotation
+_IN_PLACE = frozenset({"InPlaceOrRecreate", "InPlace"})
 _OVER = frozenset({"Succeeded", "Failed"})
 _DEFAULT_VERSIONS = {"ReplicationController": "v1", "Job": "batch/v1", "CronJob": "batch/v1"}
 
@@ -50,9 +54,11 @@ def autoscaler_of(item: JsonObject) -> Autoscaler | None:
         return None
     rules, wrong = _rules(spec.get("resourcePolicy") or {})
     target = _target(metadata["namespace"], spec.get("targetRef"))
+    method = (metadata.get("annotations") or {}).get(METHOD, OWN)
     troubles = [
         *(["spec.recommenders names more than one; only one may recommend"] if len(named) > 1 else []),
         *(["spec.targetRef is not set"] if target is None else []),
+        *([] if method in METHODS else [f"annotation {METHOD}: {method!r} is none of {', '.join(METHODS)}"]),
         *wrong,
     ]
     return Autoscaler(
@@ -64,6 +70,8 @@ def autoscaler_of(item: JsonObject) -> Autoscaler | None:
         rules=tuple(rules),
         status=item.get("status") or {},
         trouble="; ".join(troubles) or None,
+        method=method,
+        in_place=(spec.get("updatePolicy") or {}).get("updateMode") in _IN_PLACE,
     )
 
 
