@@ -182,7 +182,7 @@ async def test_a_provisioned_dashboard_is_rejected_with_the_mend(fake: FakeGrafa
 
     done = await publish(fake, (BOARDS[0], board("foresail-gpu", "GPUs")))
     assert results(done) == ["unchanged", "rejected"]
-    assert "publish in one way only" in done[1].message
+    assert "use one way only" in done[1].message
 
 
 async def test_only_our_own_untouched_dashboards_are_deleted(fake: FakeGrafana) -> None:
