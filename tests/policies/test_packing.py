@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from policies.arrays import IntArray, integers, small
+from policies.fixed import Fixed
 from policies.gpu_room import GpuRoom
 from policies.history import Backfill
 from policies.model import Applied, Limits, Observation, Pods, PodSamples, Readings, Starts, Why
@@ -185,7 +186,7 @@ def test_what_cannot_be_packed_is_a_type_error() -> None:
 def test_an_observation_of_the_model_comes_back() -> None:
     backfill = Backfill(60.0, 15.0, np.ones((2, 3), np.float32), np.ones((2, 3), np.bool_))
     seen = observation(3, backfill=backfill)
-    back = unpack(Observation, pack(seen), types=(Backfill, GpuRoom, Learned))
+    back = unpack(Observation, pack(seen), types=(Backfill, Fixed, GpuRoom, Learned))
     assert same(back, seen)
     assert same(unpack(Limits, pack(Limits())), Limits())
 

@@ -8,6 +8,7 @@ import pytest
 
 from policies import signals
 from policies.metric import Counter, Gauge, Histogram, Metric
+from policies.resources import exported as sized
 from policies.signals import EXPORTED
 
 BASE_UNITS = ("seconds", "ratio", "bytes")
@@ -16,7 +17,7 @@ BOUNDED = {
     *("namespace", "workload", "signal", "quantile", "action", "reason", "result", "target", "source", "kind"),
     *("phase", "state", "version", "python", "hash", "case", "horizon", "model"),
     *("candidate", "mode", "in_charge", "bound", "capacity_type", "zone", "resource", "container"),
-    *("against", "by"),
+    *("against", "by", "method"),
 }
 
 
@@ -32,7 +33,8 @@ def test_names_follow_the_conventions(metric: Metric) -> None:
 
 
 def test_every_metric_is_exported_and_has_a_name_of_its_own() -> None:
-    declared = [value for value in vars(signals).values() if isinstance(value, Counter | Gauge | Histogram)]
+    named = [*vars(signals).values(), *vars(sized).values()]
+    declared = [value for value in named if isinstance(value, Counter | Gauge | Histogram)]
     assert set(declared) == set(EXPORTED)
     assert len({metric.name for metric in EXPORTED}) == len(EXPORTED) == len(declared)
 
