@@ -176,7 +176,7 @@ async def test_a_restart_goes_on_from_the_past_or_else_from_its_checkpoint(stand
     before = containers(await stand.read("web"))["server"]
     assert (
         3000 * MIB * 1.041 <= int(before["target"]["memory"]) <= 3000 * MIB * 1.043
-    )  # Foresail's own: the peak and 6 %
+    )  # Foresail's own: the peak and 4.2 %
     lost = f"{path(stand.namespace)}/web/status"
     await send(stand.kube_api, "PATCH", lost, {"status": None}, MERGE)
     async with stand.recommender() as recommender:
