@@ -41,7 +41,7 @@ def plain_hpa(policy: WorkloadPolicy) -> dict[str, object]:
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
         "metadata": {
-            "name": f"{target.name[: _LONGEST_NAME - len(_SUFFIX)]}{_SUFFIX}",
+            "name": f"{meta.name[: _LONGEST_NAME - len(_SUFFIX)]}{_SUFFIX}",
             "namespace": meta.namespace,
             "labels": {**HANDED_BACK},
         },

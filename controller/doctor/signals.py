@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from controller.adapters.prometheus.present import read_present
@@ -69,7 +70,10 @@ async def examine_signals(
 
 async def examine_written(policies: PolicySet, access: HttpAccess) -> list[Finding]:
     """What of the signals cannot work as written, by what Prometheus has. Raises ForesailError where it cannot tell."""
-    present = await read_present(access, policies.policies) if policies.policies else None
+    if not policies.policies:
+        return []
+    # Requests that are lacking are told of the pods themselves: Prometheus need not know of them.
+    present = replace(await read_present(access, policies.policies), unrequested={})
     return [
         Finding("policies", Severity.WARNING, policy.uid, f"{each.path}: {each.meaning}", _AS_WRITTEN, f"{each.mend}.")
         for policy in policies.policies

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import yaml
 
 from tests.integration.servers.kube_client import Document, collection
-from tests.integration.servers.kubernetes import create_deployment
 from tests.integration.servers.process import eventually
 from tests.integration.watched_cluster import rule, send
 
@@ -96,12 +95,14 @@ async def test_what_is_scaled_already_is_left_to_it(stage: Stage) -> None:
 
 
 async def test_a_pause_of_the_users_own_stays(stage: Stage) -> None:
-    await create_deployment(stage.kube_api, stage.namespace, "other")
     pause = {"metadata": {"annotations": {"foresail.dev/paused": "by hand"}}}
     target = f"{collection(stage.namespace, 'deployments')}/web"
     await send(stage.kube_api, "PATCH", target, pause, "application/merge-patch+json")
-    assert outcomes(handback(stage, "--all", "--undo", "-o", "json")) == {f"{stage.namespace}/web": "unchanged"}
+    assert outcomes(handback(stage, "--all", "-o", "json")) == {f"{stage.namespace}/web": "handed-back"}
     assert (await annotated(stage))["foresail.dev/paused"] == "by hand"
+    assert outcomes(handback(stage, "--all", "--undo", "-o", "json")) == {f"{stage.namespace}/web": "taken-over"}
+    assert (await annotated(stage))["foresail.dev/paused"] == "by hand"
+    assert await hpas(stage) == []
 
 
 async def test_without_the_right_to_make_an_hpa_it_says_what_was_left(stage: Stage) -> None:

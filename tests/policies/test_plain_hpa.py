@@ -45,6 +45,13 @@ def test_it_names_what_it_scales() -> None:
     assert hpa(policy(CPU))["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
 
 
+def test_it_is_named_by_the_policy_as_objects_of_two_kinds_may_share_a_name() -> None:
+    other = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "of-another-name"}
+    made = plain_hpa(policy(CPU, target=other))["metadata"]
+    assert isinstance(made, dict)
+    assert made["name"] == "web-handback"
+
+
 def test_bounds_are_the_policys_and_the_largest_of_its_schedules() -> None:
     assert [hpa(policy(CPU))[each] for each in ("minReplicas", "maxReplicas")] == [2, 10]
     day = {"cron": "0 8 * * *", "duration": "10h", "min": 5, "max": 30}

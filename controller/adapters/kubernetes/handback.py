@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from controller.adapters.kubernetes.discovery import Unscalable
 from controller.adapters.kubernetes.listing import items
-from controller.adapters.kubernetes.objects import PAUSED
+from controller.adapters.kubernetes.objects import PAUSED, says_stop
 from controller.adapters.kubernetes.owners import Scaler, Scalers, scaler_of_hpa, scaler_of_scaled_object
 from controller.clients.kubernetes import MERGE_PATCH, ApiFailure, Request
 from controller.records import TargetRef
@@ -64,7 +64,8 @@ class Handback:
             if other is not None:
                 return Handed(policy.uid, Outcome.SCALED_ALREADY, f"{other.kind} {other.name} scales it already")
             for target in targets:
-                await self._annotate(target, REASON)
+                if not says_stop(_annotations(await self._session.get(target)), PAUSED):  # a person's own pause stays
+                    await self._annotate(target, REASON)
         except (ApiFailure, Unscalable) as error:
             return Handed(policy.uid, Outcome.FAILED, f"nothing was changed: {error}")
         name = f"HorizontalPodAutoscaler {_name(hpa)}"
