@@ -30,10 +30,7 @@ _FIGURES = (
             " while it hangs.",
             "s",
             (Query(f"min ({age(signals.LOOP_LAST_SUCCESS, 'cluster')})", ""),),
-            runbooks=(
-                "ForesailLoopStalled",
-                "ForesailAbsent",
-            ),
+            runbooks=("ForesailNoActor",),
         ),
         Bounds(60, 300),
     ),
@@ -137,7 +134,7 @@ _LOOP_AGE = Drawn(
         " replicas meanwhile.",
         unit="s",
         queries=(Query(age(signals.LOOP_LAST_SUCCESS, "cluster"), "last tick {{cluster}}"),),
-        runbooks=("ForesailLoopStalled",),
+        runbooks=("ForesailNoActor", "ForesailLoopSlow"),
     ),
     lines,
 )
