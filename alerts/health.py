@@ -10,6 +10,7 @@ STALLED_S = 300
 STALE_SOURCE_S = 180
 SLOW_TICK_S = 12
 UNPUBLISHED_S = 3600
+OLD_FIT_S = 3 * 86_400
 BAND_MISSES = 0.1
 FAILED_SHARE = 0.2
 
@@ -152,6 +153,16 @@ ALERTS: tuple[Alert, ...] = (
         " webhook. First see in the log what it answers.",
         wait="5m",
         dashboard=_DASHBOARD,
+    ),
+    Alert(
+        name="ForesailForecastStale",
+        expr=f"time() - ({largest(signals.OUTLOOK_OLDEST_FIT)} > 0) > {OLD_FIT_S}",
+        severity=Severity.WARNING,
+        summary="What is told of the next week rests on old fits.",
+        description="The oldest fit was made {{ $value | humanizeDuration }} ago; workloads should be fitted anew each"
+        " day. First see in the log whether the worker process ends or runs out of memory.",
+        wait="30m",
+        dashboard="foresail-forecast",
     ),
     Alert(
         name="ForesailForecastBandMiscalibrated",

@@ -181,10 +181,24 @@ FIRING = [
         " First see on the dashboard since when; no decision rests on it.",
         CLUSTER,
     ),
+    Case(
+        "ForesailForecastStale",
+        "4400m",
+        {f'{OLDEST_FIT}{{cluster="a"}}': "600x4500"},
+        {"cluster": "a"},
+        # 264,000 s less 600 s are 3 d 1 h 10 min.
+        "The oldest fit was made 3d 1h 10m 0s ago; workloads should be fitted anew each day. First see in the log"
+        " whether the worker process ends or runs out of memory.",
+        CLUSTER,
+    ),
     Case("ForesailWatchdog", "0m", described="Route it to a service that calls when it stops coming."),
 ]
 
 SILENT = [
+    pytest.param(
+        Case("ForesailForecastStale", "4400m", {f'{OLDEST_FIT}{{cluster="a"}}': "0x4500"}),
+        id="forecast-stale-not-while-nothing-is-told",
+    ),
     pytest.param(
         Case(
             "ForesailNoActor",

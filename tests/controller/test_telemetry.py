@@ -93,6 +93,8 @@ def test_shows_what_a_tick_saw_and_decided(telemetry: Telemetry) -> None:
     assert values['foresail_saturation_ratio{namespace="shop",signal="rps",workload="chat"}'] == pytest.approx(5 / 3)
     assert values['foresail_decision_reason{namespace="shop",reason="rate_limit",workload="chat"}'] == 1
     assert values['foresail_decisions_total{action="raise",reason="rate_limit"}'] == 1
+    assert values[f"foresail_stale_signals{{{chat}}}"] == 0
+    assert values[f"foresail_awaits_node{{{chat}}}"] == 0
     assert values['foresail_source_last_sample_timestamp_seconds{source="prometheus"}'] == 995.0
     assert values['foresail_safe_mode{reason="no_fresh_data"}'] == 0
 
