@@ -190,8 +190,8 @@ ALERTS: tuple[Alert, ...] = (
         summary="A workload will need more than its maximum or its quota allows.",
         description=f"{_NAME} will reach its {{{{ $labels.bound }}}} at {{{{ $value | humanizeTimestamp }}}}, by the"
         " 0.9 quantile of its forecast where that is within a day, else by the median. First see whether load grows or"
-        " an event comes; raise the policy's maximum or the namespace's quota in time, after seeing that there are nodes"
-        " and budget for it.",
+        " an event comes; raise the policy's maximum or the namespace's quota in time, after seeing that there are"
+        " nodes and budget for it.",
         wait="60m",
         labels=(*_LABELS, "bound"),
         dashboard=_DASHBOARD,

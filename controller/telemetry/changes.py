@@ -1,4 +1,4 @@
-"""When the replicas asked for changed, by whom, and how often they turned: seen by ticks, forgotten with the process."""
+"""When the replicas asked for changed, by whom, and how often they turned: as ticks saw it, forgotten at the end."""
 
 from __future__ import annotations
 

@@ -56,8 +56,8 @@ FIRING = [
         "10m",
         _frozen("1x30", "5.5x30"),
         WHO,
-        "shop/chat has signals that cannot be read, and by its past it needs 5.5 replicas within 5 minutes, more than are"
-        " asked for. First see with `foresail explain` which signal is old, and scale by hand while it is.",
+        "shop/chat has signals that cannot be read, and by its past it needs 5.5 replicas within 5 minutes, more than"
+        " are asked for. First see with `foresail explain` which signal is old, and scale by hand while it is.",
         WHERE,
     ),
     Case(
@@ -74,8 +74,8 @@ FIRING = [
         "20m",
         {f"foresail_awaits_node{{{CHAT}}}": "1x30"},
         WHO,
-        "shop/chat has pods for which no node has room. First see in their events what is short, and whether the cluster"
-        " autoscaler adds a node.",
+        "shop/chat has pods for which no node has room. First see in their events what is short, and whether the"
+        " cluster autoscaler adds a node.",
         WHERE,
     ),
     Case(
@@ -83,8 +83,8 @@ FIRING = [
         "90m",
         {f"foresail_replica_turns{{{CHAT}}}": "7x100"},
         WHO,
-        "shop/chat turned 7 times in an hour between rising and falling. First see on the dashboard whether the load does so"
-        " too, and whose changes they were.",
+        "shop/chat turned 7 times in an hour between rising and falling. First see on the dashboard whether the load"
+        " does so too, and whose changes they were.",
         WHERE,
     ),
     Case(
@@ -93,8 +93,8 @@ FIRING = [
         {f'{CHANGED}{{{CHAT},by="other"}}': "0x20 1200x9 1800x9 2400x40", **_active(90)},
         WHO,
         # At minutes 21, 31 and 41.
-        "The replicas of shop/chat were changed 3 times in an hour by somebody other than Foresail. First see who: another"
-        " autoscaler, a GitOps tool or people, in the managedFields of the object.",
+        "The replicas of shop/chat were changed 3 times in an hour by somebody other than Foresail. First see who:"
+        " another autoscaler, a GitOps tool or people, in the managedFields of the object.",
         WHERE,
     ),
     Case(
@@ -102,8 +102,8 @@ FIRING = [
         "20m",
         {f'foresail_decision_reason{{{CHAT},reason="owned"}}': "1x30", **_active(30)},
         WHO,
-        "shop/chat is held: another autoscaler, controller or GitOps tool scales it. First read with `foresail explain` who"
-        " that is and what the way out is.",
+        "shop/chat is held: another autoscaler, controller or GitOps tool scales it. First read with `foresail explain`"
+        " who that is and what the way out is.",
         WHERE,
     ),
     Case(
@@ -178,9 +178,9 @@ FIRING = [
         },
         {**WHO, "bound": "quota"},
         # 80,000 s are 22 h 13 min 20 s.
-        "shop/chat will reach its quota at 1970-01-01 22:13:20 +0000 UTC, by the 0.9 quantile of its forecast where that"
-        " is within a day, else by the median. First see whether load grows or an event comes; raise the policy's maximum"
-        " or the namespace's quota in time, after seeing that there are nodes and budget for it.",
+        "shop/chat will reach its quota at 1970-01-01 22:13:20 +0000 UTC, by the 0.9 quantile of its forecast where"
+        " that is within a day, else by the median. First see whether load grows or an event comes; raise the policy's"
+        " maximum or the namespace's quota in time, after seeing that there are nodes and budget for it.",
         WHERE,
     ),
     Case(
@@ -192,9 +192,9 @@ FIRING = [
         },
         {**WHO, "bound": "maximum"},
         # 180,000 s are two days and two hours.
-        "shop/chat will reach its maximum at 1970-01-03 02:00:00 +0000 UTC, by the 0.9 quantile of its forecast where that"
-        " is within a day, else by the median. First see whether load grows or an event comes; raise the policy's maximum"
-        " or the namespace's quota in time, after seeing that there are nodes and budget for it.",
+        "shop/chat will reach its maximum at 1970-01-03 02:00:00 +0000 UTC, by the 0.9 quantile of its forecast where"
+        " that is within a day, else by the median. First see whether load grows or an event comes; raise the policy's"
+        " maximum or the namespace's quota in time, after seeing that there are nodes and budget for it.",
         WHERE,
     ),
 ]
