@@ -15,6 +15,7 @@ DOCUMENTS = documents()
 FILLED_IN = {
     "$__rate_interval": "5m",
     "$__interval_ms": "60000",
+    "$__interval": "1m",
     "$cluster": ".*",
     "$namespace": "shop",
     "$workload": ".*",
