@@ -94,7 +94,9 @@ class WeeksAgo(SystemClock):
 async def test_the_journal_is_written_at_the_time_of_the_daemons_clock(tmp_path: Path) -> None:
     clock = WeeksAgo()
     async with ticked(tmp_path, SimulatedCluster(clock), clock=clock) as daemon:
-        told = re.search(r"^foresail_journal_last_write_timestamp_seconds (\S+)$", await daemon.get("/metrics"), re.M)
+        told = re.search(
+            r"^foresail_journal_last_write_timestamp_seconds (\S+)$", await daemon.get("/metrics"), re.MULTILINE
+        )
         assert told is not None
         assert 0 <= clock.now_s() - float(told[1]) < 30
 
