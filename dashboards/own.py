@@ -6,7 +6,7 @@ from functools import partial
 
 from dashboards import links, shared
 from dashboards.board import Board, Details, Drawn, shown
-from dashboards.panels import Bounds, Columns, Means, Query, Sheet, lines, rows
+from dashboards.panels import Bounds, Columns, Link, Means, Query, Sheet, lines, rows
 from dashboards.queries import age, chosen, increase, largest, quantile
 from dashboards.told import PUBLISHED, TOLD
 from policies import signals
@@ -51,6 +51,7 @@ _FIGURES = (
             "short",
             (Query(f"sum ({largest(signals.QUARANTINED, 'cluster')})", ""),),
             span=3,
+            links=(Link("Fleet", links.dashboard(links.FLEET)),),
         ),
         Bounds(1, 3),
     ),
@@ -62,6 +63,7 @@ _FIGURES = (
             "short",
             (Query(f"sum ({largest(signals.POLICIES, 'cluster', only=_INVALID)})", ""),),
             span=3,
+            links=(Link("Fleet", links.dashboard(links.FLEET)),),
         ),
         Bounds(1, 1),
     ),
@@ -115,6 +117,7 @@ _FIGURES = (
             "short",
             (Query(increase(signals.UNHANDLED_ERRORS, "1h"), ""),),
             span=3,
+            runbooks=("ForesailLoopStalled",),
         ),
         Bounds(1, 3),
     ),

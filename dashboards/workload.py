@@ -36,6 +36,7 @@ _FIGURES = (
             unit="percentunit",
             queries=(Query(f"max ({per_workload(signals.LATE)} / {per_workload(signals.LATE_BUDGET)})", "late"),),
             span=3,
+            runbooks=("ForesailObjectiveMissed",),
             no_value="no late signal",
         ),
         Bounds(0.5, 1.0),

@@ -197,6 +197,19 @@ def test_links_lead_to_known_dashboards(document: Document) -> None:
 
 
 @pytest.mark.parametrize("document", BOARDS)
+def test_a_figure_that_can_be_red_leads_on(document: Document) -> None:
+    red = [
+        panel
+        for panel in panels_of(document)
+        if any(
+            step["color"] == "red" for step in panel["fieldConfig"]["defaults"].get("thresholds", {}).get("steps", ())
+        )
+    ]
+    assert [panel["title"] for panel in red if not panel["links"] and "Runbooks: " not in panel["description"]] == []
+    assert red
+
+
+@pytest.mark.parametrize("document", BOARDS)
 def test_runbooks_exist(document: Document) -> None:
     pages = re.findall(r"docs/runbooks/[a-z]+\.md", document.text)
     assert [page for page in pages if not (ROOT / page).is_file()] == []

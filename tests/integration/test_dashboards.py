@@ -58,7 +58,7 @@ EXCEPTIONS = {
     r"foresail_capacity_seen_ratio": "what is seen contradicts no declared capacity",
     r'horizon="1d"': "what was told a day before needs a demo of a day, 15 minutes at its fastest",
     r"foresail_intervention_": "nobody pauses or overrides a workload of the demo",
-    r"^clamp_min\(.*foresail_outlook_above_max_": "not every load of the demo needs more than its maximum within a week",
+    r"^clamp_min\(.*foresail_outlook_above_max_": "not every load of the demo comes to need more than its maximum",
 }
 ENOUGH_S = 6_600.0  # simulated: what was told an hour before is there, as the next week is first looked at in minute 25
 SPEED = 100
