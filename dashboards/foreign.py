@@ -1,6 +1,7 @@
 """Metrics of others that panels ask for, by who exports them, and PromQL about them.
 
-Names and labels are those of kube-state-metrics 2, DCGM exporter 4, vLLM, OpenCost, Karpenter and Prometheus's ALERTS.
+Names and labels are those of kube-state-metrics 2, DCGM exporter 4, vLLM, SGLang, OpenCost, Karpenter, and ALERTS of
+Prometheus itself.
 """
 
 from __future__ import annotations
@@ -38,6 +39,13 @@ EXPORTERS: Mapping[str, tuple[str, ...]] = {
         "vllm:num_requests_running",
         "vllm:num_requests_waiting",
         "vllm:time_to_first_token_seconds_bucket",
+    ),
+    "SGLang": (
+        "sglang:e2e_request_latency_seconds_bucket",
+        "sglang:num_queue_reqs",
+        "sglang:num_running_reqs",
+        "sglang:time_to_first_token_seconds_bucket",
+        "sglang:token_usage",
     ),
     "OpenCost": ("kubecost_node_is_spot", "node_total_hourly_cost"),
     "Karpenter": ("karpenter_cloudprovider_instance_type_offering_price_estimate",),

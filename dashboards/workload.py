@@ -247,7 +247,7 @@ BOARD = Board(
             ),
         ),
         Details(103, "Size and placement", (*_SIZES, _CAPACITY_TYPES)),
-        Details(104, "Model server (vLLM)", MODEL_SERVER),
+        Details(104, "Model server (vLLM, SGLang)", MODEL_SERVER),
     ),
     further=(Variable("horizon", "Forecast of", values=HORIZONS),),
     one=True,

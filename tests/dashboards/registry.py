@@ -56,7 +56,7 @@ PANELS: dict[str, dict[int, str]] = {
         101: "Late load, start-up and capacity",
         102: "The tournament",
         103: "Size and placement",
-        104: "Model server (vLLM)",
+        104: "Model server (vLLM, SGLang)",
     },
     "foresail-forecast": {
         1: "Error, $horizon ahead",

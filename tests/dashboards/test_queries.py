@@ -9,6 +9,7 @@ import yaml
 from dashboards import foreign, queries
 from dashboards.board import Drawn
 from dashboards.decided import DECISIONS, WHO_ELSE
+from dashboards.serving import MODEL_SERVER
 from policies import signals
 from tests.alerts.promtool import promtool
 from tests.dashboards.boards import FILLED_IN, filled_in
@@ -113,6 +114,12 @@ def test_a_query_means_what_its_panel_says(expr: str, expected: list[dict[str, A
             [{"labels": '{namespace="shop", pod="chat-2"}', "value": 90}],  # created at 250 s, ready at 340 s
             id="a-start-counts-when-the-pod-became-ready",
         ),
+        pytest.param(
+            _query(MODEL_SERVER[0], 0),
+            "6m",
+            [{"labels": "{}", "value": 5}],
+            id="ranks-of-sglang-count-once",
+        ),
         pytest.param(foreign.STARTED, "7m", [], id="and-no-second-time"),
         pytest.param(_query(WHO_ELSE, 1), "6m", [{"labels": "{}", "value": 2}], id="an-hpa-on-what-is-active-is-red"),
         pytest.param(_query(WHO_ELSE, 2), "6m", [{"labels": "{}", "value": 0}], id="of-keda-it-is-not"),
@@ -141,6 +148,9 @@ def test_what_tells_of_moments(expr: str, at: str, expected: list[dict[str, Any]
         f'foresail_replicas_changed_timestamp_seconds{{{CHAT},by="foresail"}}': "200x20",
         f'foresail_replicas_changed_timestamp_seconds{{{CHAT},by="other"}}': "240x20",
         f"kube_horizontalpodautoscaler_info{{{hpa}}}": "1x20",
+        f'sglang:num_queue_reqs{{{pod.format(1)},tp_rank="0"}}': "2x20",
+        f'sglang:num_queue_reqs{{{pod.format(1)},tp_rank="1"}}': "2x20",
+        f"sglang:num_queue_reqs{{{pod.format(2)}}}": "3x20",
         'kube_deployment_status_replicas{namespace="shop",deployment="chat"}': "4x20",
         f"kube_pod_created{{{pod.format(1)}}}": "10x20",
         f"kube_pod_status_ready_time{{{pod.format(1)}}}": "50x20",
