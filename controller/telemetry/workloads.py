@@ -1,6 +1,6 @@
 """The metrics of single workloads, rendered as text from the last tick's arrays when somebody scrapes.
 
-Ten thousand workloads have some two hundred and fifty thousand series: setting each on each tick would cost more than
+Ten thousand workloads have some three hundred thousand series: setting each on each tick would cost more than
 deciding does.
 """
 
