@@ -199,7 +199,7 @@ class _Daemon:
         settings, telemetry = self.settings, self.telemetry
 
         def content() -> Content:
-            return Content(links_of(settings))
+            return Content(links_of(settings), loop.policies.policies)
 
         publishers = (
             *grafana(settings, content),
