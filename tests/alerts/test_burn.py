@@ -19,7 +19,11 @@ spec:
   target: {apiVersion: apps/v1, kind: Deployment, name: chat}
   replicas: {min: 1, max: 9}
   signals:
-    - {name: rps, kind: demand, query: 'sum by (app) (rate(hits_total[2m]))', match: {app: $name}, capacityPerReplica: 10}
+    - name: rps
+      kind: demand
+      query: sum by (app) (rate(hits_total[2m]))
+      match: {app: $name}
+      capacityPerReplica: 10
     - {name: slow, kind: late, query: 'sum by (app, note) (slow_ratio)', match: {app: $name, note: 'a "b" $1'}}
     - {name: failed, kind: late, query: 'failed{app="$name"} / seen{app="$name"}'}
   objective: {slo: {target: 0.999, window: 30d}}
