@@ -29,7 +29,7 @@ def test_the_rules_are_valid(tmp_path: Path) -> None:
 
 
 @on_promtool
-@pytest.mark.parametrize("case", [pytest.param(case, id=case.alert) for case in FIRING])
+@pytest.mark.parametrize("case", [pytest.param(case, id=f"{case.alert}-{i}") for i, case in enumerate(FIRING)])
 def test_an_alert_fires_and_says_what_is_wrong(case: Case, tmp_path: Path) -> None:
     alert = ALERTS[case.alert]
     annotations = {
