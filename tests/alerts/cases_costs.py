@@ -1,5 +1,7 @@
 """Cases of alerts/costs.py."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.alerts.case import CHAT, CLUSTER, Case
@@ -29,18 +31,18 @@ def _above(namespace: str, resource: str, described: str) -> Case:
 
 
 def _saved(
-    paid: str, *, promised: str = "8x6000", mode: str = "active", evidence: str = "1x6000", described: str = ""
+    paid: str, *, promised: str = "8x400", mode: str = "active", evidence: str = "1x400", described: str = ""
 ) -> Case:
     """Four days of a workload whose former autoscaler has 10 replicas in shadow, at 2 an hour: a cost of 20."""
     series = {
-        f'foresail_candidate_replicas{{{CHAT},candidate="incumbent"}}': "10x6000",
-        f'foresail_price_usd_per_replica_hour{{{CHAT},capacity_type="any"}}': "2x6000",
+        f'foresail_candidate_replicas{{{CHAT},candidate="incumbent"}}': "10x400",
+        f'foresail_price_usd_per_replica_hour{{{CHAT},capacity_type="any"}}': "2x400",
         f'foresail_cost_usd_per_hour{{{CHAT},capacity_type="any"}}': paid,
         f'foresail_savings_usd_per_hour{{{CHAT},against="incumbent"}}': promised,
         f"foresail_tournament_evidence_ratio{{{CHAT}}}": evidence,
-        f'foresail_workload_info{{{CHAT},mode="{mode}",in_charge="largest"}}': "1x6000",
+        f'foresail_workload_info{{{CHAT},mode="{mode}",in_charge="largest"}}': "1x400",
     }
-    return _about_chat("ForesailSavingsBelowPromise", "96h", series, described)
+    return replace(_about_chat("ForesailSavingsBelowPromise", "96h", series, described), each="15m")
 
 
 FIRING = [
@@ -72,7 +74,7 @@ FIRING = [
     ),
     # Of a promise of 8, only 20 - 18 are there.
     _saved(
-        "18x6000",
+        "18x400",
         described="shop/chat keeps 25% of the savings that its candidate in charge shows in shadow against the"
         " incumbent; below 0 it costs more than that would. First read with `foresail explain` which rule raises it"
         " above the candidate's order.",
@@ -125,11 +127,11 @@ SILENT = [
         ),
         id="cost-above-budget-not-where-it-is-just-spent",
     ),
-    pytest.param(_saved("14x6000"), id="savings-below-promise-not-with-three-quarters-of-it"),
-    pytest.param(_saved("19.9x6000", promised="0.5x6000"), id="savings-below-promise-not-of-a-small-promise"),
-    pytest.param(_saved("18x6000", mode="shadow"), id="savings-below-promise-not-of-what-somebody-else-scales"),
-    pytest.param(_saved("18x6000", evidence="0.9x6000"), id="savings-below-promise-not-while-evidence-is-thin"),
-    pytest.param(_saved("_x3000 18x3000"), id="savings-below-promise-not-in-the-first-days"),
+    pytest.param(_saved("14x400"), id="savings-below-promise-not-with-three-quarters-of-it"),
+    pytest.param(_saved("19.9x400", promised="0.5x400"), id="savings-below-promise-not-of-a-small-promise"),
+    pytest.param(_saved("18x400", mode="shadow"), id="savings-below-promise-not-of-what-somebody-else-scales"),
+    pytest.param(_saved("18x400", evidence="0.9x400"), id="savings-below-promise-not-while-evidence-is-thin"),
+    pytest.param(_saved("_x200 18x200"), id="savings-below-promise-not-in-the-first-days"),
     pytest.param(
         Case("ForesailSpotInterruptionStorm", "30m", {INTERRUPTIONS: "0x20 2x20"}),
         id="spot-interruption-storm-not-for-two",
