@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from alerts import costs, gpus, health, workloads
+from alerts.inhibition import INHIBITIONS, document
 from alerts.rule import Alert, Group, Links
 
 if TYPE_CHECKING:
@@ -17,6 +18,12 @@ FILES: Mapping[str, tuple[Group, ...]] = {
     "foresail.rules.yaml": (*health.GROUPS, *workloads.GROUPS, *costs.GROUPS, *gpus.GROUPS),
 }
 
+INHIBIT_FILE = "alertmanager-inhibit.yaml"
+
+_INHIBIT_HEAD = """\
+# Rendered from alerts/inhibition.py by `make generate` or `foresail alerts render`.
+# Alertmanager's configuration includes no files: add these rules to its `inhibit_rules`.
+"""
 _HEAD = """\
 # Rendered from alerts/ by `make generate` or `foresail alerts render`.
 # Foresail's own labels `namespace` and `workload` must survive the scrape: set `honor_labels: true` (a ServiceMonitor's
@@ -28,6 +35,11 @@ def files(links: Links | None = None) -> dict[str, str]:
     """YAML text by file name, as Prometheus loads it: the same bytes for the same arguments."""
     links = links or Links()
     return {name: _text_of(contents, links) for name, contents in FILES.items()}
+
+
+def inhibitions() -> str:
+    """YAML text of `INHIBIT_FILE`: what to put into Alertmanager's configuration, which includes no files."""
+    return _INHIBIT_HEAD + yaml.dump(document(INHIBITIONS), Dumper=_Dumper, sort_keys=False, width=10_000)
 
 
 def alerts() -> tuple[Alert, ...]:
