@@ -19,11 +19,10 @@ from policies.model import UNKNOWN, Applied, Forecast, Hold, Status
 from policies.signals import BY_WORKLOAD, EXPORTED
 from policies.tournament import INCUMBENT
 from tests.builders import policy as written
-from tests.builders import policy as written
 from tests.controller.decisions import decided, measured, policy, with_standing
 
 if TYPE_CHECKING:
-from tests.controller.decisions import Decided
+    from tests.controller.decisions import Decided
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
 REF = TargetRef("apps/v1", "Deployment", "shop", "chat")
