@@ -1,4 +1,4 @@
-"""Which alerts make others needless: they exist, they share the labels that are compared, and none makes its cause so."""
+"""Which alerts make others needless: they exist, share the labels that are compared, and none makes its cause so."""
 
 import pytest
 

@@ -6,7 +6,7 @@ from alerts.catalogue import alerts
 from alerts.table import written
 
 MARKS = "\n".join(
-    f"<!-- {name}: rendered by `make generate` -->\nold\n<!-- end of {name} -->"
+    f"<!-- {name}: rendered by `make generate` -->\nFORMER\n<!-- end of {name} -->"
     for name in ("alerts", "inhibition", "needs")
 )
 
@@ -15,7 +15,7 @@ def test_every_alert_has_a_row_with_its_runbook_and_what_people_wrote_stays() ->
     text = written(f"# Before\n{MARKS}\nAfter\n")
     assert text.startswith("# Before\n")
     assert text.endswith("\nAfter\n")
-    assert "old" not in text
+    assert "FORMER" not in text
     row = "| [ForesailGPUHot](runbooks/foresailgpuhot.md) | warning | 10m | A GPU has been above 85 degrees Celsius"
     assert row in text
     assert all(f"| [{alert.name}](runbooks/{alert.runbook}) | {alert.severity} |" in text for alert in alerts())
