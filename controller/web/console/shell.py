@@ -50,7 +50,7 @@ class Shell:
         session = self.guard.sessions.of(request)
         text = self.templates.render(
             template,
-            banner=self.banner(),
+            banner=self.banner() if self.guard.open_reading or session is not None else "",
             person=None if session is None else session.person.name,
             csrf_token=self.guard.csrf_token(request),
             sign_in=sign_in(request.path_qs) if request.method == "GET" else SIGN_IN_PATH,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
+from markupsafe import escape
 
 from controller.settings.values import Listen
 from controller.web import serving, web_app
@@ -98,17 +100,20 @@ async def test_a_workload_that_there_is_not_is_a_page_too(browser: Browser) -> N
     assert "no policy is in force for shop/gone; those in force begin with shop/api, shop/web" in page.words
 
 
-async def test_a_workloads_page_tells_its_story(browser: Browser) -> None:
-    words = (await browser.get("/console/workloads/shop/web")).words
+async def test_a_workloads_page_tells_what_the_api_tells(browser: Browser) -> None:
+    page = await browser.get("/console/workloads/shop/web")
     for told in (
         "What is asked of Prometheus load: load",
-        "Decision: keep 7.",
         "The last decisions that changed something, from the journal",
         "applied",
         "It decides again at",
         "Nothing is said of the next week",
     ):
-        assert told in words
+        assert told in page.words
+    status = json.loads((await browser.get("/api/v1/workloads/shop/web")).text)
+    assert len(status["explanation"]) > 3
+    for sentence in status["explanation"]:
+        assert str(escape(sentence)) in page.text
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -146,7 +151,7 @@ async def test_where_reading_is_closed_one_signs_in_first(tmp_path: Path) -> Non
     async with staged(tmp_path, open_reading=False) as stage, aiohttp.ClientSession(cookie_jar=jar) as session:
         browser = Browser(stage, session)
         page = await browser.get("/console/workloads/shop/web")
-        assert (page.status, page.path) == (200, "/console/sign-in?next=%2Fconsole%2Fworkloads%2Fshop%2Fweb")
+        assert (page.status, page.path) == (200, "/console/sign-in?next=/console/workloads/shop/web")
         assert "healthy" not in page.words.lower()  # nothing is told
         assert (await browser.get("/console/parts/workloads")).status == 401
         page = await browser.post("/console/sign-in", {"token": TOKEN, "next": "/console/workloads/shop/web"})
