@@ -76,6 +76,7 @@ def demo() -> Iterator[Demo]:
                 PATIENCE_S,
                 what="the demo's address",
             )
+            assert found is not None
             yield Demo(found[1], found[2])
         finally:
             process.terminate()
