@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from controller.errors import Conflict, ForesailError, Rejected
-from controller.web import documents, listed, openapi
+from controller.web import documents, listed, openapi, projection
 from controller.web.documents import API_VERSION
 from controller.web.holds import intervention
 from controller.web.pages import PAGE, Asked
@@ -34,8 +34,8 @@ _CONTINUE = re.compile(openapi.DECISIONS_CONTINUE)
 _ALL_S = float("inf")
 
 
-def routes(views: Views, pages: Pages) -> list[web.RouteDef]:
-    """The routes that read."""
+def routes(views: Views, pages: Pages, beside: Pages) -> list[web.RouteDef]:
+    """The routes that read. `beside` makes what takes long, so that nothing else waits for it."""
     one = f"{PREFIX}v1/workloads/{{namespace}}/{{name}}"
 
     def paged(make: Lister) -> Handler:
@@ -50,6 +50,11 @@ def routes(views: Views, pages: Pages) -> list[web.RouteDef]:
         lane = _lane(found, request)
         last = views.outcomes().get(found.fleet.uid[lane])
         return await pages.answer(request, found, lambda: documents.workload(found, lane, last))
+
+    async def ahead(request: web.Request) -> web.StreamResponse:
+        found, asked = _present(views), projection.asked_of(request)
+        lane = _lane(found, request)
+        return await beside.answer(request, found, lambda: projection.projection(found, lane, asked))
 
     async def decisions(request: web.Request) -> web.StreamResponse:
         found = _present(views)
@@ -80,6 +85,7 @@ def routes(views: Views, pages: Pages) -> list[web.RouteDef]:
         web.get(f"{PREFIX}v1/workloads", paged(listed.workloads)),
         web.get(one, workload),
         web.get(f"{one}/decisions", decisions),
+        web.get(f"{one}/projection", ahead),
         web.get(f"{PREFIX}v1/sizes", paged(lambda found, asked: listed.sizes(found, asked, views.sized()))),
         web.get(f"{PREFIX}v1/budgets", paged(listed.budget_list)),
         web.get(f"{PREFIX}v1/placements", paged(listed.placements)),

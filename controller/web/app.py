@@ -88,9 +88,9 @@ def web_app(
     """The application with all its routes. Without `guard` and `actions` it only shows."""
     guard = guard or Guard(Sessions(SystemClock()))
     app = web.Application(middlewares=[api.problems, guard.middleware()], client_max_size=_LARGEST_BODY)
-    hub, pages = hub or Hub(), Pages()
+    hub, pages, beside = hub or Hub(), Pages(), Pages()
     app[VIEWS], app[GUARD], app[HUB] = views, guard, hub
-    app.on_shutdown.append(_ending(hub, pages))
+    app.on_shutdown.append(_ending(hub, pages, beside))
     if actions is not None:
         app[ACTIONS] = actions
     app.on_response_prepare.append(_with_headers)
@@ -100,7 +100,7 @@ def web_app(
             web.get("/livez", _probe(views.live)),
             web.get("/readyz", _probe(views.ready)),
             web.get("/healthz", _probe(views.live)),
-            *api.routes(views, pages),
+            *api.routes(views, pages, beside),
             *acting.routes(guard, actions),
             web.get("/api/v1/events", hub.stream, allow_head=False),
         ]
@@ -124,10 +124,11 @@ async def serving(app: web.Application, listen: Listen) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-def _ending(hub: Hub, pages: Pages) -> Callable[[web.Application], Awaitable[None]]:
+def _ending(hub: Hub, *pages: Pages) -> Callable[[web.Application], Awaitable[None]]:
     async def end(_app: web.Application) -> None:
         hub.close()
-        pages.close()
+        for each in pages:
+            each.close()
 
     return end
 

@@ -40,6 +40,25 @@ class WorkloadStatus(shapes.Workload):
     nextDecisionAt: shapes.Time
 
 
+class WorkloadProjection(TypedDict):
+    """The next half hour of a workload, minute by minute: as it goes on now, paused from now on, with an override.
+
+    `load` is null, and `unknown` says why, where a forecast would be a guess.
+    """
+
+    apiVersion: str
+    kind: Literal["WorkloadProjection"]
+    namespace: str
+    name: str
+    at: shapes.Time
+    until: shapes.Time
+    scaledBy: shapes.ActorName
+    load: list[shapes.ExpectedLoad] | None
+    unknown: str | None
+    courses: list[shapes.ProjectedCourse]
+    notes: list[str]
+
+
 ListMetadata = TypedDict("ListMetadata", {"continue": str, "at": shapes.Time, "total": int})
 
 

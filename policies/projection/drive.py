@@ -14,7 +14,6 @@ import numpy as np
 from policies.arrays import floats, integers, small
 from policies.contest import Came
 from policies.engine import decide
-from policies.fixed import Fixed
 from policies.forecast.nearby import STEP_S as LAYER_S
 from policies.hpa.behavior import Bounds
 from policies.incumbent import Incumbent, orders_of
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from policies.arrays import IntArray
+    from policies.fixed import Fixed
     from policies.forecast.nearby import Past
     from policies.lead_time import LeadTime
     from policies.model import Observation

@@ -119,8 +119,7 @@ def _starts(origin: Origin) -> tuple[str, ...]:
     overdue = 0 if origin.unseen else Replicas.of(origin).overdue
     if overdue:
         found.append(
-            f"{overdue} of its replicas started longer ago than starts take ({startup_s:.0f} s) and are not"
-            " counted on."
+            f"{overdue} of its replicas started longer ago than starts take ({startup_s:.0f} s) and are not counted on."
         )
     return tuple(found)
 
