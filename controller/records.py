@@ -260,16 +260,8 @@ class Message:
 
 
 MESSAGE_TYPES = (
-    "decision",
-    "scaled",
-    "refusal",
-    "hold",
-    "release",
-    "safe_mode",
-    "safe_mode_end",
-    "budget",
-    "budget_end",
-    "interruption",
+    *("decision", "scaled", "refusal", "hold", "release"),
+    *("safe_mode", "safe_mode_end", "budget", "budget_end", "interruption"),
 )
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from policies.projection.course import Course, Projection
 
 API_VERSION = "foresail.dev/v1alpha1"
+_AUTOSCALERS = ("HorizontalPodAutoscaler ", "ScaledObject ")  # what is said of these as owners begins so
 _P50, _P90 = LEVELS.index(0.5), LEVELS.index(0.9)
 
 
@@ -70,7 +71,7 @@ def told_of(report: TickReport, lane: int) -> Told:
     override = own if own is not None and own.kind == "override" else None
     return Told(
         asked=max(int(counts[lane]), 0),
-        owner=report.owners.get(uid),
+        autoscaled=report.owners.get(uid, "").startswith(_AUTOSCALERS),
         paused_until_s=max(pauses, default=-np.inf),
         override=None if override is None else override.replicas,
         override_until_s=-np.inf if override is None else override.until_s,
@@ -111,7 +112,8 @@ def _course(told: Projection, course: Course) -> ProjectedCourse:
         "sentence": course_sentence(told, course),
         "replicas": _replicas(at_s, count) if isinstance(count, Count) else None,
         "unknown": None if isinstance(count, Count) else count.why,
-        "shortFrom": _times(at_s, course.short_min),
+        "shortFrom": _times(at_s, [course.first_short(level) for level in range(len(LEVELS))]),
+        "shortMinutes": None if course.short is None else _counts(course.short.sum(axis=0)),
     }
 
 
@@ -130,6 +132,6 @@ def _counts(levels: IntArray) -> CountByQuantile:
     return {"p50": int(levels[_P50]), "p90": int(levels[_P90])}
 
 
-def _times(at_s: float, minutes: tuple[int | None, ...]) -> TimeByQuantile:
+def _times(at_s: float, minutes: list[int | None]) -> TimeByQuantile:
     told = [None if minute is None else time_text(at_s + minute * STEP_S) for minute in minutes]
     return {"p50": told[_P50], "p90": told[_P90]}

@@ -287,13 +287,14 @@ class ExpectedReplicas(TypedDict):
 
 
 class ProjectedCourse(TypedDict):
-    """One course: its replicas, or why nobody can tell them, and from when on fewer are ready than the load needs."""
+    """One course: its replicas, or why nobody can tell them; from when on, and for how long, too few are ready."""
 
     name: CourseName
     sentence: str
     replicas: list[ExpectedReplicas] | None
     unknown: str | None
     shortFrom: TimeByQuantile
+    shortMinutes: CountByQuantile | None
 
 
 class AboveMaximum(TypedDict):

@@ -16,7 +16,7 @@ from policies.projection.starting import Replicas
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from policies.arrays import IntArray
+    from policies.arrays import BoolArray, IntArray
     from policies.projection.drive import Driven
     from policies.projection.origin import Origin
 
@@ -46,7 +46,13 @@ class Course:
 
     name: Name
     count: Count | Untold
-    short_min: tuple[int | None, ...]  # first minute with too few, by level; None: none, or nobody knows
+    short: BoolArray | None  # too few are ready [minute, level]; None where nobody knows
+
+    def first_short(self, level: int) -> int | None:
+        """The first minute with too few; None where there is none, or nobody knows."""
+        if self.short is None or not self.short[:, level].any():
+            return None
+        return int(np.argmax(self.short[:, level]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +85,8 @@ def under(origin: Origin, load: Load | Untold, asked: Whatif) -> Projection:
 def _course(origin: Origin, load: Load | Untold, name: Name, plan: Plan) -> Course:
     count = _count(origin, load, plan)
     if isinstance(count, Untold) or isinstance(load, Untold):
-        return Course(name, count, (None,) * len(LEVELS))
-    above = load.above(count.ready)
-    first = [int(np.argmax(short)) if short.any() else None for short in above.T]
-    return Course(name, count, tuple(first))
+        return Course(name, count, None)
+    return Course(name, count, load.above(count.ready))
 
 
 def _count(origin: Origin, load: Load | Untold, plan: Plan) -> Count | Untold:

@@ -34,6 +34,8 @@ from policies.rows import demand_tracks
 from policies.schedules import bounds_at
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from policies.arrays import IntArray
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 
 NARROWING = ("stabilization", "rate_limit", "budget", "gpu_quota", "fleet_breaker")  # rules that are told of
 MAXIMUM = "maximum"  # and that it is reached
+_ASKING = ("signals", "forecast", "tournament", "pressure", "announced_event", "annotated_replicas", "override")
 _STEPS = int(STEP_S // LAYER_S)
 
 
@@ -86,10 +89,10 @@ def driven(origin: Origin, load: Load | None, level: int, plan: Plan) -> Driven:
     begins = 0 if plan.fixed is not origin.fixed else 1  # what is told anew is done at the next tick
     for minute in range(begins, MINUTES + 1):
         at_s = origin.at_s + STEP_S * minute
-        found.ready[minute] = way.replicas.ready_at(at_s)
+        way.replicas.ready_at(at_s)
         way.go(minute, at_s)
         if minute:
-            found.ordered[minute] = way.asked
+            found.ordered[minute], found.ready[minute] = way.asked, way.replicas.ready
         for rule in way.narrowing:
             found.narrowed.setdefault(rule, minute)
     return found
@@ -137,7 +140,7 @@ class _Way:
         self.state, decision = decide(self.origin.fleet, self.state, seen)
         target = int(decision.replicas.target[0])
         most = (MAXIMUM,) if target >= decision.max_replicas[0] else ()
-        self.narrowing = (*most, *(step.rule for step in decision.steps if step.rule in NARROWING))
+        self.narrowing = (*most, *_narrowing(step.rule for step in decision.steps))
         return target
 
     def _others(self, minute: int, at_s: float) -> int:
@@ -194,6 +197,17 @@ class _Way:
         lead = lead.copied()
         decided(lead, past, came, bound, step - steps + 1)
         return replace(lead, step=step, ready=floats(1, UNKNOWN))
+
+
+def _narrowing(rules: Iterable[str]) -> list[str]:
+    """The rules that narrowed what was asked for last."""
+    found: list[str] = []
+    for rule in rules:
+        if rule in NARROWING:
+            found.append(rule)
+        elif rule in _ASKING:
+            found.clear()
+    return found
 
 
 def _change(at_s: float, before: int, after: int) -> Applied:

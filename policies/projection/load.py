@@ -17,7 +17,6 @@ from policies.model import Status, Why, signal_name
 
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, FloatArray, IntArray
-    from policies.model import Fleet
     from policies.projection.origin import Origin
 
 MINUTES = 30
@@ -81,8 +80,3 @@ def _untold(origin: Origin, serving: FloatArray) -> str | None:
             state = "missing" if status == Status.MISSING else "not fresh"
             return f"signal {name} is {state} ({WHY_WORDS[Why(int(readings.why[track]))]})"
     return None
-
-
-def is_lower_bound(fleet: Fleet, status: IntArray) -> bool:
-    """Whether the load now is only a lower bound of the demand; `status` is of the fleet's tracks."""
-    return bool(fleet.tracks.lane.size and (status == Status.CENSORED).any())

@@ -66,7 +66,7 @@ class Told:
     """What is known of a lane beside its tick. Times are wall time."""
 
     asked: int  # replicas that its scale asks for, once the tick's order was carried out
-    owner: str | None = None  # another autoscaler that scales it
+    autoscaled: bool = False  # another autoscaler scales it
     paused_until_s: float = -np.inf  # by people
     override: int | None = None  # the count that people have fixed through the API
     override_until_s: float = -np.inf
@@ -106,14 +106,9 @@ class Origin:
         """Who scales it, once no pause of people holds it."""
         if Mode(int(self.fleet.mode[0])) is Mode.ACTIVE and self.hold is Hold.NONE:
             return Actor.FORESAIL
-        other = self.told.owner is not None or bool(self.fleet.aims.incumbent_given[0])
+        other = self.told.autoscaled or bool(self.fleet.aims.incumbent_given[0])
         acts = self.hold is Hold.OWNED or Mode(int(self.fleet.mode[0])) is not Mode.ACTIVE
         return Actor.OTHER if other and acts else Actor.NOBODY
-
-    @property
-    def owner_words(self) -> str:
-        """The other autoscaler, in words."""
-        return self.told.owner or "the incumbent"
 
     @property
     def still(self) -> str:
@@ -139,7 +134,8 @@ def origin_of(tick: Tick, lane: int, told: Told) -> Origin:
     """
     fleet, seen, keep = tick.fleet, tick.seen, np.zeros(tick.fleet.lanes, np.bool_)
     keep[lane] = True
-    whole, own = fleet_for(fleet, keep), observation_for(fleet, seen, keep)
+    whole = fleet_for(fleet, keep)
+    own = observation_for(fleet, replace(seen, readings=tick.decision.readings), keep)
     demand = whole.tracks.kind == Kind.DEMAND
     listed = int(listed_pods(own.pods, 1)[0]) > 0 or int(own.status_replicas[0]) == 0
     hold = Hold(int(seen.hold[lane]))

@@ -45,13 +45,12 @@ def course_sentence(projection: Projection, course: Course) -> str:
         ready = int(count.ready[-1, _MEDIAN])
         left = f"what its load will need is not known: {load.why}"
         return f"{head}, {name} will have {ready} replicas ready at {end}; {left}."
-    median, high = course.short_min[_MEDIAN], course.short_min[_HIGH]
-    if median is not None:
-        early = "" if high is None else f"; at p90 {_short(origin, (load, count), _HIGH, high)}"
-        return f"{head}, {name} will need {_short(origin, (load, count), _MEDIAN, median)} (p50){early}."
+    median, high = (_short(projection, course, level) for level in (_MEDIAN, _HIGH))
+    if median:
+        return f"{head}, {name} will need {median} (p50){high and f'; at p90 {high}'}."
     enough = f"{head}, {name} is expected to have enough replicas until {end}"
-    if high is not None:
-        return f"{enough} (p50); at p90 it needs {_short(origin, (load, count), _HIGH, high)}."
+    if high:
+        return f"{enough} (p50); at p90 it needs {high}."
     needed, least = load.needed.max(axis=0), int(count.ready.min())
     return f"{enough}: it needs at most {needed[_MEDIAN]} (p90: {needed[_HIGH]}), and at least {least} are ready."
 
@@ -73,13 +72,16 @@ def _head(projection: Projection, course: Course) -> str:
     return f"If nobody changes anything until {clock(origin, round(pause_s / STEP_S))} UTC"
 
 
-def _short(origin: Origin, known: tuple[Load, Count], level: int, first: int) -> str:
-    """Need and ready replicas where most are missing, and from when on any are."""
-    load, count = known
+def _short(projection: Projection, course: Course, level: int) -> str:
+    """Need and ready replicas where most are missing, and from when on any are; empty where none are."""
+    load, count, first = projection.load, course.count, course.first_short(level)
+    if first is None or course.short is None or not (isinstance(load, Load) and isinstance(count, Count)):
+        return ""
     needed, ready = load.needed[:, level], count.ready[:, level]
-    most = int(np.argmax(needed - ready))
-    since = "now" if first == 0 else f"{clock(origin, first)} UTC"
-    return f"up to {needed[most]} replicas with {ready[most]} ready, too few from {since} on"
+    most, minutes = int(np.argmax(needed - ready)), int(course.short[:, level].sum())
+    since = "now" if first == 0 else f"{clock(projection.origin, first)} UTC"
+    lasting = "" if minutes == MINUTES + 1 - first else f", for {minutes} min"
+    return f"{needed[most]} replicas while {ready[most]} are ready, too few from {since} on{lasting}"
 
 
 def _who(origin: Origin) -> tuple[str, ...]:
@@ -88,14 +90,14 @@ def _who(origin: Origin) -> tuple[str, ...]:
         return ()
     why = f"Foresail changes nothing, because {origin.still}"
     if origin.actor is Actor.NOBODY:
-        return (f"{why}; nobody else is known to scale it.",)
+        return (f"{why}; nothing is known of how anybody else scales it, so its count is taken to stay.",)
     aims = origin.fleet.aims
     target = float(aims.incumbent_target_ratio[0])
-    source = "spec.incumbent says" if aims.incumbent_given[0] else "is assumed"
-    other = origin.owner_words
+    source = "as spec.incumbent says" if aims.incumbent_given[0] else "which is assumed"
+    rule = f"the autoscaler in place is taken for Kubernetes' rule at {100 * target:g} % of a replica, {source}"
     return (
-        f"{why}; {other} is taken for Kubernetes' rule at {100 * target:g} % of a replica, as {source}.",
-        f"A pause of Foresail does not stop {other}.",
+        f"{why}; {rule}.",
+        "A pause of Foresail does not stop it.",
     )
 
 

@@ -8,17 +8,15 @@ import numpy as np
 
 from policies.engine import decide
 from policies.forecast.horizon import HorizonFit
-from policies.model import Starts
+from policies.model import Starts, Status, Why
 from policies.projection.load import MINUTES, Load
 from policies.projection.origin import Origin, Tick, Told, origin_of
 from policies.rows import demand_rows
 from policies.state import EngineState
-from tests.builders import NOW_S, one, readings, ready_pods, seen
+from tests.builders import one, readings, ready_pods, seen
 
 if TYPE_CHECKING:
     from policies.model import Fleet, Observation
-
-STARTUP_S = 120.0  # of a lane that has not started a pod
 
 
 def origin(
@@ -28,12 +26,14 @@ def origin(
     ready: int | None = None,
     load: float = 28.0,
     told: Told | None = None,
+    readings_of: tuple[Status, Why] = (Status.FRESH, Why.OK),
     **more: Any,  # noqa: ANN401 - fields of an observation
 ) -> Origin:
     """The lane shop/web after one tick; at a capacity of 10 and 28 of load Kubernetes' rule asks for 4."""
     fleet = fleet or one()
     shown = ready_pods(replicas if ready is None else ready)
-    observation = seen([replicas], readings([load] * len(fleet.tracks.uid)), **{"pods": shown} | more)
+    read = readings([load] * len(fleet.tracks.uid), *readings_of)
+    observation = seen([replicas], read, **{"pods": shown} | more)
     return after(fleet, observation, told)
 
 
@@ -60,6 +60,3 @@ def ramp(first: float, last: float, *, high: float | None = None, rows: int = 1)
 def starting(*ages_s: float) -> Starts:
     """Pods of lane 0 that have been starting for so long."""
     return Starts(np.zeros(len(ages_s), np.int64), np.array(ages_s), np.zeros(len(ages_s), np.bool_))
-
-
-AT_S = NOW_S  # of the tick
