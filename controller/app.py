@@ -43,6 +43,7 @@ from controller.web.changes import publish_tick
 from controller.web.holds import intervention
 from controller.worker import worker
 from policies.model import Limits
+from policies.projection.origin import Left
 from simulations.daemon import warmed
 
 if TYPE_CHECKING:
@@ -284,6 +285,7 @@ class _Daemon:
             decisions=self._decisions,
             outcomes=lambda: self.outcomes,
             interventions=self.interventions.in_force,
+            left=lambda: None if loop.state is None else Left(loop.state, loop.planning.fit),
         )
 
 

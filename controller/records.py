@@ -14,13 +14,11 @@ if TYPE_CHECKING:
 
     from policies.arrays import FloatArray
     from policies.budget import Budget
-    from policies.forecast.horizon import HorizonFit
     from policies.forecast.plans import Plans
     from policies.model import Decision, Fleet, Observation, Why
     from policies.pricing.shapes import Weights
     from policies.pricing.table import Commitment, Offer, PriceTable
     from policies.spec import WorkloadPolicy
-    from policies.state import EngineState
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -260,8 +258,16 @@ class Message:
 
 
 MESSAGE_TYPES = (
-    *("decision", "scaled", "refusal", "hold", "release"),
-    *("safe_mode", "safe_mode_end", "budget", "budget_end", "interruption"),
+    "decision",
+    "scaled",
+    "refusal",
+    "hold",
+    "release",
+    "safe_mode",
+    "safe_mode_end",
+    "budget",
+    "budget_end",
+    "interruption",
 )
 
 
@@ -387,8 +393,6 @@ class TickReport:
     problems: tuple[str, ...]
     killed: str | None = None
     plans: Plans | None = None  # of the fleet's lanes
-    fit: HorizonFit | None = None  # what they rest on
-    state: EngineState | None = None  # after the decision
     gpus: GpuUse | None = None
     surges: Mapping[str, TargetRef] = field(default_factory=dict)  # by uid: the second object of those that have one
     interventions: Mapping[str, Intervention] = field(default_factory=dict)  # in force, by uid

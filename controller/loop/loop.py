@@ -319,8 +319,6 @@ class Loop:
             ),
             killed=view.killed,
             plans=self.planning.plans,
-            fit=self.planning.fit,
-            state=self.state,
             gpus=self.gpu_watch.use(self._lanes(fleet)),
             interventions=self.interventions.in_force(),
             surges={uid: ref for uid, ref in zip(fleet.uid, self.collector.questions.surges, strict=True) if ref},

@@ -52,9 +52,9 @@ def routes(views: Views, pages: Pages, beside: Pages) -> list[web.RouteDef]:
         return await pages.answer(request, found, lambda: documents.workload(found, lane, last))
 
     async def ahead(request: web.Request) -> web.StreamResponse:
-        found, asked = _present(views), projection.asked_of(request)
+        found, left, asked = _present(views), views.left(), projection.asked_of(request)
         lane = _lane(found, request)
-        return await beside.answer(request, found, lambda: projection.projection(found, lane, asked))
+        return await beside.answer(request, found, lambda: projection.projection(found, left, lane, asked))
 
     async def decisions(request: web.Request) -> web.StreamResponse:
         found = _present(views)

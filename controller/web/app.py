@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from controller.records import Intervention, Outcome, SizedWorkload, TickReport
     from controller.settings.values import Listen
     from controller.web.schemas import Version
+    from policies.projection.origin import Left
 
 _INTERVALS = 4
 _LEAST_S = 30.0
@@ -68,6 +69,7 @@ class Views:
     decisions: Callable[[str, float, int], Awaitable[Sequence[DecisionRow]]] = _no_decisions  # uid, before_s, how many
     outcomes: Callable[[], Mapping[str, Outcome]] = dict  # by uid: how the last order of each ended
     interventions: Callable[[], Mapping[str, Intervention]] = dict  # in force now, by uid
+    left: Callable[[], Left | None] = lambda: None  # what the last tick left for the next one
 
 
 def heartbeat(age_s: float, interval_s: float) -> Check:

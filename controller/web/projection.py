@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     )
     from policies.arrays import IntArray
     from policies.projection.course import Course, Projection
+    from policies.projection.origin import Left
 
 API_VERSION = "foresail.dev/v1alpha1"
 _AUTOSCALERS = ("HorizontalPodAutoscaler ", "ScaledObject ")  # what is said of these as owners begins so
@@ -53,11 +54,14 @@ def asked_of(request: web.Request) -> Whatif:
     )
 
 
-def projection(report: TickReport, lane: int, asked: Whatif) -> WorkloadProjection:
-    """The next half hour of one workload. Raises HTTPServiceUnavailable for a tick of which the state is not kept."""
-    if report.state is None or report.fit is None:
-        raise web.HTTPServiceUnavailable(text="what this tick left for the next one is not kept")
-    tick = Tick(report.fleet, report.state, report.seen, report.decision, report.fit)
+def projection(report: TickReport, left: Left | None, lane: int, asked: Whatif) -> WorkloadProjection:
+    """The next half hour of one workload. `left` may be of the next tick, where that has been decided already.
+
+    Raises HTTPServiceUnavailable without it.
+    """
+    if left is None:
+        raise web.HTTPServiceUnavailable(text="what the last tick left for the next one is not known")
+    tick = Tick(report.fleet, report.seen, report.decision, left)
     return document(projected(origin_of(tick, lane, told_of(report, lane)), asked))
 
 

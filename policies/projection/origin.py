@@ -51,14 +51,21 @@ class Actor(Code):
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """What a tick left for the next one."""
+
+    state: EngineState
+    fit: HorizonFit  # what forecasts of demand rest on
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
-    """What a tick left of the whole fleet: `state` is the one after `decision`."""
+    """What a tick saw, decided and left, of the whole fleet."""
 
     fleet: Fleet
-    state: EngineState
     seen: Observation
     decision: Decision
-    fit: HorizonFit  # what forecasts of demand rest on
+    left: Left
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +154,10 @@ def origin_of(tick: Tick, lane: int, told: Told) -> Origin:
         budget=_budget(tick, lane, whole.budget),
         limits=_limits(tick, lane),
     )
+    state = tick.left.state.aligned_to(alone)
     return Origin(
         fleet=alone,
-        state=tick.state.aligned_to(alone),
+        state=state,
         seen=replace(
             own,
             spec_replicas=integers(1, told.asked),
@@ -166,7 +174,7 @@ def origin_of(tick: Tick, lane: int, told: Told) -> Origin:
             gpu_room=_room(tick, lane, own),
             fixed=None,
         ),
-        fit=tick.fit.aligned(tuple(compress(whole.tracks.uid, demand))),
+        fit=tick.left.fit.aligned(tuple(compress(whole.tracks.uid, demand))),
         told=told,
         hold=Hold.NONE if hold is Hold.OPERATOR else hold,
         before=int(tick.decision.current[lane]),
@@ -174,7 +182,7 @@ def origin_of(tick: Tick, lane: int, told: Told) -> Origin:
         fixed_until_s=fixed_until_s,
         ready=int(ready_pods(own.pods, 1)[0] // own.pods_per_replica[0]) if listed else UNKNOWN,
         starts=own.starts,
-        default_startup=int(tick.state.starts.count[lane]) == 0,
+        default_startup=int(state.starts.count[0]) == 0,
         placed=bool(fleet.spot.placed[lane]),
         pressure=tuple(compress(whole.tracks.uid, whole.tracks.kind == Kind.PRESSURE)),
     )
@@ -219,7 +227,7 @@ def _limits(tick: Tick, lane: int) -> Limits:
     """The fleet breaker as it is for the whole fleet, in shares of this lane."""
     limits, current = tick.fleet.limits, tick.decision.current
     active = tick.fleet.mode == Mode.ACTIVE
-    gone = tick.state.removals.since(tick.seen.now_s - limits.removal_window_s)
+    gone = tick.left.state.removals.since(tick.seen.now_s - limits.removal_window_s)
     had, own = int(current[active].sum()) + gone, int(current[lane]) + gone
     ratio = limits.removal_ratio if limits.removal_ratio >= 1.0 else had * limits.removal_ratio / max(own, 1)
     return replace(limits, removal_ratio=ratio, tick_s=STEP_S)

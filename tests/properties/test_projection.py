@@ -16,7 +16,7 @@ from policies.lead_time import serving_per_replica
 from policies.model import Hold
 from policies.projection.course import Count, Whatif, under
 from policies.projection.load import MINUTES, Load, Untold
-from policies.projection.origin import Actor, Origin, Tick, Told, origin_of
+from policies.projection.origin import Actor, Left, Origin, Tick, Told, origin_of
 from policies.projection.words import course_sentence, notes
 from policies.rows import demand_rows
 from policies.schedules import bounds_at
@@ -37,7 +37,7 @@ def begun(document: WorkloadPolicy, seed: int) -> Origin:
     observation = random_seen(random, fleet, NOW_S)
     state, decision = decide(fleet, EngineState.fresh(fleet), observation)
     asked = int(decision.replicas.target[0])
-    tick = Tick(fleet, state, observation, decision, HorizonFit.empty(demand_rows(fleet)))
+    tick = Tick(fleet, observation, decision, Left(state, HorizonFit.empty(demand_rows(fleet))))
     return origin_of(tick, 0, Told(max(asked, 0)))
 
 

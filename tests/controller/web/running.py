@@ -14,6 +14,7 @@ from controller.settings.values import Listen
 from controller.web import Acted, Actions, Check, Guard, Hub, Sessions, Views, serving, web_app
 from controller.web.changes import publish_tick
 from controller.web.holds import intervention
+from policies.projection.origin import Left
 from tests.rig import ListedPolicies, Rig, policy
 
 if TYPE_CHECKING:
@@ -61,6 +62,10 @@ class Stage:
         self.counted.append((acted.taken.told.kind, "done"))
         self.hub.publish("intervention", intervention(acted.taken.told))
 
+    def left(self) -> Left | None:
+        loop = self.rig.loop
+        return None if loop.state is None else Left(loop.state, loop.planning.fit)
+
     def views(self) -> Views:
         return Views(
             report=self.report,
@@ -71,6 +76,7 @@ class Stage:
             decisions=self.decisions,
             outcomes=lambda: {each.order.uid: each for made in self.rig.reports for each in made.outcomes},
             interventions=self.rig.loop.interventions.in_force,
+            left=self.left,
         )
 
     def actions(self) -> Actions:

@@ -10,7 +10,7 @@ from policies.engine import decide
 from policies.forecast.horizon import HorizonFit
 from policies.model import Starts, Status, Why
 from policies.projection.load import MINUTES, Load
-from policies.projection.origin import Origin, Tick, Told, origin_of
+from policies.projection.origin import Left, Origin, Tick, Told, origin_of
 from policies.rows import demand_rows
 from policies.state import EngineState
 from tests.builders import one, readings, ready_pods, seen
@@ -40,7 +40,7 @@ def origin(
 def after(fleet: Fleet, observation: Observation, told: Told | None = None, lane: int = 0) -> Origin:
     """One lane after a tick that saw this; its scale asks for what was decided unless `told` says otherwise."""
     state, decision = decide(fleet, EngineState.fresh(fleet), observation)
-    tick = Tick(fleet, state, observation, decision, HorizonFit.empty(demand_rows(fleet)))
+    tick = Tick(fleet, observation, decision, Left(state, HorizonFit.empty(demand_rows(fleet))))
     return origin_of(tick, lane, told or Told(int(decision.replicas.target[lane])))
 
 

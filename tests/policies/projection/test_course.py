@@ -15,7 +15,7 @@ from policies.forecast.horizon import HorizonFit
 from policies.model import Applied, Hold, Limits
 from policies.projection.course import Count, Projection, Whatif, under
 from policies.projection.load import MINUTES, Untold
-from policies.projection.origin import Actor, Tick, Told, origin_of
+from policies.projection.origin import Actor, Left, Tick, Told, origin_of
 from policies.rows import demand_rows
 from policies.startup import StartTimes
 from policies.state import EngineState
@@ -183,7 +183,7 @@ def _minutes(lead_known: int) -> tuple[Tick, list[int]]:
         before, replicas = replicas, int(decision.replicas.target[0])
         change = applied((0, observation.now_s, before, replicas)) if replicas != before else Applied.none()
     state.lead.scores.known[:] = lead_known
-    return Tick(fleet, state, observation, decision, HorizonFit.empty(demand_rows(fleet))), [before, replicas]
+    return Tick(fleet, observation, decision, Left(state, HorizonFit.empty(demand_rows(fleet)))), [before, replicas]
 
 
 def _observation(replicas: int, load: float, minute: int, change: Applied) -> Observation:
@@ -196,7 +196,7 @@ def test_a_load_that_comes_as_forecast_is_answered_as_projected(known: int) -> N
     shown = replace(tick.seen, pods=ready_pods(before))
     load = ramp(3.5, 6.5)
     count = counts(under(origin_of(replace(tick, seen=shown), 0, Told(replicas)), load, NOTHING))
-    fleet, state = replace(tick.fleet, limits=replace(FREE, tick_s=MINUTE_S)), tick.state
+    fleet, state = replace(tick.fleet, limits=replace(FREE, tick_s=MINUTE_S)), tick.left.state
     ordered = [replicas]
     change = applied((0, tick.seen.now_s, before, replicas)) if replicas != before else Applied.none()
     for minute in range(1, MINUTES + 1):

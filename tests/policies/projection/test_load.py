@@ -12,7 +12,7 @@ from policies.forecast.horizon import HorizonFit, refit
 from policies.history import Backfill
 from policies.model import Status, Why
 from policies.projection.load import MINUTES, Load, Untold, expected
-from policies.projection.origin import Origin, Tick, Told, origin_of
+from policies.projection.origin import Left, Origin, Tick, Told, origin_of
 from policies.rows import demand_rows
 from policies.state import EngineState
 from tests.builders import NOW_S, late, one, pressure, readings, ready_pods, requested, samples, seen
@@ -32,7 +32,7 @@ def learned(load: float, now: float, *, event: object = None) -> Origin:
     fit = refit(state.history.window(3600.0 * HOURS, NOW_S), now_s=NOW_S, rows=demand_rows(fleet))
     observation = seen([5], readings([now]), pods=ready_pods(5))
     state, decision = decide(fleet, state, observation)
-    return origin_of(Tick(fleet, state, observation, decision, fit), 0, Told(5))
+    return origin_of(Tick(fleet, observation, decision, Left(state, fit)), 0, Told(5))
 
 
 def test_the_load_begins_where_it_is_and_goes_where_the_models_say() -> None:
