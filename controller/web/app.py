@@ -97,10 +97,11 @@ def web_app(
     """The application with all its routes. Without `guard` and `actions` it only shows."""
     guard = guard or Guard(Sessions(SystemClock()))
     hub, pages, beside, shell = hub or Hub(), Pages(), Pages(), console.Shell.of(views, guard)
+    half_hour = console.HalfHour(shell)
     middlewares = [api.problems, console.errors(shell), guard.middleware()]
     app = web.Application(middlewares=middlewares, client_max_size=_LARGEST_BODY)
     app[VIEWS], app[GUARD], app[HUB] = views, guard, hub
-    app.on_shutdown.append(_ending(hub, pages, beside))
+    app.on_shutdown.append(_ending(hub, pages, beside, half_hour.pages))
     if actions is not None:
         app[ACTIONS] = actions
     app.on_response_prepare.append(_with_headers)
@@ -112,7 +113,7 @@ def web_app(
             web.get("/healthz", _probe(views.live)),
             *api.routes(views, pages, beside),
             *acting.routes(guard, actions),
-            *console.routes(shell, pages, actions),
+            *console.routes(shell, pages, half_hour, actions),
             web.get("/api/v1/events", hub.stream, allow_head=False),
         ]
     )
