@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler
 
-    from controller.journal import DecisionRow
+    from controller.journal import DecisionRow, Intent
     from controller.records import Intervention, Outcome, SizedWorkload, TickReport
     from controller.settings.values import Listen
     from controller.web.health import State
@@ -55,6 +55,11 @@ async def _no_decisions(_uid: str, _before_s: float, _limit: int) -> Sequence[De
     return ()
 
 
+async def _no_orders(_uid: str, _limit: int) -> Sequence[Intent]:
+    """The same."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Views:
     """What is shown: the last report, the metrics by Accept header (called in a thread), and the checks of the probes.
@@ -69,6 +74,7 @@ class Views:
     version: Version
     sized: Callable[[], Sequence[SizedWorkload]] = tuple
     decisions: Callable[[str, float, int], Awaitable[Sequence[DecisionRow]]] = _no_decisions  # uid, before_s, how many
+    orders: Callable[[str, int], Awaitable[Sequence[Intent]]] = _no_orders  # uid, how many
     outcomes: Callable[[], Mapping[str, Outcome]] = dict  # by uid: how the last order of each ended
     interventions: Callable[[], Mapping[str, Intervention]] = dict  # in force now, by uid
     left: Callable[[], Left | None] = lambda: None  # what the last tick left for the next one

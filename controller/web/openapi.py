@@ -21,6 +21,7 @@ Json = dict[str, Any]
 
 PROBLEM = "application/problem+json"
 JSON = "application/json"
+DECISIONS = 20  # of a workload, and orders, unless asked for more
 DECISIONS_CONTINUE = r"^([0-9]{1,11}(\.[0-9]{1,9})?)?$"
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -64,6 +65,22 @@ OPERATIONS = (
         schemas.DecisionList,
         errors=(400, 404, 503),
         paged=True,
+    ),
+    Operation(
+        "get",
+        f"{_ONE}/orders",
+        "listOrders",
+        "A workload's last orders and how each ended, the newest first, from the journal.",
+        schemas.OrderList,
+        errors=(400, 404, 503),
+        query=(
+            {
+                "name": "limit",
+                "in": "query",
+                "description": "At most so many items.",
+                "schema": {"type": "integer", "minimum": 1, "maximum": PAGE, "default": DECISIONS},
+            },
+        ),
     ),
     Operation(
         "get",
@@ -215,8 +232,6 @@ def _parameters(operation: Operation) -> list[Json]:
         ]
     return [*found, *operation.query]
 
-
-DECISIONS = 20  # of a workload, unless asked for more
 
 _WORDS = {
     200: "Done.",

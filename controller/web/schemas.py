@@ -88,6 +88,26 @@ class Decision(TypedDict):
     steps: list[shapes.Step]
 
 
+class Order(TypedDict):
+    """A write of a scale from the journal. `result` is null while nobody knows how it ended."""
+
+    at: shapes.Time
+    target: shapes.Target
+    before: int
+    after: int
+    reason: str
+    result: shapes.ResultName | None
+    message: str
+
+
+class OrderList(TypedDict):
+    """A workload's last orders, the newest first."""
+
+    apiVersion: str
+    kind: Literal["OrderList"]
+    items: list[Order]
+
+
 class DecisionList(TypedDict):
     """A workload's decisions, the newest first. `continue` asks for older ones."""
 
