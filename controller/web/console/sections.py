@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from controller.web.app import Views
     from controller.web.console.templates import Templates
 
-DECISIONS = 20  # shown of the journal, and orders
+DECISIONS = 10  # shown of the journal
+ORDERS = 20
 _ALL_S = float("inf")
 
 
@@ -53,7 +54,7 @@ async def subject_of(views: Views, report: TickReport, lane: int) -> Callable[[]
     orders: list[schemas.Order] = []
     try:
         found = documents.decision_list(await views.decisions(uid, _ALL_S, DECISIONS), "")
-        orders = documents.order_list(await views.orders(uid, DECISIONS))["items"]
+        orders = documents.order_list(await views.orders(uid, ORDERS))["items"]
     except ForesailError as error:
         unread = str(error)
     last = views.outcomes().get(uid)
