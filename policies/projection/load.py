@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from policies.projection.origin import Origin
 
 MINUTES = 30
+SURE = 0.99
 _ROUNDING = 1e-9  # a need this close above a whole number of replicas is that number
 
 
@@ -29,6 +30,7 @@ class Load:
 
     signals: FloatArray  # in the units of the demand signals [row, minute, level]
     replicas: FloatArray  # that it fills to the serving limit, by the signal that asks for most [minute, level]
+    surprise: str = ""  # that it is above what the models expect, in words
 
     @property
     def needed(self) -> IntArray:
@@ -49,7 +51,11 @@ class Untold:
 
 
 def expected(origin: Origin) -> Load | Untold:
-    """The load from now on, forecast on what was seen up to now; `Untold` where that would be a guess."""
+    """The load from now on, forecast on what was seen up to now; `Untold` where that would be a guess.
+
+    Models that look far ahead take a sudden rise for one that passes, as most did. So a load above what they expect of
+    the next minute, at `SURE` of it, is taken to stay at least as high.
+    """
     fleet, seen = origin.fleet, origin.seen
     serving = serving_per_replica(fleet, seen)
     if (why := _untold(origin, serving)) is not None:
@@ -57,13 +63,25 @@ def expected(origin: Origin) -> Load | Untold:
     window = origin.state.history.window(MINUTE_S * PAST_MIN, seen.now_s)
     events = spans_of(fleet, from_s=float(window.start_s), until_s=seen.now_s + MINUTE_S * (MINUTES + 1))
     newest, leads = np.array([window.value.shape[1] - 1]), tuple(range(1, MINUTES + 1))
-    ahead = quantiles(origin.fit, window, Asked(newest, leads, LEVELS), events)[:, 0]
+    ahead = quantiles(origin.fit, window, Asked(newest, leads, (*LEVELS, SURE)), events)[:, 0]
     silent = np.flatnonzero(~np.isfinite(ahead).all(axis=(1, 2))).tolist()
     if silent:
         return Untold(f"no model speaks for signal {signal_name(fleet.tracks.uid[silent[0]])} yet")
-    now = np.repeat(seen.readings.value_milli[:, np.newaxis, np.newaxis] / 1000.0, len(LEVELS), axis=2)
-    signals = np.concatenate([now, ahead], axis=1)
-    return Load(signals, (signals / serving[:, np.newaxis, np.newaxis]).max(axis=0))
+    now, sure = seen.readings.value_milli / 1000.0, ahead[:, 0, -1]
+    least = np.where(now > sure, now, 0.0)
+    present = np.repeat(now[:, np.newaxis, np.newaxis], len(LEVELS), axis=2)
+    signals = np.concatenate([present, np.maximum(ahead[:, :, :-1], least[:, np.newaxis, np.newaxis])], axis=1)
+    replicas = (signals / serving[:, np.newaxis, np.newaxis]).max(axis=0)
+    return Load(signals, replicas, _surprise(now / serving, sure / serving))
+
+
+def _surprise(now: FloatArray, sure: FloatArray) -> str:
+    """What is said of a load now above what is expected, `[row]`, both in replicas."""
+    most = int(np.argmax(now))
+    if now[most] <= sure[most]:
+        return ""
+    expects = f"more than the models expect (p{100 * SURE:g}: {sure[most]:.1f})"
+    return f"Its load now fills {now[most]:.1f} replicas, {expects}, and is taken to stay as high."
 
 
 def _untold(origin: Origin, serving: FloatArray) -> str | None:

@@ -58,7 +58,8 @@ def course_sentence(projection: Projection, course: Course) -> str:
 def notes(projection: Projection) -> tuple[str, ...]:
     """What the projection rests on, and what it leaves out."""
     origin = projection.origin
-    return (*_who(origin), *_told(projection), *_starts(origin), *_left_out(origin), *_narrowed(projection))
+    surprise = (projection.load.surprise,) if isinstance(projection.load, Load) and projection.load.surprise else ()
+    return (*surprise, *_who(origin), *_told(projection), *_starts(origin), *_left_out(origin), *_narrowed(projection))
 
 
 def _head(projection: Projection, course: Course) -> str:

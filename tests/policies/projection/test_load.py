@@ -45,6 +45,22 @@ def test_the_load_begins_where_it_is_and_goes_where_the_models_say() -> None:
     assert told.signals[0] == pytest.approx(8.0 * told.replicas)
 
 
+def test_a_load_above_what_the_models_expect_is_taken_to_stay() -> None:
+    told = expected(learned(40.0, 80.0))
+    assert isinstance(told, Load)
+    assert (told.replicas >= 10.0).all()  # 80 at 8 each, where 5 replicas were filled for hours
+    begin, end = told.surprise.split("(p99: ")
+    assert begin == "Its load now fills 10.0 replicas, more than the models expect "
+    assert 5.0 <= float(end.split(")")[0]) < 8.0
+    assert end.endswith("), and is taken to stay as high.")
+
+
+def test_a_load_as_expected_is_no_surprise() -> None:
+    told = expected(learned(40.0, 40.0))
+    assert isinstance(told, Load)
+    assert told.surprise == ""
+
+
 def test_a_declared_event_is_in_it() -> None:
     told = expected(
         learned(40.0, 40.0, event={"name": "sale", "at": "2023-11-15T00:10:00Z", "duration": "1h", "factor": 2})
