@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
 
+from policies.forecast.maximum import LEADS_MIN
+from tests.controller.test_outlook import plans_of
 from tests.controller.web.running import TOKEN, staged
 from tests.integration.servers.chromium import AXE, View
 from tests.integration.servers.process import eventually_async
@@ -16,6 +19,7 @@ from tests.integration.servers.process import eventually_async
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.integration.daemon import Stage
     from tests.integration.servers.chromium import Chromium, Tab
 
 VIEWS = (View(1280), View(1280, "dark"), View(320, phone=True), View(320, "dark", phone=True))
@@ -138,6 +142,46 @@ async def test_without_scripts_everything_is_there(chromium: Chromium, tmp_path:
         await eventually_async(told, what="the page without scripts")
         assert await tab.value("document.getElementById('updates').hidden")
         assert tab.complaints() == []
+
+
+async def test_the_chart_shows_the_table_beside_it_light_and_dark(chromium: Chromium, tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage, chromium.tab("about:blank", VIEWS[0]) as tab:
+        last = stage.rig.last()
+        stage.rig.reports.append(replace(last, plans=plans_of(last.fleet, last.at_s)))
+        pictures = set()
+        for view in VIEWS:
+            await tab.set_view(view)
+            await tab.go(f"{stage.url}/console/workloads/shop/web")
+            assert await tab.value("document.querySelectorAll('#chart canvas').length") == 1
+            assert await tab.value("document.querySelector('#chart canvas').offsetWidth") <= view.width
+            pictures.add(await tab.value("document.querySelector('#chart canvas').toDataURL()"))
+            assert await tab.value("document.querySelectorAll('#band tbody tr').length") == len(LEADS_MIN)
+            assert await tab.axe() == []
+            assert tab.complaints() == []
+    assert len(pictures) == len(VIEWS)  # dark is not light, and both fit their window
+
+
+async def test_the_console_is_of_use_while_prometheus_is_down(stage: Stage, chromium: Chromium) -> None:
+    with stage.daemon as daemon:
+        stage.load(35)
+        await stage.scaled(5)
+        stage.prometheus.kill()
+        stage.shows(lambda shown: shown["signals"][0]["status"] == "missing")
+        async with chromium.tab(f"{daemon.url}/console", VIEWS[0]) as tab:
+            text = str(await tab.value("document.body.innerText"))
+            assert "Safe mode" in text
+            assert "no signal is fresh, so nothing is lowered" in text
+            assert "prometheus does not answer" in text
+            await tab.value("document.querySelector('tbody a').click()")
+
+            async def opened() -> bool:
+                return "What it did" in str(await tab.value("document.body.innerText"))
+
+            await eventually_async(opened, what="the workload's page")
+            text = str(await tab.value("document.body.innerText"))
+            assert "missing (source down)" in text
+            assert "raise 1 to 5" in text
+            assert tab.complaints() == []
 
 
 async def decides_again(tab: Tab) -> str:
