@@ -234,11 +234,12 @@ def _limits(tick: Tick, lane: int) -> Limits:
 
 
 def _budget(tick: Tick, lane: int, terms: BudgetTerms) -> BudgetTerms:
-    """Caps of the namespace and the fleet without what the others were left."""
+    """Caps of the namespace and the fleet without what the others were left; those in shadow use what they use now."""
     told, whole = tick.decision.budget, tick.fleet.budget
     if not told.kept.size:
         return terms
-    use = told.kept[:, np.newaxis] * np.maximum(told.need, 0.0)
+    kept = np.where(tick.fleet.mode == Mode.SHADOW, np.maximum(tick.decision.current, 0), told.kept)
+    use = kept[:, np.newaxis] * np.maximum(told.need, 0.0)
     use[lane] = 0.0
     mine = whole.namespace == whole.namespace[lane]
     namespaces = terms.namespaces.copy()
@@ -252,7 +253,7 @@ def _room(tick: Tick, lane: int, own: Observation) -> GpuRoom | None:
     if room is None or whole is None or not shares.given.size:
         return room
     left = shares.left_milli.copy()
-    others = whole.lane != lane
+    others = (whole.lane != lane) & (tick.fleet.mode[whole.lane] != Mode.SHADOW)
     np.subtract.at(left, whole.cap[others], (shares.given[whole.lane] * whole.need_milli)[others])
     np.add.at(left, room.cap, room.need_milli * max(int(tick.decision.current[lane]), 0))
     return replace(room, left_milli=np.maximum(left, 0))

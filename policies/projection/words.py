@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.forecast.maximum import LEVELS
-from policies.model import Status, signal_name
+from policies.model import Mode, Status, signal_name
 from policies.projection.course import Count
 from policies.projection.drive import MAXIMUM
 from policies.projection.load import MINUTES, Load
@@ -109,7 +109,8 @@ def _told(projection: Projection) -> tuple[str, ...]:
     for until_s, what in ((origin.told.paused_until_s, "pause"), (origin.told.override_until_s, "override")):
         if origin.at_s < until_s < end_s:
             found.append(f"The {what} in force ends at {clock(origin, round((until_s - origin.at_s) / STEP_S))} UTC.")
-    if projection.asked.override is not None and origin.actor is not Actor.FORESAIL:
+    floor = origin.actor is Actor.OTHER and Mode(int(origin.fleet.mode[0])) is Mode.FLOOR
+    if projection.asked.override is not None and origin.actor is not Actor.FORESAIL and not floor:
         found.append(f"An override changes nothing that Foresail does not write itself: {origin.still}.")
     return tuple(found)
 

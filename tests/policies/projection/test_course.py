@@ -22,6 +22,7 @@ from policies.state import EngineState
 from policies.tournament import EVIDENCE_STEPS
 from tests.builders import FREE, NOW_S, applied, budget, demand, one, policy, readings, ready_pods, seen
 from tests.policies.projection.half_hours import after, origin, ramp, starting, steady
+from tests.policies.test_gpu_quota import gpu_room
 
 if TYPE_CHECKING:
     from policies.model import Observation
@@ -162,6 +163,22 @@ def test_a_budget_leaves_what_the_others_do_not_have() -> None:
     count = counts(under(after(fleet, observation, lane=1), steady(9.0), NOTHING))
     assert count.ordered.max() == 5  # 10 USD an hour less the 5 of api
     assert count.narrowed["budget"] == 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "api", "most"),
+    [
+        pytest.param("active", 7.0, 7, id="what-is-left"),
+        pytest.param("active", 21.0, 5, id="what-is-left-once-another-has-its-two-more"),
+        pytest.param("shadow", 21.0, 7, id="a-shadow-takes-nothing"),
+    ],
+)
+def test_a_gpu_quota_leaves_what_the_others_were_not_given(mode: str, api: float, most: int) -> None:
+    fleet = fleet_of([policy("api", mode=mode), policy("web")], FREE)
+    observation = seen([1, 4], readings([api, 28.0]), pods=ready_pods(1, 4), gpu_room=gpu_room(3, [1, 1]))
+    count = counts(under(after(fleet, observation, lane=1), steady(9.0), NOTHING))
+    assert count.ordered.max() == most
+    assert count.narrowed["gpu_quota"] == 1
 
 
 def test_the_breaker_is_that_of_the_fleet() -> None:

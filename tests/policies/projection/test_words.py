@@ -6,7 +6,7 @@ import pytest
 
 from policies.arrays import small
 from policies.model import Hold
-from policies.projection.course import Whatif, under
+from policies.projection.course import Count, Whatif, under
 from policies.projection.load import Load, Untold
 from policies.projection.origin import Told
 from policies.projection.words import course_sentence, notes
@@ -90,6 +90,14 @@ def test_who_scales_it_is_told_where_foresail_does_not() -> None:
     )
     assert other[1] == "A pause of Foresail does not stop it."
     assert "An override changes nothing that Foresail does not write itself: the policy's mode is shadow." in other
+
+
+def test_an_override_counts_where_it_is_recommended() -> None:
+    floor = origin(fleet=one(mode="floor"), told=Told(4, autoscaled=True))
+    told = under(floor, steady(3.5), Whatif(override=6))
+    assert not any("override" in note for note in notes(told))
+    assert isinstance(told.courses[2].count, Count)
+    assert told.courses[2].count.ordered[-1].tolist() == [6, 6]
 
 
 def test_what_ends_what_hangs_and_what_is_left_out_is_told() -> None:
