@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from controller.web.console import half_hour
 from tests.controller.web.test_projection import learned
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.controller.web.console.conftest import Browser
 
 PAGE = "/console/workloads/shop/web"
 PART = "/console/parts/workloads/shop/web/half-hour"
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page waits for as long as it takes, however busy the machine is."""
+    monkeypatch.setattr(half_hour, "PATIENCE_S", 60.0)
 
 
 def told(ready: list[tuple[int, int]] | None, needed: list[tuple[int, int]] | None) -> Any:  # noqa: ANN401 - a document
