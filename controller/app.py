@@ -44,12 +44,13 @@ from controller.web.health import StateLog
 from controller.web.holds import intervention
 from controller.worker import worker
 from policies.model import Limits
+from policies.projection.origin import Left
 from simulations.daemon import warmed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
-    from controller.journal import DecisionRow
+    from controller.journal import DecisionRow, Intent
     from controller.ports import Access, Actuator, Clock, Cluster, Events, MetricsSource, Publisher
     from controller.records import Outcome, Publication, TickReport
     from controller.settings import Settings
@@ -249,6 +250,9 @@ class _Daemon:
     async def _decisions(self, uid: str, before_s: float, limit: int) -> Sequence[DecisionRow]:
         return await self.journal.decisions(uid, before_s=before_s, limit=limit)
 
+    async def _orders(self, uid: str, limit: int) -> Sequence[Intent]:
+        return await self.journal.orders(uid, limit=limit)
+
     def vertical(self, loop: Loop, parts: VerticalParts) -> VerticalLoop:
         """The loop that sizes containers for the policies in force, and writes nothing while the kill switch is set."""
 
@@ -286,8 +290,10 @@ class _Daemon:
             ready=ready,
             version={"version": version("foresail")},
             decisions=self._decisions,
+            orders=self._orders,
             outcomes=lambda: self.outcomes,
             interventions=self.interventions.in_force,
+            left=lambda: None if loop.state is None else Left(loop.state, loop.planning.fit),
             states=StateLog(clock.now_s),
         )
         return self.shown
