@@ -41,6 +41,7 @@ from controller.web import Acted, Actions, Check, Guard, Hub, Sessions, Views, h
 from controller.web.auth import AnyAccess
 from controller.web.changes import publish_tick
 from controller.web.holds import intervention
+from controller.whatif.asking import WhatIfs
 from controller.worker import worker
 from policies.model import Limits
 from simulations.daemon import warmed
@@ -121,7 +122,7 @@ async def run_daemon(
         views = daemon.views(loop)
         if settings.nvml and daemon.telemetry is not None:
             await stack.enter_async_context(_gpus(daemon.telemetry))
-        url = await stack.enter_async_context(serving(daemon.web(views), settings.listen))
+        url = await stack.enter_async_context(serving(daemon.web(views, loop), settings.listen))
         if world.vertical is not None:
             sizing = await stack.enter_async_context(PrometheusSource(prometheus_access(settings), SIZING))
             vertical = daemon.vertical(loop, VerticalParts(clock, sizing, world.vertical, loop.supervisor))
@@ -217,7 +218,7 @@ class _Daemon:
         work = Publishing(publishers, *pace, show, lambda: loop.policies.digest)
         await stack.enter_async_context(_running(work.run(stop)))
 
-    def web(self, views: Views) -> Application:
+    def web(self, views: Views, loop: Loop) -> Application:
         """The web application, and who may act through it."""
         access = _access(self.settings, self.world)
         guard = Guard(Sessions(self.world.clock), access, open_reading=self.settings.auth_reading == "open")
@@ -229,7 +230,8 @@ class _Daemon:
             told=self._done,
             refused=lambda kind: self._counted(kind, "refused"),
         )
-        return web_app(views, guard=guard, actions=actions, hub=self.hub)
+        whatifs = WhatIfs(self.settings.journal_url, lambda: self.report, lambda: loop.state)
+        return web_app(views, guard=guard, actions=actions, hub=self.hub, whatifs=whatifs)
 
     def _done(self, acted: Acted) -> None:
         """Show what somebody told at once; what it does, the next tick shows."""

@@ -11,11 +11,12 @@ from aiohttp import web
 
 from controller.clock import SystemClock
 from controller.errors import Unavailable
-from controller.web import acting, api
+from controller.web import acting, api, whatif
 from controller.web.actions import Actions
 from controller.web.auth import Guard, Sessions
 from controller.web.events import Hub
 from controller.web.pages import Pages
+from controller.whatif.asking import WhatIfs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -80,10 +81,16 @@ VIEWS = web.AppKey("views", Views)
 GUARD = web.AppKey("guard", Guard)
 ACTIONS = web.AppKey("actions", Actions)
 HUB = web.AppKey("hub", Hub)
+WHATIFS = web.AppKey("whatifs", WhatIfs)
 
 
 def web_app(
-    views: Views, *, guard: Guard | None = None, actions: Actions | None = None, hub: Hub | None = None
+    views: Views,
+    *,
+    guard: Guard | None = None,
+    actions: Actions | None = None,
+    hub: Hub | None = None,
+    whatifs: WhatIfs | None = None,
 ) -> web.Application:
     """The application with all its routes. Without `guard` and `actions` it only shows."""
     guard = guard or Guard(Sessions(SystemClock()))
@@ -93,6 +100,8 @@ def web_app(
     app.on_shutdown.append(_ending(hub, pages))
     if actions is not None:
         app[ACTIONS] = actions
+    if whatifs is not None:
+        app[WHATIFS] = whatifs
     app.on_response_prepare.append(_with_headers)
     app.add_routes(
         [
@@ -102,6 +111,7 @@ def web_app(
             web.get("/healthz", _probe(views.live)),
             *api.routes(views, pages),
             *acting.routes(guard, actions),
+            *whatif.routes(views.report, whatifs),
             web.get("/api/v1/events", hub.stream, allow_head=False),
         ]
     )

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from controller.web import acting, schemas, shapes
-from controller.web.auth import COOKIE, CSRF_HEADER
+from controller.web import acting, schemas, shapes, whatif
+from controller.web.auth import COOKIE, CSRF_HEADER, READING_POST
 from controller.web.pages import LARGEST_PAGE, PAGE
 
 if TYPE_CHECKING:
@@ -117,6 +117,15 @@ OPERATIONS = (
             ("/fleet", "Fleet", "pause", "Change no workload for a while.", acting.PauseRequest),
             ("/fleet", "Fleet", "resume", "End the pause of all.", acting.ResumeRequest),
         )
+    ),
+    Operation(
+        "post",
+        f"{_ONE}/whatif",
+        READING_POST,
+        "What the last days would have been under another policy, from the journal. It changes nothing.",
+        schemas.WhatIf,
+        whatif.WhatIfRequest,
+        errors=_ACTED,
     ),
     Operation("get", "/session", "getSession", "Who calls.", schemas.SessionStatus, errors=(503,)),
     Operation(
