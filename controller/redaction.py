@@ -41,8 +41,10 @@ _RULES = tuple(
         (rf"({_NAMED}\s*[:=]\s*)(?![\"'\\\s{{\[*])[^\s,;&)}}\]\"']+", re.IGNORECASE, rf"\1{STARS}"),
         # An environment as Kubernetes writes it: a name, then its value.
         (
-            rf"(name\\?[\"']?\s*:\s*\\?[\"']?[\w.-]{{0,64}}?{_NAMED}\\?[\"']?\s*,?\s*"
-            r"\\?[\"']?value\\?[\"']?\s*:\s*\\?[\"']?)[^\s,\"'\\}]+",
+            (
+                rf"(name\\?[\"']?\s*:\s*\\?[\"']?[\w.-]{{0,64}}?{_NAMED}\\?[\"']?\s*,?\s*"
+                r"\\?[\"']?value\\?[\"']?\s*:\s*\\?[\"']?)[^\s,\"'\\}]+"
+            ),
             re.IGNORECASE,
             rf"\1{STARS}",
         ),

@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from controller.settings import Settings
 
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
-_WHOLE = ("prometheus_bearer_token_file", "prometheus_password_file", "grafana_token_file")
-_WHOLE += ("webhook_secret_file", "webhook_bearer_token_file")
+_WHOLE = (
+    "prometheus_bearer_token_file",
+    "prometheus_password_file",
+    "grafana_token_file",
+    "webhook_secret_file",
+    "webhook_bearer_token_file",
+)
 _OF_USERS = ("token", "password", "client-key-data")
 _LARGEST = 1_000_000
 _VARIABLE = re.compile(r"PASS|PWD|SECRET|TOKEN|KEY|CREDENTIAL|AUTH|DSN", re.IGNORECASE)
