@@ -11,13 +11,12 @@ from aiohttp import web
 
 from controller.clock import SystemClock
 from controller.errors import Unavailable
-from controller.web import acting, api, console, whatif
+from controller.web import acting, api, bundle, console, whatif
 from controller.web.actions import Actions
 from controller.web.auth import Guard, Sessions
 from controller.web.events import Hub
 from controller.web.health import StateLog
 from controller.web.pages import Pages
-from controller.whatif.asking import WhatIfs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -27,8 +26,10 @@ if TYPE_CHECKING:
     from controller.journal import DecisionRow
     from controller.records import Intervention, Outcome, SizedWorkload, TickReport
     from controller.settings.values import Listen
+    from controller.web.bundle import Bundles
     from controller.web.health import State
     from controller.web.schemas import Version
+    from controller.whatif.asking import WhatIfs
 
 _INTERVALS = 4
 _LEAST_S = 30.0
@@ -48,6 +49,17 @@ class Check:
     def __str__(self) -> str:
         told = f"[+]{self.name} ok" if self.ok else f"[-]{self.name} failed"
         return f"{told}: {self.message}" if self.message else told
+
+
+@dataclass(frozen=True, slots=True)
+class OnDemand:
+    """What is made when somebody asks for it alone, as it takes long."""
+
+    whatifs: WhatIfs | None = None
+    bundles: Bundles | None = None
+
+
+_NOTHING = OnDemand()
 
 
 async def _no_decisions(_uid: str, _before_s: float, _limit: int) -> Sequence[DecisionRow]:
@@ -88,7 +100,6 @@ VIEWS = web.AppKey("views", Views)
 GUARD = web.AppKey("guard", Guard)
 ACTIONS = web.AppKey("actions", Actions)
 HUB = web.AppKey("hub", Hub)
-WHATIFS = web.AppKey("whatifs", WhatIfs)
 
 
 def web_app(
@@ -97,7 +108,7 @@ def web_app(
     guard: Guard | None = None,
     actions: Actions | None = None,
     hub: Hub | None = None,
-    whatifs: WhatIfs | None = None,
+    on_demand: OnDemand = _NOTHING,
 ) -> web.Application:
     """The application with all its routes. Without `guard` and `actions` it only shows."""
     guard = guard or Guard(Sessions(SystemClock()))
@@ -108,8 +119,6 @@ def web_app(
     app.on_shutdown.append(_ending(hub, pages))
     if actions is not None:
         app[ACTIONS] = actions
-    if whatifs is not None:
-        app[WHATIFS] = whatifs
     app.on_response_prepare.append(_with_headers)
     app.add_routes(
         [
@@ -119,8 +128,9 @@ def web_app(
             web.get("/healthz", _probe(views.live)),
             *api.routes(views, pages),
             *acting.routes(guard, actions),
-            *whatif.routes(views.report, whatifs),
-            *console.routes(shell, pages, actions, whatifs),
+            *whatif.routes(views.report, on_demand.whatifs),
+            *bundle.routes(views, guard, actions, on_demand.bundles),
+            *console.routes(shell, pages, actions, on_demand.whatifs),
             web.get("/api/v1/events", hub.stream, allow_head=False),
         ]
     )

@@ -140,9 +140,9 @@ class Guard:
         if session is None:
             return None
         if request.method in _READS:
-            return session.person if self.open_reading else await self._still(session)
+            return session.person if self.open_reading else await self.still(session)
         await _show_intent(request, session)
-        return await self._still(session)
+        return await self.still(session)
 
     def middleware(self) -> Middleware:
         """What refuses: writing without a token, and reading where that is closed."""
@@ -171,8 +171,8 @@ class Guard:
         text = "a token is needed: send it as Authorization: Bearer TOKEN, or open a session"
         return web.HTTPUnauthorized(text=text, headers={"WWW-Authenticate": "Bearer"})
 
-    async def _still(self, session: Session) -> Person:
-        """Whose session this is, asked again: a token may have been revoked since."""
+    async def still(self, session: Session) -> Person:
+        """Whose session this is, asked again: a token may have been revoked since. Raises as `open_session`."""
         try:
             return await self._known(session.token)
         except web.HTTPUnauthorized:

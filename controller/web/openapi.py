@@ -155,6 +155,7 @@ def document() -> Json:
     for each in OPERATIONS:
         paths.setdefault(f"/api/v1{each.path}", {})[each.method] = _operation(each)
     paths["/api/v1/events"] = {"get": _events()}
+    paths["/api/v1/debug-bundle"] = {"get": _bundle()}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Foresail", "version": version("foresail"), "description": _ABOUT},
@@ -250,6 +251,23 @@ def _events() -> Json:
             "401": {"description": _WORDS[401], "content": problem},
             "403": {"description": _WORDS[403], "content": problem},
             "503": {"description": "Too many listen.", "content": problem},
+        },
+    }
+
+
+def _bundle() -> Json:
+    """The archive, which is no JSON."""
+    problem = {PROBLEM: {"schema": _reference(schemas.Problem)}}
+    return {
+        "operationId": "getDebugBundle",
+        "summary": "What explains this Foresail, without secrets, for who may act on all workloads.",
+        "security": [{"bearer": []}, {"session": []}],
+        "responses": {
+            "200": {
+                "description": "A tar archive, compressed with gzip.",
+                "content": {"application/gzip": {"schema": {"type": "string", "format": "binary"}}},
+            },
+            **{str(status): {"description": _WORDS[status], "content": problem} for status in (401, 403, 503)},
         },
     }
 
