@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
 LARGEST_MEMBER = 8 * 2**20  # bytes; what is longer is cut
-LARGEST = 32 * 2**20  # of all members together; those that do not fit any more are left out
+LARGEST = 32 * 2**20  # of all members together
 FOLDER = "foresail-debug"
+
+_LEFT_OUT = "left out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +49,21 @@ def bundle(members: Collection[Member], secrets: Collection[str], *, at_s: float
         for member in members:
             data, told[member.name] = _written(member, secrets, left)
             left -= len(data)
-            if data:
+            if not told[member.name].startswith(_LEFT_OUT):
                 _add(archive, member.name, data, at_s)
         _add(archive, "contents.json", json_text(told).encode(), at_s)
     return out.getvalue()
 
 
 def _written(member: Member, secrets: Collection[str], left: int) -> tuple[bytes, str]:
-    """A member's bytes, empty where it must not be written, and what is told of it."""
+    """A member's bytes, none where it must not be written, and what is told of it."""
     data, words = redacted(member.make(), secrets).encode(errors="replace"), "whole"
     most = min(LARGEST_MEMBER, left)
     if len(data) > most:
         words = f"cut: {len(data)} bytes, of which the first {most} are here"
         data = data[:most]
     if not clean(data, secrets):
-        return b"", "left out: a secret of this Foresail would be in it; tell its authors"
+        return b"", f"{_LEFT_OUT}: a secret of this Foresail would be in it; tell its authors"
     return data, words
 
 

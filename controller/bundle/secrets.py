@@ -39,10 +39,10 @@ def _known(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
     yield _text(_ACCOUNT)
     yield from _lines(settings.prometheus_client_key_file)
     for line in _text(settings.auth_token_file).splitlines():
-        yield from line.split()[1:2]
-    for url in (settings.journal_url, settings.webhook_url or ""):
-        yield from _of_url(url)
-    yield urlsplit(settings.webhook_url or "").path.strip("/")  # receivers know their senders by it
+        yield from () if line.lstrip().startswith("#") else line.split()[1:2]
+    yield from _of_url(settings.journal_url)
+    webhook = urlsplit(settings.webhook_url or "")  # receivers know their senders by its path
+    yield from (webhook.path.strip("/"), *(value for _, value in parse_qsl(webhook.query)))
     for name, value in environ.items():
         if "://" in value:
             yield from _of_url(value)
