@@ -33,7 +33,8 @@ NO_JOURNAL = "there is no journal to ask: this Foresail has none"
 
 _LOOK_EVERY_S = 0.5
 
-Replicas = Annotated[StrictInt, Field(ge=0, le=MOST_REPLICAS), BeforeValidator(whole)]
+Fewest = Annotated[StrictInt, Field(ge=0, le=MOST_REPLICAS), BeforeValidator(whole)]
+Most = Annotated[StrictInt, Field(ge=1, le=MOST_REPLICAS), BeforeValidator(whole)]
 Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
@@ -47,9 +48,9 @@ class WhatIfRequest(Body):
         Annotated[Real, Field(gt=0, le=0.5)] | None,
         Field(description=f"objective.late: share of requests that may be late, such as {DEFAULT_LATE}."),
     ] = None
-    min: Annotated[Replicas | None, Field(description="replicas.min")] = None
-    max: Annotated[Annotated[Replicas, Field(ge=1)] | None, Field(description="replicas.max")] = None
-    price: Annotated[Annotated[Real, Field(ge=0, le=1e6)] | None, Field(description="objective.prices.replicaHour")] = (
+    min: Annotated[Fewest | None, Field(description="replicas.min")] = None
+    max: Annotated[Most | None, Field(description="replicas.max")] = None
+    price: Annotated[Annotated[Real, Field(gt=0, le=1e6)] | None, Field(description="objective.prices.replicaHour")] = (
         None
     )
 

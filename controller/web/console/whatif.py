@@ -25,7 +25,7 @@ _EXPECTED = {
     "late": ("May be late", "a share above 0 and up to 0.5, such as 0.01"),
     "min": ("Fewest replicas", "a whole number from 0 to 100000"),
     "max": ("Most replicas", "a whole number from 1 to 100000"),
-    "price": ("Price of a replica-hour", "a number from 0"),
+    "price": ("Price of a replica-hour", "a number above 0, such as 1.20"),
 }
 
 

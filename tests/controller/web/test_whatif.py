@@ -90,7 +90,7 @@ async def test_with_nothing_to_change_the_present_policy_stands_alone(stage: Sta
         pytest.param({"late": "1%"}, 422, "late: Input should be a valid number", id="text"),
         pytest.param({"days": 15}, 422, "days: Input should be less than or equal to 14", id="days"),
         pytest.param({"min": 1.5}, 422, "min: Input should be a valid integer", id="half-a-replica"),
-        pytest.param({"price": -1}, 422, "price: Input should be greater than or equal to 0", id="price"),
+        pytest.param({"price": 0}, 422, "price: Input should be greater than 0", id="price"),
         pytest.param({"servingLimit": 1}, 422, "servingLimit: Extra inputs are not permitted", id="unknown"),
         pytest.param({"min": 60}, 409, "min: 60 is above max, 50; lower min or raise max", id="bounds"),
         pytest.param([], 422, "the body: Input should be a valid dictionary", id="no-object"),
