@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 STARS = "***"
 SHORTEST = 4  # characters of a known secret: what is shorter is in every text by chance
@@ -22,9 +22,8 @@ _QUERY_NAME = rf"(?:[\w.-]{{0,64}}?(?:{_NAMED}|sig|key|auth|jwt|code)|x-amz-[\w-
 _RULES = tuple(
     (re.compile(pattern, flags), instead)
     for pattern, flags, instead in (
-        (r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL, STARS),
         # A user and a password before a host; a password that was not encoded may hold any of these signs.
-        (r"(?<=://)(?:[^\s/:@\"'<>]*:[^\s\"'<>]*@|[^\s/?#\"'<>]+@)", 0, f"{STARS}@"),
+        (r"(?<=://)(?:[^\s/:@\"'<>]{0,256}:[^\s\"'<>]{0,1024}@|[^\s/?#\"'<>]{1,1024}@)", 0, f"{STARS}@"),
         # Headers whose value goes on to the end of the line, or of the quoted text.
         (
             r"((?:proxy-)?authorization|(?:set-)?cookie)(\\?[\"']?\s*[:=]\s*\\?[\"']?)[^\"'\\\n]+",
@@ -56,13 +55,43 @@ _RULES = tuple(
 )
 
 
+# Every rule needs one of these: most lines have none, and are not looked at further.
+_WORDS = (
+    *("pass", "pwd", "secret", "token", "key", "signature", "credential", "session", "bearer", "basic", "digest"),
+    *("authorization", "cookie", "://", "&", "?", ";", "eyj", "glsa", "glc", "gh", "xox", "akia", "asia"),
+)
+_HINT = re.compile(
+    rf"{_NAMED}\\?[\"']?\s*[:=]|value|://[^\s]*@|[?&;][\w.-]+=|bearer|basic|digest|apikey|authorization|cookie"
+    r"|eyj|gls?[ac]|gh[oprsu]_|github_pat|xox|akia|asia",
+    re.IGNORECASE,
+)
+_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+# The value of a variable in an environment may be on the line after its name.
+_NAME = re.compile(rf"name[\"']?\s*:\s*[\"']?[\w.-]{{0,64}}?{_NAMED}[\"']?,?\s*$", re.IGNORECASE)
+_VALUE = re.compile(r"^(\s*[\"']?value[\"']?\s*:\s*[\"']?)[^\"'\n]+", re.IGNORECASE)
+
+
 def redacted(text: str, secrets: Iterable[str] = ()) -> str:
-    """`text` with three stars in place of what looks like a secret, and of the `secrets` in any of their spellings."""
+    """`text` with three stars in place of what looks like a secret, and of the `secrets` in any of their spellings.
+
+    It goes line by line, so that other threads get their turn.
+    """
     for secret in spellings(secrets):
         text = text.replace(secret, STARS)
-    for pattern, instead in _RULES:
-        text = pattern.sub(instead, text)
-    return text
+    return "".join(_lines(_KEY.sub(STARS, text).splitlines(keepends=True)))
+
+
+def _lines(lines: Iterable[str]) -> Iterator[str]:
+    named = False
+    for line in lines:
+        lower = line.lower()
+        hinted = any(word in lower for word in _WORDS) and _HINT.search(line) is not None
+        found = _VALUE.sub(rf"\1{STARS}", line) if named else line
+        if hinted:
+            for pattern, instead in _RULES:
+                found = pattern.sub(instead, found)
+        named = "name" in lower and _NAME.search(line) is not None
+        yield found
 
 
 def spellings(secrets: Iterable[str]) -> list[str]:

@@ -41,6 +41,9 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm5hIn0.c2lnbmF0dXJl"
         pytest.param(json.dumps({"event": f'password="{SECRET}"'}), id="quoted-within-json"),
         pytest.param(f"env:\n- name: API_TOKEN\n  value: {SECRET}\n", id="environment-in-yaml"),
         pytest.param(json.dumps({"env": [{"name": "DB_PASSWORD", "value": SECRET}]}), id="environment-in-json"),
+        pytest.param(
+            json.dumps({"env": [{"name": "DB_PASSWORD", "value": SECRET}]}, indent=1), id="environment-by-lines"
+        ),
         pytest.param(f"key:\n{PEM}\nafter", id="private-key"),
         pytest.param(f"client-key-data: {SECRET}", id="kubeconfig"),
     ],
