@@ -18,7 +18,7 @@ from policies.snapshot import fleet_from, observation_from
 from simulations.changed import Happened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from controller.journal import Journal, TickRow
     from policies.arrays import FloatArray
@@ -39,22 +39,28 @@ class Ticks:
     whole: bool  # False: there was no time for all
 
 
-async def read(journal: Journal, uid: str, span_s: tuple[float, float], within_s: float) -> Ticks:
+async def read(
+    journal: Journal,
+    uid: str,
+    span_s: tuple[float, float],
+    within_s: float,
+    elapsed_s: Callable[[], float] = time.monotonic,
+) -> Ticks:
     """Read the ticks of a span for at most so long.
 
     Raises Unavailable where there is none of the workload, Rejected, and ValueError where bytes are damaged.
     """
-    until_s = time.monotonic() + within_s
+    until_s = elapsed_s() + within_s
     times = await journal.tick_times(since_s=span_s[0], until_s=span_s[1])
     rows, every_s = _Rows(uid), APART_S[0]
     left = _thinned(times, every_s)
-    while left and time.monotonic() < until_s:
-        began_s, known = time.monotonic(), len(rows.fleets)
+    while left and elapsed_s() < until_s:
+        began_s, known = elapsed_s(), len(rows.fleets)
         rows.take(*await journal.ticks_at(left[-_AT_ONCE:], rows.fleets.keys()))
         left = left[:-_AT_ONCE]
         if len(rows.fleets) == known:  # a page that unpacks a fleet takes longer
-            one_s = (time.monotonic() - began_s) / _AT_ONCE
-            every_s = max(every_s, _affordable(left, until_s - time.monotonic(), one_s))
+            one_s = (elapsed_s() - began_s) / _AT_ONCE
+            every_s = max(every_s, _affordable(left, until_s - elapsed_s(), one_s))
             left = _thinned(left, every_s)
     if not any(np.isfinite(row.demand) or row.wanted != UNKNOWN for row in rows.found):
         raise Unavailable(f"nothing is recorded of {uid} since {moment_text(int(span_s[0]))}")
