@@ -27,11 +27,13 @@ PAGES = (
     "/console",
     "/console?q=nothing",
     "/console/workloads/shop/web",
+    "/console/workloads/shop/web/whatif?min=3&price=1.5",
+    "/console/workloads/shop/web/whatif?late=9",
     "/console/fleet",
     "/console/sign-in",
     "/console/workloads/shop/gone",
 )
-NOISE = "Failed to load resource: the server responded with a status of 404"  # said of a page that is not there
+NOISE = "Failed to load resource: the server responded with a status of 4"  # said of a page with an error
 
 
 async def sign_in(tab: Tab, url: str) -> None:
