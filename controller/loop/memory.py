@@ -85,7 +85,8 @@ class Memory:
         if self.journal is None:
             return True
         at_s = happened.seen.now_s
-        rows = decision_rows(happened.fleet, happened.decision, happened.decision.current, happened.last)
+        told = (happened.fleet, happened.decision, happened.decision.current, happened.last)
+        rows = await asyncio.to_thread(decision_rows, *told)
         observation = await asyncio.to_thread(pack, happened.seen)
         writes = await asyncio.gather(
             self.journal.record_tick(at_s, observation, rows),
