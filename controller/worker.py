@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from multiprocessing import active_children, get_context, parent_process
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from controller.allocator import return_large_blocks
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -56,8 +58,9 @@ def _pool() -> ProcessPoolExecutor:
 
 
 def _begin() -> None:
-    """Yield to the ticks, leave Ctrl-C to the owner, and end when the owner was killed."""
+    """Yield to the ticks, give memory back, leave Ctrl-C to the owner, and end when the owner was killed."""
     os.nice(10)
+    return_large_blocks()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_owner, name="end with owner", daemon=True).start()
 
