@@ -41,6 +41,7 @@ from controller.vertical.loop import VerticalLoop, VerticalParts, VerticalReport
 from controller.web import Acted, Actions, Check, Guard, Hub, Sessions, Views, heartbeat, serving, web_app
 from controller.web.auth import AnyAccess
 from controller.web.changes import publish_tick
+from controller.web.health import StateLog
 from controller.web.holds import intervention
 from controller.worker import worker
 from policies.model import Limits
@@ -162,6 +163,7 @@ class _Daemon:
     news: News = field(default_factory=News)
     hub: Hub = field(default_factory=Hub)
     outcomes: dict[str, Outcome] = field(default_factory=dict)  # the last one of each workload
+    shown: Views | None = None
 
     def show(self, report: TickReport) -> None:
         """Take the report of a tick, and add what is wrong with the world."""
@@ -179,6 +181,8 @@ class _Daemon:
             self.telemetry.show_journal(self.journal.health)
             self.telemetry.show_listeners(self.hub)
             self._tell(report)
+        if self.shown is not None:
+            self.shown.state()  # so that it is known since when it lasts
         if self.on_tick is not None:
             self.on_tick(report)
 
@@ -276,7 +280,7 @@ class _Daemon:
                 Check("cluster", reached, "" if reached else "the API server has not answered yet"),
             )
 
-        return Views(
+        self.shown = Views(
             report=lambda: self.report,
             metrics=telemetry.render,
             sized=lambda: self.sized.workloads if self.sized else (),
@@ -286,7 +290,9 @@ class _Daemon:
             decisions=self._decisions,
             outcomes=lambda: self.outcomes,
             interventions=self.interventions.in_force,
+            states=StateLog(clock.now_s),
         )
+        return self.shown
 
 
 @asynccontextmanager

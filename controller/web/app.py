@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from controller.clock import SystemClock
 from controller.errors import Unavailable
-from controller.web import acting, api
+from controller.web import acting, api, console
 from controller.web.actions import Actions
 from controller.web.auth import Guard, Sessions
 from controller.web.events import Hub
+from controller.web.health import StateLog
 from controller.web.pages import Pages
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from controller.journal import DecisionRow
     from controller.records import Intervention, Outcome, SizedWorkload, TickReport
     from controller.settings.values import Listen
+    from controller.web.health import State
     from controller.web.schemas import Version
 
 _INTERVALS = 4
@@ -68,6 +70,11 @@ class Views:
     decisions: Callable[[str, float, int], Awaitable[Sequence[DecisionRow]]] = _no_decisions  # uid, before_s, how many
     outcomes: Callable[[], Mapping[str, Outcome]] = dict  # by uid: how the last order of each ended
     interventions: Callable[[], Mapping[str, Intervention]] = dict  # in force now, by uid
+    states: StateLog = field(default_factory=StateLog)
+
+    def state(self) -> State:
+        """What state Foresail is in now."""
+        return self.states.of(self.report(), (*self.live(), *self.ready()))
 
 
 def heartbeat(age_s: float, interval_s: float) -> Check:
@@ -87,8 +94,9 @@ def web_app(
 ) -> web.Application:
     """The application with all its routes. Without `guard` and `actions` it only shows."""
     guard = guard or Guard(Sessions(SystemClock()))
-    app = web.Application(middlewares=[api.problems, guard.middleware()], client_max_size=_LARGEST_BODY)
-    hub, pages = hub or Hub(), Pages()
+    hub, pages, shell = hub or Hub(), Pages(), console.Shell.of(views, guard)
+    middlewares = [api.problems, console.errors(shell), guard.middleware()]
+    app = web.Application(middlewares=middlewares, client_max_size=_LARGEST_BODY)
     app[VIEWS], app[GUARD], app[HUB] = views, guard, hub
     app.on_shutdown.append(_ending(hub, pages))
     if actions is not None:
@@ -102,6 +110,7 @@ def web_app(
             web.get("/healthz", _probe(views.live)),
             *api.routes(views, pages),
             *acting.routes(guard, actions),
+            *console.routes(shell, pages, actions),
             web.get("/api/v1/events", hub.stream, allow_head=False),
         ]
     )

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from controller.telemetry import ready_replicas
 from controller.web import holds
 from controller.web.budget import budget, gpu_quota
+from controller.web.condition import Condition, Standings, standings_of
 from controller.web.once import once
 from controller.web.outlook import outlook
 from controller.web.placement import placement
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from controller.journal import DecisionRow
     from controller.records import Outcome, TickReport
     from controller.web import schemas, shapes
-    from policies.arrays import IntArray
     from policies.standing import Standing
 
 API_VERSION = "foresail.dev/v1alpha1"
@@ -38,12 +37,12 @@ API_VERSION = "foresail.dev/v1alpha1"
 
 def workload_list(report: TickReport, lanes: Sequence[int], more: str) -> schemas.WorkloadList:
     """A page of workloads. `more` is where the next page begins; empty on the last one."""
-    ready, awaited = _ready(report), _awaited(report)
+    standings, awaited = standings_of(report), _awaited(report)
     return {
         "apiVersion": API_VERSION,
         "kind": "WorkloadStatusList",
         "metadata": list_metadata(report, more, report.fleet.lanes),
-        "items": [_summary(report, lane, int(ready[lane]), awaited) for lane in lanes],
+        "items": [_summary(report, lane, standings, awaited) for lane in lanes],
         "quarantined": dict(report.quarantined),
         "problems": list(report.problems),
     }
@@ -52,11 +51,10 @@ def workload_list(report: TickReport, lanes: Sequence[int], more: str) -> schema
 def workload(report: TickReport, lane: int, last: Outcome | None = None) -> schemas.WorkloadStatus:
     """One workload: its last decision, how it came about, what was read, and how its `last` change ended."""
     decision = report.decision
-    ready = int(_ready(report)[lane])
     return {
         "apiVersion": API_VERSION,
         "kind": "WorkloadStatus",
-        **_summary(report, lane, ready, _awaited(report)),
+        **_summary(report, lane, standings_of(report), _awaited(report)),
         "startupSeconds": float(decision.startup_s[lane]),
         "startup": _startup(report, lane),
         "kubernetesReplicas": int(decision.kubernetes[lane]),
@@ -95,7 +93,9 @@ def problem(status: int, title: str, detail: str, path: str) -> schemas.Problem:
     return {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": path}
 
 
-def _summary(report: TickReport, lane: int, ready: int, awaited: Mapping[int, list[str]]) -> shapes.Workload:
+def _summary(
+    report: TickReport, lane: int, standings: Standings, awaited: Mapping[int, list[str]]
+) -> shapes.Workload:
     decision, target, uid = report.decision, report.targets[lane], report.fleet.uid[lane]
     namespace, _, name = uid.partition("/")
     return {
@@ -103,6 +103,7 @@ def _summary(report: TickReport, lane: int, ready: int, awaited: Mapping[int, li
         "name": name,
         "target": {"apiVersion": target.api_version, "kind": target.kind, "name": target.name},
         "mode": word_of(Mode, int(report.fleet.mode[lane])),
+        "condition": word_of(Condition, int(standings.condition[lane])),
         "at": time_text(decision.at_s),
         "action": word_of(Action, int(decision.replicas.action[lane])),
         "reason": RULES[int(decision.replicas.reason[lane])],
@@ -110,8 +111,10 @@ def _summary(report: TickReport, lane: int, ready: int, awaited: Mapping[int, li
         "owner": report.owners.get(uid),
         "fixed": holds.fixed(report, lane),
         "intervention": holds.of_workload(report, lane),
-        "replicas": _replicas(report, lane, ready),
+        "replicas": _replicas(report, lane, int(standings.ready[lane])),
+        "data": _trust(standings, lane),
         "load": float(decision.demand[lane]) if decision.demand_known[lane] else None,
+        "saturationRatio": _finite(float(standings.saturation[lane])),
         "forecast": _forecast(report, lane),
         "standing": _standing(report, lane),
         "evidenceAwaits": awaited.get(lane, []),
@@ -198,11 +201,6 @@ def _last_change(outcome: Outcome) -> schemas.LastChange:
 
 
 @once
-def _ready(report: TickReport) -> IntArray:
-    return ready_replicas(report.seen)
-
-
-@once
 def _awaited(report: TickReport) -> Mapping[int, list[str]]:
     """By lane, the demand signals for want of which its load adds no evidence now."""
     tracks, found = report.fleet.tracks, dict[int, list[str]]()
@@ -240,6 +238,15 @@ def signal(report: TickReport, track: int) -> shapes.Signal:
 
 def _outlook_sentences(report: TickReport, lane: int) -> tuple[str, ...]:
     return () if report.plans is None else outlook_sentences(report.plans, lane, report.at_s)
+
+
+def _trust(standings: Standings, lane: int) -> shapes.Trust:
+    status = word_of(Status, int(standings.status[lane]))
+    return {"status": status, "oldestSeconds": _finite(float(standings.age_s[lane]))}
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
 
 
 def _known(count: int) -> int | None:

@@ -185,17 +185,43 @@ class HealthCheck(TypedDict):
     message: str
 
 
+class ServiceState(TypedDict):
+    """What state Foresail is in, everything that speaks for it, and since when, as far as this process knows."""
+
+    name: shapes.StateName
+    reasons: list[str]
+    since: shapes.Time
+
+
+class SourceStatus(HealthCheck):
+    """How a source fared in the last tick."""
+
+    queries: int
+    failed: int
+    seconds: float
+
+
+class SignalsStatus(TypedDict):
+    """How many signals are fresh, stale, missing or censored, and how old the oldest that was read is."""
+
+    byStatus: dict[str, int]
+    oldestSeconds: float | None
+
+
 class Health(TypedDict):
-    """The checks of /livez and /readyz, and how the last tick and its sources fared."""
+    """The state, the checks of /livez and /readyz, and how the last tick and its sources fared."""
 
     apiVersion: str
     kind: Literal["Health"]
+    state: ServiceState
     live: list[HealthCheck]
     ready: list[HealthCheck]
     lastTickAt: shapes.Time | None
-    sources: list[HealthCheck]
+    sources: list[SourceStatus]
+    signals: SignalsStatus | None
     killSwitch: str | None
     problems: list[str]
+    quarantined: dict[str, str]
 
 
 class Version(TypedDict):

@@ -5,11 +5,13 @@ Names are camelCase, as in Kubernetes. What is not known is null.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import WithJsonSchema
 from typing_extensions import TypedDict
 
+from controller.web import health
+from controller.web.condition import Condition
 from policies import model as codes
 
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
@@ -24,6 +26,8 @@ def _words(*names: str) -> WithJsonSchema:
 ActionName = Annotated[str, _words(*(each.name.lower() for each in codes.Action))]
 ModeName = Annotated[str, _words(*(each.name.lower() for each in codes.Mode))]
 StatusName = Annotated[str, _words(*(each.name.lower() for each in codes.Status))]
+StateName = Annotated[str, _words(*get_args(health.StateName))]
+ConditionName = Annotated[str, _words(*(each.name.lower() for each in Condition))]
 KindName = Annotated[str, _words(*(each.name.lower() for each in codes.Kind))]
 FixedByName = Annotated[str, _words("annotation", "override")]
 InterventionKind = Annotated[str, _words("pause", "override", "resume")]
@@ -47,6 +51,13 @@ class Replicas(TypedDict):
     min: int
     max: int
     recommended: int | None
+
+
+class Trust(TypedDict):
+    """The status of the least trusted signal that decides, and the age of the oldest one; null where none was read."""
+
+    status: StatusName
+    oldestSeconds: float | None
 
 
 class Forecast(TypedDict):
@@ -162,12 +173,16 @@ class FixedCount(TypedDict):
 
 
 class Workload(TypedDict):
-    """A workload at the last tick. `hold` says why Foresail changes nothing, or that people have fixed its count."""
+    """A workload at the last tick. `hold` says why Foresail changes nothing, or that people have fixed its count.
+
+    `condition` is how it fares in one word; `saturationRatio` is its load by its ready replicas, null without any.
+    """
 
     namespace: str
     name: str
     target: Target
     mode: ModeName
+    condition: ConditionName
     at: Time
     action: ActionName
     reason: str
@@ -176,7 +191,9 @@ class Workload(TypedDict):
     fixed: FixedCount | None
     intervention: Intervention | None
     replicas: Replicas
+    data: Trust
     load: float | None
+    saturationRatio: float | None
     forecast: Forecast | None
     standing: Standing | None
     evidenceAwaits: list[str]
@@ -280,11 +297,20 @@ class SignalModels(TypedDict):
     horizons: list[HorizonModels]
 
 
+class Needed(TypedDict):
+    """Replicas needed at a time, by quantile; null where nobody speaks."""
+
+    at: Time
+    p50: float | None
+    p90: float | None
+
+
 class Outlook(TypedDict):
-    """The next week: replicas needed ahead, by quantile."""
+    """The next week: replicas needed ahead, by quantile; `band` has all times that are looked at."""
 
     at: Time
     replicas: list[dict[str, str | float | None]]
+    band: list[Needed]
     aboveMaximum: dict[str, AboveMaximum]
     quota: int | None
     models: list[SignalModels]

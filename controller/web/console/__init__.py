@@ -1,0 +1,6 @@
+"""The console: the daemon's own pages, which need neither Prometheus nor Grafana, and no JavaScript."""
+
+from controller.web.console.routes import routes
+from controller.web.console.shell import Shell, errors
+
+__all__ = ["Shell", "errors", "routes"]
