@@ -16,7 +16,6 @@ from policies.model import Hold, Kind, Status
 
 if TYPE_CHECKING:
     from controller.records import TickReport
-    from controller.web.once import once
 from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray
 
 

@@ -93,9 +93,7 @@ def problem(status: int, title: str, detail: str, path: str) -> schemas.Problem:
     return {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": path}
 
 
-def _summary(
-    report: TickReport, lane: int, standings: Standings, awaited: Mapping[int, list[str]]
-) -> shapes.Workload:
+def _summary(report: TickReport, lane: int, standings: Standings, awaited: Mapping[int, list[str]]) -> shapes.Workload:
     decision, target, uid = report.decision, report.targets[lane], report.fleet.uid[lane]
     namespace, _, name = uid.partition("/")
     return {

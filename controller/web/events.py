@@ -50,7 +50,9 @@ class Hub:
 
     def publish(self, kind: str, document: Mapping[str, object]) -> None:
         """Tell everybody; never waits."""
-        self._ring.append(f"id: {self.run}-{self._next}\nevent: {kind}\ndata: ".encode() + json_bytes(document) + b"\n\n")
+        self._ring.append(
+            f"id: {self.run}-{self._next}\nevent: {kind}\ndata: ".encode() + json_bytes(document) + b"\n\n"
+        )
         self._next += 1
         news, self._news = self._news, asyncio.Event()
         news.set()

@@ -78,15 +78,20 @@ class Pages:
         if subject is not self._subject:
             self._subject, self._kept = subject, {}
         found = self._kept.get(key)
-        if found is None or (found.done() and (found.cancelled() or found.exception() is not None)):
+        if found is None or (found.done() and not _well(found)):
             self._make_room()
             found = asyncio.get_running_loop().run_in_executor(self._executor, lambda: Rendered.of(make()))
             self._kept[key] = found
         return await asyncio.shield(found)
 
+    def known(self, key: object, subject: object) -> Rendered | None:
+        """What was rendered already."""
+        found = self._kept.get(key) if subject is self._subject else None
+        return found.result() if found is not None and _well(found) else None
+
     def _make_room(self) -> None:
         """Forget the oldest answers where there are too many, or too many bytes of them."""
-        sizes = {key: _size(made) for key, made in self._kept.items()}
+        sizes = {key: len(made.result().body) if _well(made) else 0 for key, made in self._kept.items()}
         left = sum(sizes.values())
         for number, (key, size) in enumerate(sizes.items()):
             if len(sizes) - number < _MOST_KEPT and left <= _MOST_BYTES:
@@ -99,10 +104,9 @@ class Pages:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _size(made: asyncio.Future[Rendered]) -> int:
-    """Bytes of an answer that is there."""
-    there = made.done() and not made.cancelled() and made.exception() is None
-    return len(made.result().body) if there else 0
+def _well(made: asyncio.Future[Rendered]) -> bool:
+    """Whether an answer is there."""
+    return made.done() and not made.cancelled() and made.exception() is None
 
 
 def answered(request: web.Request, rendered: Rendered, content_type: str = "application/json") -> web.Response:

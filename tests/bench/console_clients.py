@@ -1,4 +1,8 @@
-"""Clients of the console, in a process of their own so that their work does not count as the daemon's."""
+"""Clients of the console, in a process of their own so that their work does not count as the daemon's.
+
+Each is a browser that has a page open: it listens to events, and loads the parts of its page again at every tick, as
+`console.js` does. Beside it a program asks the API for a page of workloads and for one workload, once in an interval.
+"""
 
 from __future__ import annotations
 
@@ -13,33 +17,52 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from multiprocessing.queues import Queue
+
+BANNER = "banner"
+LIST, SECTIONS = "part with the list", "part with a workload"
+PAGE, ONE = "page of 500 of the API", "workload of the API"
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What the clients ask, how many they are, and how often each asks for all of `paths`, which know a client's number.
-
-    `{page}` in a path is the key before one of ten pages, `{one}` the name of a workload.
-    """
+    """How many clients ask which daemon of how many workloads, how often its ticks come, and for how long they ask."""
 
     url: str
     clients: int
     workloads: int
     every_s: float
     lasting_s: float
-    paths: tuple[str, ...]
+
+    def parts(self, number: int) -> dict[str, str]:
+        """What client `number` loads at every tick: half of them have a list open, half a workload."""
+        if number % 2:
+            return {BANNER: "/console/parts/banner", SECTIONS: f"/console/parts/workloads/shop/{self._name(number)}"}
+        page = f"?page={number // 2 % 10 + 1}"
+        return {BANNER: "/console/parts/banner", LIST: f"/console/parts/workloads{page}"}
+
+    def documents(self, number: int) -> dict[str, str]:
+        """What client `number` asks of the API."""
+        begin = f"shop/w{self.workloads // 10 * (number % 10):04}"
+        return {
+            PAGE: f"/api/v1/workloads?limit=500&continue={begin}",
+            ONE: f"/api/v1/workloads/shop/{self._name(number)}",
+        }
+
+    def _name(self, number: int) -> str:
+        return f"w{number * 97 % self.workloads:04}"
 
 
 @dataclass(frozen=True, slots=True)
 class Felt:
-    """What they felt: seconds by path, wall times of ticks heard by the tick's time, statuses other than 200."""
+    """What they felt: seconds by answer, wall times at which ticks were heard by the tick's time, and failures."""
 
-    seconds: dict[str, list[float]] = field(default_factory=dict)
+    seconds: dict[str, list[float]] = field(
+        default_factory=lambda: {name: [] for name in (BANNER, LIST, SECTIONS, PAGE, ONE)}
+    )
     heard: list[tuple[str, float]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
-    ended: int = 0  # streams that ended before their time
 
 
 @contextmanager
@@ -61,43 +84,59 @@ def _run(asking: Asking, queue: Queue[Felt]) -> None:
 
 
 async def _all(asking: Asking) -> Felt:
-    felt = Felt({path: [] for path in asking.paths})
-    until_s = time.monotonic() + asking.lasting_s
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session, asyncio.TaskGroup() as group:
-        for number in range(asking.clients):
-            group.create_task(_listen(session, asking, felt))
-            group.create_task(_poll(session, asking, number, felt, until_s))
+    felt = Felt()
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        clients = [_Client(session, asking, number, felt) for number in range(asking.clients)]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(asking.lasting_s):
+                await asyncio.gather(*(work for each in clients for work in (each.listen(), each.poll())))
     return felt
 
 
-async def _listen(session: aiohttp.ClientSession, asking: Asking, felt: Felt) -> None:
-    """Hear of ticks; only those events are read, since what browsers do with the others is not measured."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(asking.lasting_s), session.get(f"{asking.url}/api/v1/events") as answer:
+@dataclass(slots=True)
+class _Client:
+    session: aiohttp.ClientSession
+    asking: Asking
+    number: int
+    felt: Felt
+    tags: dict[str, str] = field(default_factory=dict)
+
+    async def listen(self) -> None:
+        """Load the parts of the page at every tick."""
+        parts = self.asking.parts(self.number)
+        async with asyncio.TaskGroup() as group:
+            async for at in self._ticks():
+                self.felt.heard.append((at, time.time()))
+                for name, path in parts.items():
+                    group.create_task(self._ask(name, path))
+
+    async def poll(self) -> None:
+        """Ask for each document once in an interval, each client at another time in it."""
+        documents, every_s = self.asking.documents(self.number), self.asking.every_s
+        next_s = time.monotonic() + every_s * self.number / self.asking.clients
+        while True:
+            await asyncio.sleep(max(0.0, next_s - time.monotonic()))
+            for name, path in documents.items():
+                await self._ask(name, path)
+            next_s += every_s
+
+    async def _ticks(self) -> AsyncIterator[str]:
+        """The time of each tick. Other events are not looked at: what browsers do with them is not measured."""
+        async with self.session.get(f"{self.asking.url}/api/v1/events", timeout=aiohttp.ClientTimeout()) as answer:
             rest = b""
             async for chunk in answer.content.iter_any():
                 *events, rest = (rest + chunk).split(b"\n\n")
-                now_s = time.time()
-                felt.heard.extend(
-                    (json.loads(each.partition(b"data: ")[2])["at"], now_s)
-                    for each in events
-                    if b"\nevent: tick\n" in each
-                )
-        raise RuntimeError("the stream of events ended")
+                for each in events:
+                    if b"\nevent: tick\n" in each:
+                        yield json.loads(each.partition(b"data: ")[2])["at"]
+        self.felt.failed.append("the stream of events ended")
 
-
-async def _poll(session: aiohttp.ClientSession, asking: Asking, number: int, felt: Felt, until_s: float) -> None:
-    """Ask for every path once in each interval, each client at another time in it."""
-    page = f"shop/w{asking.workloads // 10 * (number % 10):04}"
-    one = f"w{number * 97 % asking.workloads:04}"
-    next_s = time.monotonic() + asking.every_s * number / asking.clients
-    while next_s < until_s:
-        await asyncio.sleep(max(0.0, next_s - time.monotonic()))
-        for path in asking.paths:
-            asked_s = time.monotonic()
-            async with session.get(asking.url + path.format(page=page, one=one)) as answer:
-                await answer.read()
-            felt.seconds[path].append(time.monotonic() - asked_s)
-            if answer.status != 200:
-                felt.failed.append(f"{answer.status} {path}")
-        next_s += asking.every_s
+    async def _ask(self, name: str, path: str) -> None:
+        tag = self.tags.get(path)
+        asked_s = time.monotonic()
+        async with self.session.get(self.asking.url + path, headers={"If-None-Match": tag} if tag else None) as answer:
+            await answer.read()
+        self.felt.seconds[name].append(time.monotonic() - asked_s)
+        if answer.status not in (200, 304):
+            self.felt.failed.append(f"{answer.status} {path}")
+        self.tags[path] = answer.headers.get("ETag", "")

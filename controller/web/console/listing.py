@@ -10,6 +10,7 @@ from aiohttp import web
 
 from controller.web import documents
 from controller.web.condition import Condition, standings_of
+from controller.web.once import once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +69,7 @@ def listing(report: TickReport, asked: ListAsked) -> Mapping[str, object]:
     }
 
 
+@once
 def namespaces(report: TickReport) -> list[str]:
     """Those that workloads are in, sorted."""
     return sorted({uid.partition("/")[0] for uid in report.fleet.uid})
