@@ -258,5 +258,5 @@ def test_any_quoted_decimal_survives_yaml_exactly(capacity: Decimal) -> None:
 def test_the_texts_of_policies_parse_to_the_same_policies() -> None:
     policies = parse_policies(f"{WEB}\n---\n{WEB.replace('name: web', 'name: api')}", source="")
     texts = policy_texts(policies)
-    assert list(texts) == ["shop/web", "shop/api"]
+    assert list(texts) == ["default/web", "default/api"]
     assert tuple(parse_policies(each, source="")[0] for each in texts.values()) == policies
