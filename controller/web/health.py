@@ -67,7 +67,7 @@ def state_of(report: TickReport | None, checks: Sequence[Check]) -> tuple[StateN
         return "paused", (f"{told.who} paused all workloads until {time_text(told.until_s)}: {told.reason}", *wrong)
     if wrong:
         return "degraded", wrong
-    return "healthy", (f"{report.fleet.lanes} workloads, every source answers",)
+    return "healthy", (f"{_count(report.fleet.lanes, 'workload')}, every source answers",)
 
 
 def health(views: Views) -> schemas.Health:
@@ -100,9 +100,13 @@ def _wrong(report: TickReport) -> Iterator[str]:
         if not source.ok:
             yield f"{source.name} does not answer: {source.message}"
     if report.problems:
-        yield "1 problem" if len(report.problems) == 1 else f"{len(report.problems)} problems"
+        yield _count(len(report.problems), "problem")
     if report.quarantined:
-        yield f"{len(report.quarantined)} workloads in quarantine"
+        yield f"{_count(len(report.quarantined), 'workload')} in quarantine"
+
+
+def _count(count: int, of: str) -> str:
+    return f"{count} {of}" if count == 1 else f"{count} {of}s"
 
 
 def _check(check: Check) -> schemas.HealthCheck:

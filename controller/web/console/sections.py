@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from controller.web.app import Views
     from controller.web.console.templates import Templates
 
-DECISIONS = 20  # shown of the journal
+DECISIONS = 10  # shown of the journal
 _ALL_S = float("inf")
 
 

@@ -13,6 +13,7 @@ from controller.web.console import words
 if TYPE_CHECKING:
     from controller.web.console.static_files import StaticFiles
 
+_DAY_AND_TIME, _TIME_OF_DAY = "%Y-%m-%d %H:%M:%S", "%H:%M:%S"
 _TIME = Markup('<time datetime="{exact}">{shown} UTC</time>')
 
 
@@ -32,6 +33,7 @@ class Templates:
         )
         self._environment.filters |= {
             "time": time,
+            "clock": clock,
             "number": words.number,
             "percent": words.percent,
             "span": words.span,
@@ -44,7 +46,11 @@ class Templates:
         return Markup(self._environment.get_template(name).render(values))  # noqa: S704 - the template has escaped it
 
 
-def time(text: str) -> Markup:
+def time(text: str, form: str = _DAY_AND_TIME) -> Markup:
     """A time of the API, to the second, for people and for programs."""
-    at = datetime.fromisoformat(text).astimezone(UTC)
-    return _TIME.format(exact=text, shown=f"{at:%Y-%m-%d %H:%M:%S}")
+    return _TIME.format(exact=text, shown=datetime.fromisoformat(text).astimezone(UTC).strftime(form))
+
+
+def clock(text: str) -> Markup:
+    """The same without the day, for what is minutes away."""
+    return time(text, _TIME_OF_DAY)

@@ -57,7 +57,7 @@ def number(value: float | None) -> str:
 
 def percent(ratio: float | None) -> str:
     """A ratio per cent."""
-    return NOT_KNOWN if ratio is None else f"{100 * ratio:.3g} %"
+    return NOT_KNOWN if ratio is None else f"{100 * ratio:.3g}\N{NO-BREAK SPACE}%"
 
 
 def span(time_s: float | None) -> str:
@@ -66,8 +66,8 @@ def span(time_s: float | None) -> str:
         return NOT_KNOWN
     for unit_s, unit in ((_DAY_S, "d"), (_HOUR_S, "h"), (_MINUTE_S, "min")):
         if time_s >= 2 * unit_s:
-            return f"{round(time_s / unit_s, 1):g} {unit}"
-    return f"{time_s:.0f} s"
+            return f"{round(time_s / unit_s, 1):g}\N{NO-BREAK SPACE}{unit}"
+    return f"{time_s:.0f}\N{NO-BREAK SPACE}s"
 
 
 def replicas(count: int | None) -> str:

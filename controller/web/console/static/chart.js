@@ -23,12 +23,14 @@
     if (state === shown && place.firstChild) return;
     shown = state;
     drawn?.destroy();
+    const day = (text) => text.slice(11, 16) === "00:00" ? text.slice(5, 10) : text.slice(11, 16);
+    const values = (_, splits) => splits.map((at) => day(new Date(at * 1000).toISOString()));
     const axis = { stroke: colour("--soft"), grid: { stroke: colour("--rule") }, ticks: { stroke: colour("--rule") } };
     drawn = new uPlot({
       width: place.clientWidth, height: HEIGHT, legend: { show: false }, cursor: { show: false },
       tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC"),
       scales: { y: { range: (_, low, high) => [0, Math.max(high, most) * 1.05] } },
-      axes: [axis, { ...axis, size: 56 }],
+      axes: [{ ...axis, values }, { ...axis, size: 56 }],
       series: [
         {},
         { label: "p50", stroke: colour("--link"), width: 2, points: { show: false } },

@@ -79,7 +79,7 @@
     if (!paused && !timer && !document.hidden) timer = setTimeout(loadAll, Math.max(0, last + LEAST_MS - Date.now()));
   }
 
-  button.addEventListener("click", () => {
+  button?.addEventListener("click", () => {
     paused = !paused;
     button.setAttribute("aria-pressed", String(paused));
     if (paused) clearTimeout(timer), (timer = null);
@@ -87,7 +87,7 @@
   });
   document.addEventListener("visibilitychange", () => due && soon());
 
-  if (parts.length && window.EventSource) {
+  if (parts.length && button) {
     document.getElementById("updates").hidden = false;
     const events = new EventSource("/api/v1/events");
     for (const kind of ["tick", "intervention", "reset"]) events.addEventListener(kind, soon);
