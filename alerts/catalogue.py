@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from alerts import rules
+from alerts import costs, gpus, health, workloads
 from alerts.rule import Alert, Group, Links
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 FILES: Mapping[str, tuple[Group, ...]] = {
-    "foresail.rules.yaml": rules.GROUPS,
+    "foresail.rules.yaml": (*health.GROUPS, *workloads.GROUPS, *costs.GROUPS, *gpus.GROUPS),
 }
 
 _HEAD = """\
