@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from multiprocessing.queues import Queue
+    from multiprocessing.synchronize import Event
 
 BANNER = "banner"
 LIST, SECTIONS = "part with the list", "part with a workload"
@@ -27,13 +28,12 @@ PAGE, ONE = "page of 500 of the API", "workload of the API"
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How many clients ask which daemon of how many workloads, how often its ticks come, and for how long they ask."""
+    """How many clients ask which daemon of how many workloads, and how often its ticks come."""
 
     url: str
     clients: int
     workloads: int
     every_s: float
-    lasting_s: float
 
     def parts(self, number: int) -> dict[str, str]:
         """What client `number` loads at every tick: half of them have a list open, half a workload."""
@@ -66,30 +66,40 @@ class Felt:
 
 
 @contextmanager
-def asked(asking: Asking) -> Iterator[Queue[Felt]]:
-    """Clients that ask; what they felt is put into the queue in the end."""
+def asked(asking: Asking) -> Iterator[Callable[[], Felt]]:
+    """Clients that ask, until what they felt is asked for or the block ends."""
     context = multiprocessing.get_context("spawn")
-    queue: Queue[Felt] = context.Queue()
-    process = context.Process(target=_run, args=(asking, queue))
+    queue, stop = context.Queue(), context.Event()
+    process = context.Process(target=_run, args=(asking, queue, stop))
     process.start()
+
+    def felt() -> Felt:
+        stop.set()
+        found: Felt = queue.get(timeout=120)
+        return found
+
     try:
-        yield queue
+        yield felt
     finally:
+        stop.set()
         process.join(30)
         process.kill()
 
 
-def _run(asking: Asking, queue: Queue[Felt]) -> None:
-    queue.put(asyncio.run(_all(asking)))
+def _run(asking: Asking, queue: Queue[Felt], stop: Event) -> None:
+    queue.put(asyncio.run(_all(asking, stop)))
 
 
-async def _all(asking: Asking) -> Felt:
+async def _all(asking: Asking, stop: Event) -> Felt:
     felt = Felt()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         clients = [_Client(session, asking, number, felt) for number in range(asking.clients)]
-        with suppress(TimeoutError):
-            async with asyncio.timeout(asking.lasting_s):
-                await asyncio.gather(*(work for each in clients for work in (each.listen(), each.poll())))
+        work = asyncio.gather(*(work for each in clients for work in (each.listen(), each.poll())))
+        while not stop.is_set() and not work.done():
+            await asyncio.sleep(0.2)
+        work.cancel()
+        with suppress(asyncio.CancelledError):
+            await work
     return felt
 
 

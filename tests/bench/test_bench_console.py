@@ -120,15 +120,14 @@ async def test_fifty_clients_on_five_thousand_workloads(tmp_path: Path, every_s:
                 await watched.ticks(1)
         await watched.ticks(2)
         alone = await watched.ticks(ticks)
-        asking = Asking(url, CLIENTS, WORKLOADS, every_s, (ticks + 1) * every_s)
-        with asked(asking) as queue:
+        with asked(Asking(url, CLIENTS, WORKLOADS, every_s)) as ended:
             await watched.ticks(2)  # until they all listen
-            beside = await watched.ticks(ticks - 2)
-            felt = await asyncio.to_thread(queue.get, timeout=120)
+            beside = await watched.ticks(ticks)
+            felt = await asyncio.to_thread(ended)
     events_s = [heard_s - watched.ended_s[at] for at, heard_s in felt.heard]
     _show(watched, alone, beside, {"event after its tick": events_s, **felt.seconds})
     assert felt.failed == []
-    assert len(events_s) >= CLIENTS * (ticks - 2)
+    assert len(events_s) >= CLIENTS * (ticks - 1)  # the last one may be on its way
     for seconds in (events_s, *felt.seconds.values()):
         assert _p95(seconds) < AIM_S
     assert _p95(watched.ticks_s[beside]) < 1.5 * _p95(watched.ticks_s[alone]) + 0.1
