@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
     from multiprocessing.queues import Queue
     from multiprocessing.synchronize import Event
 
@@ -65,37 +65,47 @@ class Felt:
     failed: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """Both ends of the other process: it tells when all listen, asks until it is told to stop, and then what was felt."""
+
+    listening: Event
+    stop: Event
+    queue: Queue[Felt]
+
+    def felt(self) -> Felt:
+        """What they felt until now, which ends them."""
+        self.stop.set()
+        return self.queue.get(timeout=120)
+
+
 @contextmanager
-def asked(asking: Asking) -> Iterator[Callable[[], Felt]]:
-    """Clients that ask, until what they felt is asked for or the block ends."""
+def asked(asking: Asking) -> Iterator[Clients]:
+    """Clients that ask for as long as the block lasts."""
     context = multiprocessing.get_context("spawn")
-    queue, stop = context.Queue(), context.Event()
-    process = context.Process(target=_run, args=(asking, queue, stop))
+    clients = Clients(context.Event(), context.Event(), context.Queue())
+    process = context.Process(target=_run, args=(asking, clients))
     process.start()
-
-    def felt() -> Felt:
-        stop.set()
-        found: Felt = queue.get(timeout=120)
-        return found
-
     try:
-        yield felt
+        yield clients
     finally:
-        stop.set()
+        clients.stop.set()
         process.join(30)
         process.kill()
 
 
-def _run(asking: Asking, queue: Queue[Felt], stop: Event) -> None:
-    queue.put(asyncio.run(_all(asking, stop)))
+def _run(asking: Asking, clients: Clients) -> None:
+    clients.queue.put(asyncio.run(_all(asking, clients)))
 
 
-async def _all(asking: Asking, stop: Event) -> Felt:
+async def _all(asking: Asking, ends: Clients) -> Felt:
     felt = Felt()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         clients = [_Client(session, asking, number, felt) for number in range(asking.clients)]
         work = asyncio.gather(*(work for each in clients for work in (each.listen(), each.poll())))
-        while not stop.is_set() and not work.done():
+        while not ends.stop.is_set() and not work.done():  # noqa: ASYNC110 - another process tells
+            if all(each.listens for each in clients):
+                ends.listening.set()
             await asyncio.sleep(0.2)
         work.cancel()
         with suppress(asyncio.CancelledError):
@@ -110,6 +120,7 @@ class _Client:
     number: int
     felt: Felt
     tags: dict[str, str] = field(default_factory=dict)
+    listens: bool = False
 
     async def listen(self) -> None:
         """Load the parts of the page at every tick."""
@@ -133,7 +144,7 @@ class _Client:
     async def _ticks(self) -> AsyncIterator[str]:
         """The time of each tick. Other events are not looked at: what browsers do with them is not measured."""
         async with self.session.get(f"{self.asking.url}/api/v1/events", timeout=aiohttp.ClientTimeout()) as answer:
-            rest = b""
+            rest, self.listens = b"", True
             async for chunk in answer.content.iter_any():
                 *events, rest = (rest + chunk).split(b"\n\n")
                 for each in events:

@@ -120,10 +120,11 @@ async def test_fifty_clients_on_five_thousand_workloads(tmp_path: Path, every_s:
                 await watched.ticks(1)
         await watched.ticks(2)
         alone = await watched.ticks(ticks)
-        with asked(Asking(url, CLIENTS, WORKLOADS, every_s)) as ended:
-            await watched.ticks(2)  # until they all listen
+        with asked(Asking(url, CLIENTS, WORKLOADS, every_s)) as clients:
+            assert await asyncio.to_thread(clients.listening.wait, 120)
+            await watched.ticks(1)
             beside = await watched.ticks(ticks)
-            felt = await asyncio.to_thread(ended)
+            felt = await asyncio.to_thread(clients.felt)
     events_s = [heard_s - watched.ended_s[at] for at, heard_s in felt.heard]
     _show(watched, alone, beside, {"event after its tick": events_s, **felt.seconds})
     assert felt.failed == []
