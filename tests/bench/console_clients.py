@@ -67,7 +67,7 @@ class Felt:
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """Both ends of the other process: it tells when all listen, asks until it is told to stop, and then what was felt."""
+    """The other process: it tells when all listen, asks until it is told to stop, and then tells what was felt."""
 
     listening: Event
     stop: Event
@@ -103,7 +103,7 @@ async def _all(asking: Asking, ends: Clients) -> Felt:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         clients = [_Client(session, asking, number, felt) for number in range(asking.clients)]
         work = asyncio.gather(*(work for each in clients for work in (each.listen(), each.poll())))
-        while not ends.stop.is_set() and not work.done():  # noqa: ASYNC110 - another process tells
+        while not ends.stop.is_set() and not work.done():
             if all(each.listens for each in clients):
                 ends.listening.set()
             await asyncio.sleep(0.2)
