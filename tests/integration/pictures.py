@@ -35,8 +35,8 @@ PAGES = {
     "workload": "/console/workloads/demo/chat",
     "all": "/console/fleet",
 }
-DAY_S = 20.0  # real seconds after which the demo has something to show
-PATIENCE_S = 120.0
+DAY_S = 30.0  # real seconds after which the demo has something to show
+PATIENCE_S = 400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ def demo() -> Iterator[Demo]:
                 PATIENCE_S,
                 what="the demo's address",
             )
+            assert found is not None
             yield Demo(found[1], found[2])
         finally:
             process.terminate()
@@ -108,7 +109,7 @@ def main() -> None:
     PLACE.mkdir(exist_ok=True)
     with demo() as running, TemporaryDirectory() as folder:
         chat = "/api/v1/workloads/demo/chat"
-        eventually(lambda: running.get(chat).get("outlook"), 3 * PATIENCE_S, what="the next week of chat")
+        eventually(lambda: running.get(chat).get("outlook"), PATIENCE_S, what="the next week of chat")
         time.sleep(DAY_S)
         running.post("/api/v1/workloads/demo/rerank/pause", {"reason": "looking into slow answers", "for": "2h"})
         asyncio.run(taken(running, Path(folder)))

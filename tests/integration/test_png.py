@@ -22,7 +22,8 @@ def test_a_picture_with_every_filter_keeps_its_colours() -> None:
         [4, 0, 0, 0, 0, 0, 0],  # Paeth: the nearest of left, above and the corner, which is above
     ]
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 5, 8, 2, 0, 0, 0))
-    picture = SIGNATURE + head + chunk(b"IDAT", zlib.compress(bytes(sum(rows, [])))) + chunk(b"IEND", b"")
+    body = zlib.compress(b"".join(bytes(row) for row in rows))
+    picture = SIGNATURE + head + chunk(b"IDAT", body) + chunk(b"IEND", b"")
     found = with_palette(picture)
     palette = np.frombuffer(found[found.index(b"PLTE") + 4 :][:6], np.uint8).reshape(2, 3)
     start = found.index(b"IDAT")

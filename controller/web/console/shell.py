@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from controller.web.auth import Guard
 
 PREFIX = "/console"
+_SHOWN = 10  # pauses and overrides, in the banner
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
@@ -62,8 +63,9 @@ class Shell:
 
     def banner(self) -> str:
         """How Foresail is now: state, sources, problems, what people told."""
-        told = [intervention(each) for each in self.views.interventions().values()]
-        return self.templates.render("banner.html", health=health(self.views), interventions=told)
+        told = sorted(self.views.interventions().items())  # that of all workloads first
+        shown = [intervention(each) for _, each in told[:_SHOWN]]
+        return self.templates.render("banner.html", health=health(self.views), interventions=shown, told=len(told))
 
 
 def sign_in(path: str) -> str:

@@ -6,8 +6,9 @@ import struct
 import zlib
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from policies.compiled import compiled
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOURS = 128
@@ -47,7 +48,7 @@ def _pixels(picture: bytes) -> Bytes:
     return _unfiltered(raw, channels).reshape(height, width, channels)[:, :, :3]
 
 
-@njit
+@compiled
 def _unfiltered(raw: Bytes, step: int) -> Bytes:
     """Undo the filters of the PNG specification, section 9.2."""
     height, size = raw.shape[0], raw.shape[1] - 1
@@ -55,9 +56,9 @@ def _unfiltered(raw: Bytes, step: int) -> Bytes:
     for row in range(height):
         kind = raw[row, 0]
         for at in range(size):
-            left = np.int64(out[row, at - step]) if at >= step else 0
-            up = np.int64(out[row - 1, at]) if row else 0
-            corner = np.int64(out[row - 1, at - step]) if row and at >= step else 0
+            left = int(out[row, at - step]) if at >= step else 0
+            up = int(out[row - 1, at]) if row else 0
+            corner = int(out[row - 1, at - step]) if row and at >= step else 0
             guess = 0
             if kind == 1:
                 guess = left
@@ -69,7 +70,7 @@ def _unfiltered(raw: Bytes, step: int) -> Bytes:
                 near = left + up - corner
                 by_left, by_up, by_corner = abs(near - left), abs(near - up), abs(near - corner)
                 guess = left if by_left <= by_up and by_left <= by_corner else up if by_up <= by_corner else corner
-            out[row, at] = (np.int64(raw[row, at + 1]) + guess) & 255
+            out[row, at] = (int(raw[row, at + 1]) + guess) & 255
     return out
 
 

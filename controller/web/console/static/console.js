@@ -3,6 +3,7 @@
 
 (function () {
   const LEAST_MS = 2000; // between two loads of a part
+  const AGAIN_MS = 30000; // until a refused stream of events is asked for again
   const parts = [...document.querySelectorAll("[data-live]")];
   const tags = new Map(); // the ETag of what each part shows
   const button = document.getElementById("pause-updates");
@@ -56,10 +57,10 @@
   async function load(part) {
     const tag = tags.get(part);
     const answer = await fetch(part.dataset.live, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
-    if (answer.ok) {
-      tags.set(part, answer.headers.get("ETag"));
-      put(part, await answer.text());
-    }
+    if (answer.status === 304) return;
+    if (!answer.ok) throw new Error(`the daemon answers ${answer.status}; load the page again`);
+    tags.set(part, answer.headers.get("ETag"));
+    put(part, await answer.text());
   }
 
   async function loadAll() {
@@ -69,8 +70,9 @@
     try {
       await Promise.all(parts.map(load));
       updated.textContent = `Updated at ${new Date().toISOString().slice(11, 19)} UTC`;
-    } catch {
-      updated.textContent = "The daemon does not answer; what is shown may be old.";
+    } catch (error) {
+      const why = error instanceof TypeError ? "the daemon does not answer" : error.message;
+      updated.textContent = `Not updated: ${why}. What is shown may be old.`;
     }
   }
 
@@ -87,10 +89,19 @@
   });
   document.addEventListener("visibilitychange", () => due && soon());
 
-  if (parts.length && button) {
-    document.getElementById("updates").hidden = false;
+  // A stream that ends is asked for again by the browser, one that was refused is not.
+  function listen() {
     const events = new EventSource("/api/v1/events");
     for (const kind of ["tick", "intervention", "reset"]) events.addEventListener(kind, soon);
-    events.addEventListener("error", () => (updated.textContent = "The daemon does not answer; trying again."));
+    events.addEventListener("error", () => {
+      updated.textContent = "The daemon sends no news; trying again.";
+      if (events.readyState !== EventSource.CLOSED) return;
+      setTimeout(() => (listen(), soon()), AGAIN_MS);
+    });
+  }
+
+  if (parts.length && button) {
+    document.getElementById("updates").hidden = false;
+    listen();
   }
 })();

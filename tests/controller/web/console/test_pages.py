@@ -46,8 +46,8 @@ async def test_the_list_shows_all_workloads_the_worst_first(pages: aiohttp.Clien
     # A replica serves 8 per second at the serving limit and three are ready: 20 fills 2.5 of them, 60 fills 7.5.
     assert text.index("shop/worse") < text.index("shop/calm") < text.index("shop/idle")
     assert "3 of 3 workloads: 1 short of replicas, 2 well" in text
-    assert "250 %" in text
-    assert "83.3 %" in text
+    assert "250\N{NO-BREAK SPACE}%" in text
+    assert "83.3\N{NO-BREAK SPACE}%" in text
 
 
 async def test_a_list_is_filtered_and_paged(pages: aiohttp.ClientSession, daemon: Daemon) -> None:
