@@ -35,7 +35,7 @@ from controller.journal import Journal
 from controller.loop import Loop, Pace, Parts
 from controller.notify import Delivery, News
 from controller.publish import Content, Publishing
-from controller.publishers import files, grafana, in_cluster, links_of, webhook
+from controller.publishers import files, grafana, in_cluster, links_of, version_of, webhook
 from controller.telemetry import About, Telemetry, Wrote
 from controller.vertical.loop import VerticalLoop, VerticalParts, VerticalReport
 from controller.web import Acted, Actions, Check, Guard, Hub, Sessions, Views, heartbeat, serving, web_app
@@ -45,12 +45,13 @@ from controller.web.health import StateLog
 from controller.web.holds import intervention
 from controller.worker import worker
 from policies.model import Limits
+from policies.projection.origin import Left
 from simulations.daemon import warmed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
-    from controller.journal import DecisionRow
+    from controller.journal import DecisionRow, Intent
     from controller.ports import Access, Actuator, Clock, Cluster, Events, MetricsSource, Publisher
     from controller.records import Outcome, Publication, TickReport
     from controller.settings import Settings
@@ -104,7 +105,7 @@ async def run_daemon(
                 PrometheusSource(prometheus_access(settings), _allowance(settings))
             )
         await asyncio.to_thread(warmed)
-        journal = await Journal.open(settings.journal_url)
+        journal = await Journal.open(settings.journal_url, now_s=clock.now_s)
         stack.push_async_callback(journal.close)
         executor = stack.enter_context(worker())
         interventions = Interventions(clock, journal)
@@ -205,7 +206,7 @@ class _Daemon:
         settings, telemetry = self.settings, self.telemetry
 
         def content() -> Content:
-            return Content(links_of(settings))
+            return Content(links_of(settings), loop.policies.policies)
 
         publishers = (
             *grafana(settings, content),
@@ -220,7 +221,7 @@ class _Daemon:
             telemetry.show_published(target, done, well=well)
 
         pace = (self.world.clock, loop.supervisor, settings.publish_interval_s)
-        work = Publishing(publishers, *pace, show, lambda: loop.policies.digest)
+        work = Publishing(publishers, *pace, show, lambda target: version_of(target, loop.policies.digest))
         await stack.enter_async_context(_running(work.run(stop)))
 
     def web(self, views: Views) -> Application:
@@ -250,6 +251,9 @@ class _Daemon:
 
     async def _decisions(self, uid: str, before_s: float, limit: int) -> Sequence[DecisionRow]:
         return await self.journal.decisions(uid, before_s=before_s, limit=limit)
+
+    async def _orders(self, uid: str, limit: int) -> Sequence[Intent]:
+        return await self.journal.orders(uid, limit=limit)
 
     def vertical(self, loop: Loop, parts: VerticalParts) -> VerticalLoop:
         """The loop that sizes containers for the policies in force, and writes nothing while the kill switch is set."""
@@ -288,8 +292,10 @@ class _Daemon:
             ready=ready,
             version={"version": version("foresail")},
             decisions=self._decisions,
+            orders=self._orders,
             outcomes=lambda: self.outcomes,
             interventions=self.interventions.in_force,
+            left=lambda: None if loop.state is None else Left(loop.state, loop.planning.fit),
             states=StateLog(clock.now_s),
         )
         return self.shown

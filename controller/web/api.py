@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from controller.errors import Conflict, ForesailError, Rejected
-from controller.web import documents, health, listed, openapi
+from controller.web import documents, health, listed, openapi, projection
 from controller.web.documents import API_VERSION
 from controller.web.holds import intervention
 from controller.web.once import once
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 PREFIX = "/api/"
 
+_ONE = f"{PREFIX}v1/workloads/{{namespace}}/{{name}}"
 _SHOWN = 5  # policies named to who asks for one that there is not
 _KEPT_HEADERS = ("Allow", "WWW-Authenticate", "Retry-After")
 _CONTINUE = re.compile(openapi.DECISIONS_CONTINUE)
 _ALL_S = float("inf")
 
 
-def routes(views: Views, pages: Pages) -> list[web.RouteDef]:
-    """The routes that read."""
-    one = f"{PREFIX}v1/workloads/{{namespace}}/{{name}}"
+def routes(views: Views, pages: Pages, beside: Pages) -> list[web.RouteDef]:
+    """The routes that read. `beside` makes what takes long, so that nothing else waits for it."""
 
     def paged(make: Lister) -> Handler:
         async def page(request: web.Request) -> web.StreamResponse:
@@ -52,13 +52,10 @@ def routes(views: Views, pages: Pages) -> list[web.RouteDef]:
         last = views.outcomes().get(found.fleet.uid[lane])
         return await pages.answer(request, found, lambda: documents.workload(found, lane, last))
 
-    async def decisions(request: web.Request) -> web.StreamResponse:
-        found = present(views)
-        uid = found.fleet.uid[lane_of(found, request)]
-        limit, before_s = _decisions_asked(request)
-        rows = await views.decisions(uid, before_s, limit)
-        more = repr(rows[-1].at_s) if len(rows) == limit else ""
-        return web.json_response(documents.decision_list(rows, more))
+    async def ahead(request: web.Request) -> web.StreamResponse:
+        found, left, asked = present(views), views.left(), projection.asked_of(request)
+        lane = lane_of(found, request)
+        return await beside.answer(request, found, lambda: projection.projection(found, left, lane, asked))
 
     async def interventions(_request: web.Request) -> web.StreamResponse:
         found: schemas.InterventionList = {
@@ -79,8 +76,9 @@ def routes(views: Views, pages: Pages) -> list[web.RouteDef]:
 
     return [
         web.get(f"{PREFIX}v1/workloads", paged(listed.workloads)),
-        web.get(one, workload),
-        web.get(f"{one}/decisions", decisions),
+        web.get(_ONE, workload),
+        *_of_the_journal(views),
+        web.get(f"{_ONE}/projection", ahead),
         web.get(f"{PREFIX}v1/sizes", paged(lambda found, asked: listed.sizes(found, asked, views.sized()))),
         web.get(f"{PREFIX}v1/budgets", paged(listed.budget_list)),
         web.get(f"{PREFIX}v1/placements", paged(listed.placements)),
@@ -91,6 +89,25 @@ def routes(views: Views, pages: Pages) -> list[web.RouteDef]:
         web.get(f"{PREFIX}v1/version", told_version),
         web.get(f"{PREFIX}v1/openapi.json", described),
     ]
+
+
+def _of_the_journal(views: Views) -> list[web.RouteDef]:
+    """The routes that read what the journal holds of a workload."""
+
+    async def decisions(request: web.Request) -> web.StreamResponse:
+        found = present(views)
+        uid = found.fleet.uid[lane_of(found, request)]
+        limit, before_s = _decisions_asked(request)
+        rows = await views.decisions(uid, before_s, limit)
+        more = repr(rows[-1].at_s) if len(rows) == limit else ""
+        return web.json_response(documents.decision_list(rows, more))
+
+    async def orders(request: web.Request) -> web.StreamResponse:
+        found = present(views)
+        uid = found.fleet.uid[lane_of(found, request)]
+        return web.json_response(documents.order_list(await views.orders(uid, _limit_asked(request))))
+
+    return [web.get(f"{_ONE}/decisions", decisions), web.get(f"{_ONE}/orders", orders)]
 
 
 @web.middleware
@@ -148,11 +165,17 @@ def _lanes(fleet: Fleet) -> Mapping[str, int]:
     return {uid: lane for lane, uid in enumerate(fleet.uid)}
 
 
-def _decisions_asked(request: web.Request) -> tuple[int, float]:
-    """How many decisions, and from before which wall time. Raises HTTPBadRequest."""
+def _limit_asked(request: web.Request) -> int:
+    """How many of what the journal holds of a workload. Raises HTTPBadRequest."""
     limit = Asked.of(request).limit if "limit" in request.query else openapi.DECISIONS
     if limit > PAGE:
         raise web.HTTPBadRequest(text=f"limit must be a whole number from 1 to {PAGE}, not {limit}")
+    return limit
+
+
+def _decisions_asked(request: web.Request) -> tuple[int, float]:
+    """How many decisions, and from before which wall time. Raises HTTPBadRequest."""
+    limit = _limit_asked(request)
     begin = request.query.get("continue", "")
     if not _CONTINUE.fullmatch(begin):
         raise web.HTTPBadRequest(text=f"continue must be what the page before says, not {begin!r}")

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler
 
-    from controller.journal import DecisionRow
+    from controller.journal import DecisionRow, Intent
     from controller.records import Intervention, Outcome, SizedWorkload, TickReport
     from controller.settings.values import Listen
     from controller.web.health import State
     from controller.web.schemas import Version
+    from policies.projection.origin import Left
 
 _INTERVALS = 4
 _LEAST_S = 30.0
@@ -54,6 +55,11 @@ async def _no_decisions(_uid: str, _before_s: float, _limit: int) -> Sequence[De
     return ()
 
 
+async def _no_orders(_uid: str, _limit: int) -> Sequence[Intent]:
+    """The same."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Views:
     """What is shown: the last report, the metrics by Accept header (called in a thread), and the checks of the probes.
@@ -68,8 +74,10 @@ class Views:
     version: Version
     sized: Callable[[], Sequence[SizedWorkload]] = tuple
     decisions: Callable[[str, float, int], Awaitable[Sequence[DecisionRow]]] = _no_decisions  # uid, before_s, how many
+    orders: Callable[[str, int], Awaitable[Sequence[Intent]]] = _no_orders  # uid, how many
     outcomes: Callable[[], Mapping[str, Outcome]] = dict  # by uid: how the last order of each ended
     interventions: Callable[[], Mapping[str, Intervention]] = dict  # in force now, by uid
+    left: Callable[[], Left | None] = lambda: None  # what the last tick left for the next one
     states: StateLog = field(default_factory=StateLog)
 
     def state(self) -> State:
@@ -94,11 +102,12 @@ def web_app(
 ) -> web.Application:
     """The application with all its routes. Without `guard` and `actions` it only shows."""
     guard = guard or Guard(Sessions(SystemClock()))
-    hub, pages, shell = hub or Hub(), Pages(), console.Shell.of(views, guard)
+    hub, pages, beside, shell = hub or Hub(), Pages(), Pages(), console.Shell.of(views, guard)
+    half_hour = console.HalfHour(shell)
     middlewares = [api.problems, console.errors(shell), guard.middleware()]
     app = web.Application(middlewares=middlewares, client_max_size=_LARGEST_BODY)
     app[VIEWS], app[GUARD], app[HUB] = views, guard, hub
-    app.on_shutdown.append(_ending(hub, pages))
+    app.on_shutdown.append(_ending(hub, pages, beside, half_hour.pages))
     if actions is not None:
         app[ACTIONS] = actions
     app.on_response_prepare.append(_with_headers)
@@ -108,9 +117,9 @@ def web_app(
             web.get("/livez", _probe(views.live)),
             web.get("/readyz", _probe(views.ready)),
             web.get("/healthz", _probe(views.live)),
-            *api.routes(views, pages),
+            *api.routes(views, pages, beside),
             *acting.routes(guard, actions),
-            *console.routes(shell, pages, actions),
+            *console.routes(shell, pages, half_hour, actions),
             web.get("/api/v1/events", hub.stream, allow_head=False),
         ]
     )
@@ -133,10 +142,11 @@ async def serving(app: web.Application, listen: Listen) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-def _ending(hub: Hub, pages: Pages) -> Callable[[web.Application], Awaitable[None]]:
+def _ending(hub: Hub, *pages: Pages) -> Callable[[web.Application], Awaitable[None]]:
     async def end(_app: web.Application) -> None:
         hub.close()
-        pages.close()
+        for each in pages:
+            each.close()
 
     return end
 

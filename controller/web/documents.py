@@ -27,7 +27,7 @@ from policies.startup import Given
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from controller.journal import DecisionRow
+    from controller.journal import DecisionRow, Intent
     from controller.records import Outcome, TickReport
     from controller.web import schemas, shapes
     from policies.standing import Standing
@@ -86,6 +86,11 @@ def decision_list(rows: Sequence[DecisionRow], more: str) -> schemas.DecisionLis
         "metadata": {"continue": more},
         "items": [_decision(row) for row in rows],
     }
+
+
+def order_list(rows: Sequence[Intent]) -> schemas.OrderList:
+    """A workload's last orders and how each ended, the newest first."""
+    return {"apiVersion": API_VERSION, "kind": "OrderList", "items": [_order(row) for row in rows]}
 
 
 def problem(status: int, title: str, detail: str, path: str) -> schemas.Problem:
@@ -184,6 +189,19 @@ def _decision(row: DecisionRow) -> schemas.Decision:
         "after": row.target,
         "reason": row.reason,
         "steps": [{"rule": step.rule, "before": step.before, "after": step.after} for step in row.steps],
+    }
+
+
+def _order(row: Intent) -> schemas.Order:
+    order, ended = row.order, row.outcome
+    return {
+        "at": time_text(row.at_s),
+        "target": {"apiVersion": order.ref.api_version, "kind": order.ref.kind, "name": order.ref.name},
+        "before": order.before,
+        "after": order.after,
+        "reason": order.reason,
+        "result": None if ended is None else ended.result,
+        "message": "" if ended is None else ended.message,
     }
 
 

@@ -40,6 +40,25 @@ class WorkloadStatus(shapes.Workload):
     nextDecisionAt: shapes.Time
 
 
+class WorkloadProjection(TypedDict):
+    """The next half hour of a workload, minute by minute: as it goes on now, paused from now on, with an override.
+
+    `load` is null, and `unknown` says why, where a forecast would be a guess.
+    """
+
+    apiVersion: str
+    kind: Literal["WorkloadProjection"]
+    namespace: str
+    name: str
+    at: shapes.Time
+    until: shapes.Time
+    scaledBy: shapes.ActorName
+    load: list[shapes.ExpectedLoad] | None
+    unknown: str | None
+    courses: list[shapes.ProjectedCourse]
+    notes: list[str]
+
+
 ListMetadata = TypedDict("ListMetadata", {"continue": str, "at": shapes.Time, "total": int})
 
 
@@ -67,6 +86,26 @@ class Decision(TypedDict):
     after: int
     reason: str
     steps: list[shapes.Step]
+
+
+class Order(TypedDict):
+    """A write of a scale from the journal. `result` is null while nobody knows how it ended."""
+
+    at: shapes.Time
+    target: shapes.Target
+    before: int
+    after: int
+    reason: str
+    result: shapes.ResultName | None
+    message: str
+
+
+class OrderList(TypedDict):
+    """A workload's last orders, the newest first."""
+
+    apiVersion: str
+    kind: Literal["OrderList"]
+    items: list[Order]
 
 
 class DecisionList(TypedDict):

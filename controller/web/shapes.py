@@ -31,6 +31,8 @@ ConditionName = Annotated[str, _words(*(each.name.lower() for each in Condition)
 KindName = Annotated[str, _words(*(each.name.lower() for each in codes.Kind))]
 FixedByName = Annotated[str, _words("annotation", "override")]
 InterventionKind = Annotated[str, _words("pause", "override", "resume")]
+CourseName = Annotated[str, _words("asNow", "paused", "override")]
+ActorName = Annotated[str, _words("foresail", "other", "nobody")]
 ResultName = Annotated[str, _words("applied", "conflict", "rejected", "unavailable")]
 
 
@@ -262,6 +264,54 @@ class WorkloadSize(TypedDict):
     policy: str | None
     problem: str | None
     containers: list[ContainerSize]
+
+
+class ByQuantile(TypedDict):
+    """A number as the load goes: at its median, and at its 0.9 quantile."""
+
+    p50: float
+    p90: float
+
+
+class CountByQuantile(TypedDict):
+    """Replicas as the load goes."""
+
+    p50: int
+    p90: int
+
+
+class TimeByQuantile(TypedDict):
+    """A time as the load goes; null where it does not come."""
+
+    p50: Time | None
+    p90: Time | None
+
+
+class ExpectedLoad(TypedDict):
+    """The load at a minute, in replicas at the serving limit, and the whole replicas that the objective needs."""
+
+    at: Time
+    load: ByQuantile
+    needed: CountByQuantile
+
+
+class ExpectedReplicas(TypedDict):
+    """Replicas at a minute: asked for, and ready."""
+
+    at: Time
+    ordered: CountByQuantile
+    ready: CountByQuantile
+
+
+class ProjectedCourse(TypedDict):
+    """One course: its replicas, or why nobody can tell them; from when on, and for how long, too few are ready."""
+
+    name: CourseName
+    sentence: str
+    replicas: list[ExpectedReplicas] | None
+    unknown: str | None
+    shortFrom: TimeByQuantile
+    shortMinutes: CountByQuantile | None
 
 
 class AboveMaximum(TypedDict):

@@ -14,15 +14,16 @@ from controller.web.console.sign_in import SignIn
 
 if TYPE_CHECKING:
     from controller.web.actions import Actions
+    from controller.web.console.half_hour import HalfHour
     from controller.web.console.shell import Shell
     from controller.web.pages import Pages
 
 _ONE = "workloads/{namespace}/{name}"
 
 
-def routes(shell: Shell, pages: Pages, actions: Actions | None) -> list[web.RouteDef]:
+def routes(shell: Shell, pages: Pages, half_hour: HalfHour, actions: Actions | None) -> list[web.RouteDef]:
     """The pages, the parts of them that are loaded again while they are open, and what their forms send."""
-    shown = Shown(shell, pages)
+    shown = Shown(shell, pages, half_hour)
     acts, sign_in = Acts(actions, shown), SignIn(shell)
     return [
         web.get("/", _to_the_console),
@@ -32,6 +33,7 @@ def routes(shell: Shell, pages: Pages, actions: Actions | None) -> list[web.Rout
         web.get(f"{PREFIX}/parts/banner", shown.part_of_banner),
         web.get(f"{PREFIX}/parts/workloads", shown.part_of_workloads),
         web.get(f"{PREFIX}/parts/{_ONE}", shown.part_of_workload),
+        web.get(f"{PREFIX}/parts/{_ONE}/half-hour", half_hour.part),
         web.get(f"{PREFIX}/static/{{digest}}/{{name:.+}}", shell.templates.static.serve),
         web.post(f"{PREFIX}/{_ONE}/{{act:pause|resume|override}}", acts.on_workload),
         web.post(f"{PREFIX}/fleet/{{act:pause|resume}}", acts.on_fleet),

@@ -17,17 +17,19 @@ if TYPE_CHECKING:
     from controller.web.console.templates import Templates
 
 DECISIONS = 10  # shown of the journal
+ORDERS = 20
 _ALL_S = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A workload at a tick: its document, and its decisions from the journal, or why they cannot be read."""
+    """A workload at a tick: its document, and its decisions and orders from the journal, or why they cannot be read."""
 
     report: TickReport
     lane: int
     status: schemas.WorkloadStatus
     decisions: schemas.DecisionList | None
+    orders: list[schemas.Order]
     unread: str = ""
 
     @property
@@ -49,12 +51,14 @@ async def subject_of(views: Views, report: TickReport, lane: int) -> Callable[[]
     """What the page is about: the journal is asked now, and the documents are made when the answer is called."""
     uid, unread = report.fleet.uid[lane], ""
     found: schemas.DecisionList | None = None
+    orders: list[schemas.Order] = []
     try:
         found = documents.decision_list(await views.decisions(uid, _ALL_S, DECISIONS), "")
+        orders = documents.order_list(await views.orders(uid, ORDERS))["items"]
     except ForesailError as error:
         unread = str(error)
     last = views.outcomes().get(uid)
-    return lambda: Subject(report, lane, documents.workload(report, lane, last), found, unread)
+    return lambda: Subject(report, lane, documents.workload(report, lane, last), found, orders, unread)
 
 
 def _sees(subject: Subject) -> Mapping[str, object]:
@@ -62,7 +66,7 @@ def _sees(subject: Subject) -> Mapping[str, object]:
 
 
 def _did(subject: Subject) -> Mapping[str, object]:
-    return {"decisions": subject.decisions, "unread": subject.unread}
+    return {"decisions": subject.decisions, "orders": subject.orders, "unread": subject.unread}
 
 
 SECTIONS = (

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from controller.records import TickReport
+    from controller.web.console.half_hour import HalfHour
     from controller.web.console.shell import Shell
     from controller.web.pages import Pages
 
@@ -32,6 +33,7 @@ class Shown:
 
     shell: Shell
     pages: Pages
+    half_hour: HalfHour
     done: Done = field(default_factory=Done)
 
     async def workloads(self, request: web.Request) -> web.Response:
@@ -71,6 +73,7 @@ class Shown:
             uid=uid,
             sections=_markup(await self._sections(report, lane)),
             live=f"{PREFIX}/parts/workloads/{uid}",
+            half_hour=await self.half_hour.shown(report, lane),
             replicas=int(report.decision.replicas.target[lane]),
             **self._form(request, uid, filled),
         )

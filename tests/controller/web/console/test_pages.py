@@ -105,6 +105,7 @@ async def test_a_workloads_page_tells_what_the_api_tells(browser: Browser) -> No
     for told in (
         "What is asked of Prometheus load: load",
         "The last decisions that changed something, from the journal",
+        "The last orders, from the journal",
         "applied",
         "It decides again at",
         "Nothing is said of the next week",
