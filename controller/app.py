@@ -27,6 +27,7 @@ from controller.adapters.kubernetes.vertical import KubernetesVertical
 from controller.adapters.nvml.machine import GpuMachine, GpuSettings
 from controller.adapters.policy_files import PolicyFiles
 from controller.adapters.prometheus import Allowance, PrometheusSource
+from controller.allocator import return_large_blocks
 from controller.clients.access import prometheus_access
 from controller.clients.kubernetes import connect
 from controller.clock import SystemClock
@@ -111,6 +112,7 @@ async def run_daemon(
     Raises ForesailError when the start is impossible: no way to the API server, an address in use, a journal of a
     newer version.
     """
+    return_large_blocks()
     async with AsyncExitStack() as stack:
         world = outside if outside is not None else await stack.enter_async_context(_kubernetes(settings))
         clock, source = world.clock, world.source

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from multiprocessing import active_children, get_context, parent_process
 from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 
+from controller.allocator import return_large_blocks
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
@@ -120,8 +122,9 @@ def _pool() -> ProcessPoolExecutor:
 
 
 def _begin(niceness: int = 10) -> None:
-    """Yield to the ticks, leave Ctrl-C to the owner, and end when the owner was killed."""
+    """Yield to the ticks, give memory back, leave Ctrl-C to the owner, and end when the owner was killed."""
     os.nice(niceness)
+    return_large_blocks()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_owner, name="end with owner", daemon=True).start()
 

@@ -31,7 +31,8 @@ from controller.journal.rows import (
     TickRow,
     decision_rows,
     rows_of,
-    told_of,
+    to_change,
+    unlike,
 )
 from controller.journal.statistics import Statistics, statistics_of
 from controller.journal.tables import (
@@ -69,7 +70,8 @@ __all__ = [
     "TickRow",
     "decision_rows",
     "rows_of",
-    "told_of",
+    "to_change",
+    "unlike",
 ]
 
 TIMEOUT_S = 2.0
@@ -146,7 +148,7 @@ class Journal:
     async def record_tick(self, at_s: float, observation: bytes, decisions: Sequence[DecisionRow]) -> None:
         """Record what a tick saw, packed, and what `decision_rows` made of it. Raises Unavailable or Rejected."""
         tick = {"at_s": at_s, "fleet_digest": self._fleet.digest, "observation": observation}
-        rows = [_decision(row) for row in decisions]
+        rows = await asyncio.to_thread(_decisions, decisions)
         await self._writer.write(Write([(DECISIONS, rows)], [(TICKS, [tick])]), self._timeout_s)
 
     async def write_intents(self, at_s: float, orders: Sequence[ScaleOrder]) -> None:
@@ -270,6 +272,10 @@ class Journal:
                 yield connection
         except TimeoutError as error:
             raise Unavailable(f"the journal did not answer within {_READING_S:g} s") from error
+
+
+def _decisions(rows: Sequence[DecisionRow]) -> list[dict[str, Any]]:
+    return [_decision(row) for row in rows]
 
 
 def _decision(row: DecisionRow) -> dict[str, Any]:
