@@ -33,7 +33,7 @@ from controller.interventions import Interventions
 from controller.journal import Journal
 from controller.loop import Loop, Pace, Parts
 from controller.notify import Delivery, News
-from controller.publish import Content, Publishing
+from controller.publish import Answered, Content, Publishing
 from controller.publishers import files, grafana, in_cluster, links_of, version_of, webhook
 from controller.telemetry import About, Telemetry, Wrote
 from controller.vertical.loop import VerticalLoop, VerticalParts, VerticalReport
@@ -159,6 +159,7 @@ class _Daemon:
     delivery: Delivery | None = None
     news: News = field(default_factory=News)
     hub: Hub = field(default_factory=Hub)
+    answered: Answered = field(default_factory=Answered)
     outcomes: dict[str, Outcome] = field(default_factory=dict)  # the last one of each workload
 
     def show(self, report: TickReport) -> None:
@@ -169,7 +170,7 @@ class _Daemon:
             report = replace(report, sizes=sized.by_policy)
         report = replace(report, problems=problems)
         publish_tick(self.hub, report, self.report)
-        self.report = report
+        self.report, self.answered = report, self.answered.after(report)
         self.outcomes |= {each.order.uid: each for each in report.outcomes}
         self.outcomes = {uid: self.outcomes[uid] for uid in report.fleet.uid if uid in self.outcomes}
         if self.telemetry is not None:
@@ -199,7 +200,7 @@ class _Daemon:
         settings, telemetry = self.settings, self.telemetry
 
         def content() -> Content:
-            return Content(links_of(settings), loop.policies.policies)
+            return Content(links_of(settings), self.answered.policies)
 
         publishers = (
             *grafana(settings, content),
@@ -214,7 +215,7 @@ class _Daemon:
             telemetry.show_published(target, done, well=well)
 
         pace = (self.world.clock, loop.supervisor, settings.publish_interval_s)
-        work = Publishing(publishers, *pace, show, lambda target: version_of(target, loop.policies.digest))
+        work = Publishing(publishers, *pace, show, lambda target: version_of(target, self.answered.version))
         await stack.enter_async_context(_running(work.run(stop)))
 
     def web(self, views: Views) -> Application:
