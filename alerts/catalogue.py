@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from alerts import burn, costs, gpus, health, workloads
+from alerts.inhibition import INHIBITIONS, document
 from alerts.rule import Alert, Group, Links
 
 if TYPE_CHECKING:
@@ -26,7 +27,12 @@ FILES: Mapping[str, tuple[Group, ...]] = {
 }
 
 SLO_FILE = "foresail-slo.rules.yaml"
+INHIBIT_FILE = "alertmanager-inhibit.yaml"
 
+_INHIBIT_HEAD = """\
+# Rendered from alerts/inhibition.py by `make generate` or `foresail alerts render`.
+# Alertmanager's configuration includes no files: add these rules to its `inhibit_rules`.
+"""
 _HEAD = """\
 # Rendered from alerts/ by `make generate` or `foresail alerts render`.
 # Foresail's own labels `namespace` and `workload` must survive the scrape: set `honor_labels: true` (a ServiceMonitor's
@@ -42,6 +48,11 @@ def files(links: Links | None = None, policies: Sequence[WorkloadPolicy] = ()) -
     links, of_policies = links or Links(), burn.groups_of(policies)
     contents = {**FILES, **({SLO_FILE: of_policies} if of_policies else {})}
     return {name: _text_of(groups, links) for name, groups in contents.items()}
+
+
+def inhibitions() -> str:
+    """YAML text of `INHIBIT_FILE`: what to put into Alertmanager's configuration, which includes no files."""
+    return _INHIBIT_HEAD + yaml.dump(document(INHIBITIONS), Dumper=_Dumper, sort_keys=False, width=10_000)
 
 
 def alerts() -> tuple[Alert, ...]:

@@ -69,12 +69,18 @@ SPOT_MISSING = Gauge(
 )
 SPOT_SHORT = Gauge(
     "foresail_spot_short_ratio",
-    "Share of the replicas due that was missing of late because spot was taken back; the policy's spot.short may be.",
+    "Share of the replicas due that was missing of late because spot was taken back.",
     _WORKLOAD,
     "ratio",
 )
 SPOT_INTERRUPTIONS = Counter(
     "foresail_spot_interruptions_total", "Spot replicas that were seen to be taken back, by zone.", ("zone",)
+)
+SPOT_SHORT_BUDGET = Gauge(
+    "foresail_spot_short_budget_ratio",
+    "Share of the replicas due that may be missing because spot was taken back: the policy's spot.short.",
+    _WORKLOAD,
+    "ratio",
 )
 BUDGET_WITHHELD = Gauge(
     "foresail_budget_withheld_replicas", "Replicas that a workload asks for and a budget does not leave.", _WORKLOAD
@@ -110,6 +116,12 @@ PRICE = Gauge(
     "Price of one replica for an hour, as the policy says (objective.prices, placement.spot.price), in its currency: on"
     " demand, on spot, or any, without placement. Absent where it does not say.",
     (*_WORKLOAD, "capacity_type"),
+)
+PRICE_TIME = Gauge(
+    "foresail_price_timestamp_seconds",
+    "When the policy's prices held (objective.prices.asOf). Absent where it does not say.",
+    _WORKLOAD,
+    "seconds",
 )
 COST = Gauge(
     "foresail_cost_usd_per_hour",
@@ -351,9 +363,9 @@ MESSAGES_PENDING = Gauge("foresail_webhook_pending_messages", "Messages that wai
 BY_WORKLOAD: tuple[Gauge, ...] = (
     *(DESIRED_REPLICAS, CURRENT_REPLICAS, READY_REPLICAS),
     *(CAPACITY_DESIRED, CAPACITY_READY, CAPACITY_RECOMMENDED),
-    *(SPOT_NOTICED, SPOT_MISSING, SPOT_SHORT),
+    *(SPOT_NOTICED, SPOT_MISSING, SPOT_SHORT, SPOT_SHORT_BUDGET),
     BUDGET_WITHHELD,
-    *(PRICE, COST, SAVINGS, LAST_CHANGE, TURNS),
+    *(PRICE, PRICE_TIME, COST, SAVINGS, LAST_CHANGE, TURNS),
     *(GPU_QUOTA_WITHHELD, GPU_ALLOCATED, GPU_IDLE),
     *(MIN_REPLICAS, MAX_REPLICAS, RECOMMENDED_REPLICAS),
     *(LOAD, CAPACITY_SEEN, FORECAST, FORECAST_TIME),

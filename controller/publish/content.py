@@ -45,6 +45,10 @@ class Content:
         """File name -> YAML text."""
         return alert_catalogue.files(self.links, self.policies)
 
+    def alert_files(self) -> dict[str, str]:
+        """Those, and what Alertmanager's configuration should have beside them."""
+        return {**self.rule_files(), alert_catalogue.INHIBIT_FILE: alert_catalogue.inhibitions()}
+
     def rule_groups(self) -> list[dict[str, Any]]:
         """The groups of all files, in order."""
         return groups_of(self.rule_files())

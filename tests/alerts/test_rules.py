@@ -8,7 +8,9 @@ import yaml
 
 from alerts.catalogue import alerts, files
 from alerts.rule import Alert, Links, Severity
+from dashboards.catalogue import BOARDS
 from dashboards.fleet import UID
+from policies.gpus.exported import AGENT
 from policies.signals import EXPORTED
 from tests.architecture.source import ROOT
 
@@ -53,7 +55,7 @@ def test_a_rule_follows_the_conventions(rule: dict[str, Any]) -> None:
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_asks_only_for_metrics_that_are_exported(rule: dict[str, Any]) -> None:
     named = {name.removesuffix("_bucket") for name in re.findall(r"foresail_\w+", rule["expr"])}
-    assert named <= {metric.name for metric in EXPORTED}
+    assert named <= {metric.name for metric in (*EXPORTED, *AGENT)}
 
 
 @pytest.mark.parametrize("alert", PAGES)
@@ -61,6 +63,16 @@ def test_the_labels_that_an_alert_names_are_those_that_its_series_keep(alert: Al
     assert set(re.findall(r"\$labels\.(\w+)", alert.description)) <= set(alert.labels)
     kept = {label for by in re.findall(r"by \(([^)]*)\)", alert.expr) for label in by.split(", ")} - {"le"}
     assert kept == set(alert.labels)
+
+
+@pytest.mark.parametrize("alert", PAGES)
+def test_an_alert_leads_to_a_dashboard_that_there_is(alert: Alert) -> None:
+    assert alert.dashboard in {board.uid for board in BOARDS}
+
+
+@pytest.mark.parametrize("alert", PAGES)
+def test_what_an_alert_needs_is_what_it_asks_for(alert: Alert) -> None:
+    assert [name for name in alert.needs if name not in alert.expr] == []
 
 
 @pytest.mark.parametrize("alert", PAGES)

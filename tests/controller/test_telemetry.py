@@ -19,6 +19,7 @@ from policies.contradiction import Contradicted
 from policies.model import UNKNOWN, Applied, Forecast, Hold, Status
 from policies.signals import BY_WORKLOAD, EXPORTED
 from policies.tournament import INCUMBENT
+from tests.builders import policy as written
 from tests.controller.decisions import decided, measured, policy, with_standing
 
 if TYPE_CHECKING:
@@ -316,6 +317,15 @@ def test_prices_replicas_and_what_they_save_where_the_policy_has_a_price(telemet
     chat = 'namespace="shop",workload="chat"'
     assert f'foresail_savings_usd_per_hour{{against="incumbent",{chat}}}' in values
     assert f'foresail_cost_usd_per_hour{{capacity_type="any",{chat}}}' in values
+
+
+def test_when_prices_held_where_the_policy_says_so(telemetry: Telemetry) -> None:
+    told = report(decided("shop/chat", "shop/search"))
+    dated = written("chat", objective={"prices": {"replicaHour": 2, "asOf": "2026-11-01T00:00:00Z"}})
+    policies = (dated, written("search", objective={"prices": {"replicaHour": 2}}))
+    telemetry.show(replace(told, policies=PolicySet(policies)))
+    held = {name: value for name, value in samples(telemetry).items() if "foresail_price_timestamp" in name}
+    assert held == {'foresail_price_timestamp_seconds{namespace="shop",workload="chat"}': 1_793_491_200.0}
 
 
 @pytest.mark.bench
