@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -37,18 +38,34 @@ from controller.publish import Answered, Content, Publishing
 from controller.publishers import files, grafana, in_cluster, links_of, version_of, webhook
 from controller.telemetry import About, Telemetry, Wrote
 from controller.vertical.loop import VerticalLoop, VerticalParts, VerticalReport
-from controller.web import Acted, Actions, Check, Guard, Hub, Sessions, Views, heartbeat, serving, web_app
+from controller.web import (
+    Acted,
+    Actions,
+    Bundles,
+    Check,
+    Guard,
+    Hub,
+    OnDemand,
+    Sessions,
+    Views,
+    heartbeat,
+    serving,
+    web_app,
+)
 from controller.web.auth import AnyAccess
 from controller.web.changes import publish_tick
+from controller.web.health import StateLog
 from controller.web.holds import intervention
+from controller.whatif.asking import WhatIfs
 from controller.worker import worker
 from policies.model import Limits
+from policies.projection.origin import Left
 from simulations.daemon import warmed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 
-    from controller.journal import DecisionRow
+    from controller.journal import DecisionRow, Intent
     from controller.ports import Access, Actuator, Clock, Cluster, Events, MetricsSource, Publisher
     from controller.records import Outcome, Publication, TickReport
     from controller.settings import Settings
@@ -87,8 +104,9 @@ async def run_daemon(
     stop: asyncio.Event,
     outside: Outside | None = None,
     on_tick: Callable[[TickReport], None] | None = None,
+    origins: Mapping[str, str] | None = None,
 ) -> None:
-    """Run until `stop` is set.
+    """Run until `stop` is set. `origins` say where settings come from, for the debug bundle.
 
     Raises ForesailError when the start is impossible: no way to the API server, an address in use, a journal of a
     newer version.
@@ -116,12 +134,12 @@ async def run_daemon(
             executor=executor,
             interventions=interventions,
         )
-        daemon = _Daemon(settings, world, journal, on_tick, interventions)
+        daemon = _Daemon(settings, world, journal, on_tick, interventions, origins or {})
         loop = Loop(parts, _pace(settings), daemon.show)
         views = daemon.views(loop)
         if settings.nvml and daemon.telemetry is not None:
             await stack.enter_async_context(_gpus(daemon.telemetry))
-        url = await stack.enter_async_context(serving(daemon.web(views), settings.listen))
+        url = await stack.enter_async_context(serving(daemon.web(views, loop), settings.listen))
         if world.vertical is not None:
             sizing = await stack.enter_async_context(PrometheusSource(prometheus_access(settings), SIZING))
             vertical = daemon.vertical(loop, VerticalParts(clock, sizing, world.vertical, loop.supervisor))
@@ -153,6 +171,7 @@ class _Daemon:
     journal: Journal
     on_tick: Callable[[TickReport], None] | None
     interventions: Interventions
+    origins: Mapping[str, str]
     report: TickReport | None = None
     telemetry: Telemetry | None = None
     sized: VerticalReport | None = None
@@ -161,6 +180,7 @@ class _Daemon:
     hub: Hub = field(default_factory=Hub)
     answered: Answered = field(default_factory=Answered)
     outcomes: dict[str, Outcome] = field(default_factory=dict)  # the last one of each workload
+    shown: Views | None = None
 
     def show(self, report: TickReport) -> None:
         """Take the report of a tick, and add what is wrong with the world."""
@@ -178,6 +198,8 @@ class _Daemon:
             self.telemetry.show_journal(self.journal.health)
             self.telemetry.show_listeners(self.hub)
             self._tell(report)
+        if self.shown is not None:
+            self.shown.state()  # so that it is known since when it lasts
         if self.on_tick is not None:
             self.on_tick(report)
 
@@ -218,7 +240,7 @@ class _Daemon:
         work = Publishing(publishers, *pace, show, lambda target: version_of(target, self.answered.version))
         await stack.enter_async_context(_running(work.run(stop)))
 
-    def web(self, views: Views) -> Application:
+    def web(self, views: Views, loop: Loop) -> Application:
         """The web application, and who may act through it."""
         access = _access(self.settings, self.world)
         guard = Guard(Sessions(self.world.clock), access, open_reading=self.settings.auth_reading == "open")
@@ -230,7 +252,14 @@ class _Daemon:
             told=self._done,
             refused=lambda kind: self._counted(kind, "refused"),
         )
-        return web_app(views, guard=guard, actions=actions, hub=self.hub)
+        settings, journal = self.settings, self.journal
+        on_demand = OnDemand(
+            WhatIfs(settings.journal_url, lambda: self.report, lambda: loop.state),
+            Bundles(
+                settings, self.origins, os.environ, journal.statistics, lambda: journal.health, self.world.clock.now_s
+            ),
+        )
+        return web_app(views, guard=guard, actions=actions, hub=self.hub, on_demand=on_demand)
 
     def _done(self, acted: Acted) -> None:
         """Show what somebody told at once; what it does, the next tick shows."""
@@ -245,6 +274,9 @@ class _Daemon:
 
     async def _decisions(self, uid: str, before_s: float, limit: int) -> Sequence[DecisionRow]:
         return await self.journal.decisions(uid, before_s=before_s, limit=limit)
+
+    async def _orders(self, uid: str, limit: int) -> Sequence[Intent]:
+        return await self.journal.orders(uid, limit=limit)
 
     def vertical(self, loop: Loop, parts: VerticalParts) -> VerticalLoop:
         """The loop that sizes containers for the policies in force, and writes nothing while the kill switch is set."""
@@ -275,7 +307,7 @@ class _Daemon:
                 Check("cluster", reached, "" if reached else "the API server has not answered yet"),
             )
 
-        return Views(
+        self.shown = Views(
             report=lambda: self.report,
             metrics=telemetry.render,
             sized=lambda: self.sized.workloads if self.sized else (),
@@ -283,9 +315,13 @@ class _Daemon:
             ready=ready,
             version={"version": version("foresail")},
             decisions=self._decisions,
+            orders=self._orders,
             outcomes=lambda: self.outcomes,
             interventions=self.interventions.in_force,
+            left=lambda: None if loop.state is None else Left(loop.state, loop.planning.fit),
+            states=StateLog(clock.now_s),
         )
+        return self.shown
 
 
 @asynccontextmanager

@@ -33,6 +33,7 @@ from controller.journal.rows import (
     rows_of,
     told_of,
 )
+from controller.journal.statistics import Statistics, statistics_of
 from controller.journal.tables import (
     DECISIONS,
     FLEETS,
@@ -47,7 +48,7 @@ from controller.journal.tables import (
 from controller.journal.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -63,6 +64,7 @@ __all__ = [
     "Page",
     "Restored",
     "Snapshot",
+    "Statistics",
     "StepRow",
     "TickRow",
     "decision_rows",
@@ -176,6 +178,11 @@ class Journal:
         async with self._reading() as connection:
             return await queries.decisions(connection, uid, before_s, limit)
 
+    async def orders(self, uid: str, *, limit: int) -> tuple[Intent, ...]:
+        """The last orders for a workload, the newest first. Raises Unavailable or Rejected."""
+        async with self._reading() as connection:
+            return await queries.orders(connection, uid, limit)
+
     async def save_snapshot(self, at_s: float, core: bytes, blocks: Mapping[int, bytes]) -> None:
         """Save the state after the tick at `at_s`. Blocks whose bytes are stored already are not stored again.
 
@@ -209,6 +216,26 @@ class Journal:
             if len(page.ticks) < size:
                 return
             after_s = page.ticks[-1].at_s
+
+    async def tick_times(self, *, since_s: float, until_s: float = _NEVER_S) -> tuple[float, ...]:
+        """When the ticks between two wall times were, rising. Raises Unavailable or Rejected."""
+        async with self._reading() as connection:
+            return await queries.tick_times(connection, since_s, until_s)
+
+    async def ticks_at(
+        self, at_s: Sequence[float], known: Collection[str] = ()
+    ) -> tuple[tuple[TickRow, ...], Mapping[str, bytes]]:
+        """The ticks of these times, rising, and the fleets that are not `known`, packed, by digest.
+
+        Raises Unavailable or Rejected.
+        """
+        async with self._reading() as connection:
+            return await queries.ticks_at(connection, at_s, known)
+
+    async def statistics(self) -> Statistics:
+        """How much there is of what, and where. Raises Unavailable or Rejected."""
+        async with self._reading() as connection:
+            return await statistics_of(connection)
 
     async def explain(self, uid: str, at_s: float) -> Explained | None:
         """The decision on a workload that stood at `at_s`; None when none is known. Raises Unavailable or Rejected."""

@@ -34,7 +34,9 @@ from controller.journal.thinning import thinned
 from controller.records import LONGEST_INTERVENTION_S, Intervention, Outcome, ScaleOrder, TargetRef
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
+    from collections.abc import Collection, Sequence
+
+    from sqlalchemy import Row, Select
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 _MILLISECOND_S = 0.001
@@ -117,6 +119,23 @@ async def page(connection: AsyncConnection, after_s: float, until_s: float, size
     )
 
 
+async def tick_times(connection: AsyncConnection, since_s: float, until_s: float) -> tuple[float, ...]:
+    """When the ticks between two wall times were, rising."""
+    wanted = select(TICKS.c.at_s).where(TICKS.c.at_s.between(since_s, until_s)).order_by(TICKS.c.at_s)
+    return tuple([row.at_s for row in await connection.execute(wanted)])
+
+
+async def ticks_at(
+    connection: AsyncConnection, at_s: Sequence[float], known: Collection[str]
+) -> tuple[tuple[TickRow, ...], dict[str, bytes]]:
+    """The ticks of these times, rising, and their fleets by digest, but for those that are `known`."""
+    found = await connection.execute(select(TICKS).where(TICKS.c.at_s.in_(at_s)).order_by(TICKS.c.at_s))
+    ticks = tuple([TickRow(row.at_s, row.fleet_digest, row.observation) for row in found])
+    digests = {tick.fleet_digest for tick in ticks}.difference(known)
+    fleets = (await connection.execute(select(FLEETS).where(FLEETS.c.digest.in_(digests)))).all()
+    return ticks, {row.digest: row.fleet for row in fleets}
+
+
 async def interventions(connection: AsyncConnection, since_s: float) -> tuple[Intervention, ...]:
     """What people told since a wall time, the oldest first."""
     ordered = (
@@ -130,6 +149,12 @@ async def decisions(connection: AsyncConnection, uid: str, before_s: float, limi
     wanted = (DECISIONS.c.uid == uid) & (DECISIONS.c.at_s < before_s)
     ordered = select(DECISIONS).where(wanted).order_by(DECISIONS.c.at_s.desc()).limit(limit)
     return tuple([_decision(row) for row in await connection.execute(ordered)])
+
+
+async def orders(connection: AsyncConnection, uid: str, limit: int) -> tuple[Intent, ...]:
+    """The last orders for a workload and how each ended, the newest first."""
+    newest = _ended().where(INTENTS.c.uid == uid).order_by(INTENTS.c.at_s.desc(), INTENTS.c.name).limit(limit)
+    return tuple([_intent(row) for row in await connection.execute(newest)])
 
 
 async def thin_out(connection: AsyncConnection, cutoff_s: float, now_s: float) -> bool:
@@ -204,17 +229,21 @@ async def _snapshot(connection: AsyncConnection, before_s: float) -> Snapshot | 
 
 async def _intents(connection: AsyncConnection, newest_s: float, *, window_s: float = _WINDOW_S) -> tuple[Intent, ...]:
     """Orders of the newest tick and later, and those of the `window_s` before it whose end nobody knows."""
+    unknown = OUTCOMES.c.result.is_(None) | (OUTCOMES.c.result == "unavailable")
+    wanted = (INTENTS.c.at_s >= newest_s) | (unknown & (INTENTS.c.at_s >= newest_s - window_s))
+    found = await connection.execute(_ended().where(wanted).order_by(INTENTS.c.at_s, INTENTS.c.uid))
+    return tuple([_intent(row) for row in found])
+
+
+def _ended() -> Select[tuple[object, ...]]:
+    """Orders with how they ended, where that is known."""
     matches = and_(
         OUTCOMES.c.intent_at_s == INTENTS.c.at_s,
         OUTCOMES.c.uid == INTENTS.c.uid,
         OUTCOMES.c.resource_version == INTENTS.c.resource_version,
     )
     ended = (OUTCOMES.c.at_s.label("ended_at_s"), OUTCOMES.c.result, OUTCOMES.c.message)
-    joined = select(INTENTS, *ended).select_from(INTENTS.outerjoin(OUTCOMES, matches))
-    unknown = OUTCOMES.c.result.is_(None) | (OUTCOMES.c.result == "unavailable")
-    wanted = (INTENTS.c.at_s >= newest_s) | (unknown & (INTENTS.c.at_s >= newest_s - window_s))
-    found = await connection.execute(joined.where(wanted).order_by(INTENTS.c.at_s, INTENTS.c.uid))
-    return tuple([_intent(row) for row in found])
+    return select(INTENTS, *ended).select_from(INTENTS.outerjoin(OUTCOMES, matches))
 
 
 def _intent(row: Row[tuple[object, ...]]) -> Intent:

@@ -29,15 +29,18 @@ COOKIE = "foresail_session"
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf_token"
 SESSION_PATH = "/api/v1/session"
+SIGN_IN_PATH = "/console/sign-in"
 SESSION_S = 8 * 3600.0
 HOW_TO_TURN_ON = (
     "actions are turned off: nothing says who may act. Name a file of tokens with --auth-token-file, or let the"
     " Kubernetes API server decide with --auth-kubernetes; docs/api.md tells more"
 )
 
-_OPEN = frozenset({"/metrics", "/livez", "/readyz", "/healthz"})
+_OPEN = frozenset({"/", "/metrics", "/livez", "/readyz", "/healthz"})
+_OPENING = frozenset({SESSION_PATH, SIGN_IN_PATH})
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_SESSIONS = 1000
+READING_POST = "askWhatIf"  # name of the route that takes a body and changes nothing
 LONGEST_TOKEN = 16_384
 
 CALLER = web.RequestKey("caller", Person)
@@ -117,7 +120,7 @@ class Guard:
     sessions: Sessions
     access: Access | None = None
     open_reading: bool = True
-    unguarded: tuple[str, ...] = ()  # beginnings of paths that everybody may read, such as a page to log in with
+    unguarded: tuple[str, ...] = (SIGN_IN_PATH, "/console/static/")  # beginnings of paths that everybody may read
 
     async def open_session(self, token: str) -> Session:
         """Begin a browser's session. Raises HTTPForbidden, HTTPUnauthorized or HTTPServiceUnavailable."""
@@ -137,9 +140,9 @@ class Guard:
         if session is None:
             return None
         if request.method in _READS:
-            return session.person if self.open_reading else await self._still(session)
+            return session.person if self.open_reading else await self.still(session)
         await _show_intent(request, session)
-        return await self._still(session)
+        return await self.still(session)
 
     def middleware(self) -> Middleware:
         """What refuses: writing without a token, and reading where that is closed."""
@@ -148,10 +151,11 @@ class Guard:
         async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
             if request.path in _OPEN or request.match_info.http_exception is not None:
                 return await handler(request)
-            if request.path == SESSION_PATH and request.method == "POST":
+            if request.path in _OPENING and request.method == "POST":
                 return await handler(request)  # which looks at the token itself
             found = await self.caller(request)
-            free = request.method in _READS and (self.open_reading or request.path.startswith(self.unguarded))
+            reads = request.method in _READS or request.match_info.route.name == READING_POST
+            free = reads and (self.open_reading or request.path.startswith(self.unguarded))
             if found is None and not free:
                 raise self.refusal()
             if found is not None:
@@ -167,8 +171,8 @@ class Guard:
         text = "a token is needed: send it as Authorization: Bearer TOKEN, or open a session"
         return web.HTTPUnauthorized(text=text, headers={"WWW-Authenticate": "Bearer"})
 
-    async def _still(self, session: Session) -> Person:
-        """Whose session this is, asked again: a token may have been revoked since."""
+    async def still(self, session: Session) -> Person:
+        """Whose session this is, asked again: a token may have been revoked since. Raises as `open_session`."""
         try:
             return await self._known(session.token)
         except web.HTTPUnauthorized:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from controller.web import acting, schemas, shapes
-from controller.web.auth import COOKIE, CSRF_HEADER
+from controller.web import acting, schemas, shapes, whatif
+from controller.web.auth import COOKIE, CSRF_HEADER, READING_POST
 from controller.web.pages import LARGEST_PAGE, PAGE
+from policies.fixed import MOST_REPLICAS
 
 if TYPE_CHECKING:
     from controller.web.acting import Body
@@ -20,6 +21,7 @@ Json = dict[str, Any]
 
 PROBLEM = "application/problem+json"
 JSON = "application/json"
+DECISIONS = 20  # of a workload, and orders, unless asked for more
 DECISIONS_CONTINUE = r"^([0-9]{1,11}(\.[0-9]{1,9})?)?$"
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -45,6 +47,7 @@ class Operation:
     errors: tuple[int, ...] = ()
     paged: bool = False
     changes: bool = False
+    query: tuple[Json, ...] = ()
 
 
 _ACTED = (400, 404, 409, 413, 415, 422, 503)
@@ -62,6 +65,44 @@ OPERATIONS = (
         schemas.DecisionList,
         errors=(400, 404, 503),
         paged=True,
+    ),
+    Operation(
+        "get",
+        f"{_ONE}/orders",
+        "listOrders",
+        "A workload's last orders and how each ended, the newest first, from the journal.",
+        schemas.OrderList,
+        errors=(400, 404, 503),
+        query=(
+            {
+                "name": "limit",
+                "in": "query",
+                "description": "At most so many items.",
+                "schema": {"type": "integer", "minimum": 1, "maximum": PAGE, "default": DECISIONS},
+            },
+        ),
+    ),
+    Operation(
+        "get",
+        f"{_ONE}/projection",
+        "getProjection",
+        "A workload's next half hour: as it goes on now, paused from now on, with an override.",
+        schemas.WorkloadProjection,
+        errors=(304, 400, 404, 409, 503),
+        query=(
+            {
+                "name": "pause",
+                "in": "query",
+                "description": "How long a pause from now on lasts; the whole half hour unless set.",
+                "schema": {"type": "string", "pattern": acting.LASTING},
+            },
+            {
+                "name": "replicas",
+                "in": "query",
+                "description": "The count of an override from now on.",
+                "schema": {"type": "integer", "minimum": 0, "maximum": MOST_REPLICAS},
+            },
+        ),
     ),
     Operation(
         "get", "/sizes", "listSizes", "What containers should request.", schemas.SizeList, errors=_LISTED, paged=True
@@ -118,6 +159,15 @@ OPERATIONS = (
             ("/fleet", "Fleet", "resume", "End the pause of all.", acting.ResumeRequest),
         )
     ),
+    Operation(
+        "post",
+        f"{_ONE}/whatif",
+        READING_POST,
+        "What the last days would have been under another policy, from the journal. It changes nothing.",
+        schemas.WhatIf,
+        whatif.WhatIfRequest,
+        errors=_ACTED,
+    ),
     Operation("get", "/session", "getSession", "Who calls.", schemas.SessionStatus, errors=(503,)),
     Operation(
         "post",
@@ -146,6 +196,7 @@ def document() -> Json:
     for each in OPERATIONS:
         paths.setdefault(f"/api/v1{each.path}", {})[each.method] = _operation(each)
     paths["/api/v1/events"] = {"get": _events()}
+    paths["/api/v1/debug-bundle"] = {"get": _bundle()}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Foresail", "version": version("foresail"), "description": _ABOUT},
@@ -189,10 +240,8 @@ def _parameters(operation: Operation) -> list[Json]:
             {"name": "limit", "in": "query", "description": "At most so many items.", "schema": limit},
             {"name": "continue", "in": "query", "description": "`continue` of the page before.", "schema": after},
         ]
-    return found
+    return [*found, *operation.query]
 
-
-DECISIONS = 20  # of a workload, unless asked for more
 
 _WORDS = {
     200: "Done.",
@@ -241,6 +290,23 @@ def _events() -> Json:
             "401": {"description": _WORDS[401], "content": problem},
             "403": {"description": _WORDS[403], "content": problem},
             "503": {"description": "Too many listen.", "content": problem},
+        },
+    }
+
+
+def _bundle() -> Json:
+    """The archive, which is no JSON."""
+    problem = {PROBLEM: {"schema": _reference(schemas.Problem)}}
+    return {
+        "operationId": "getDebugBundle",
+        "summary": "What explains this Foresail, without secrets, for who may act on all workloads.",
+        "security": [{"bearer": []}, {"session": []}],
+        "responses": {
+            "200": {
+                "description": "A tar archive, compressed with gzip.",
+                "content": {"application/gzip": {"schema": {"type": "string", "format": "binary"}}},
+            },
+            **{str(status): {"description": _WORDS[status], "content": problem} for status in (401, 403, 503)},
         },
     }
 

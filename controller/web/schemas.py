@@ -5,8 +5,9 @@ Names are camelCase, as in Kubernetes. What is not known is null.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import WithJsonSchema
 from typing_extensions import TypedDict
 
 from controller.web import shapes
@@ -40,6 +41,25 @@ class WorkloadStatus(shapes.Workload):
     nextDecisionAt: shapes.Time
 
 
+class WorkloadProjection(TypedDict):
+    """The next half hour of a workload, minute by minute: as it goes on now, paused from now on, with an override.
+
+    `load` is null, and `unknown` says why, where a forecast would be a guess.
+    """
+
+    apiVersion: str
+    kind: Literal["WorkloadProjection"]
+    namespace: str
+    name: str
+    at: shapes.Time
+    until: shapes.Time
+    scaledBy: shapes.ActorName
+    load: list[shapes.ExpectedLoad] | None
+    unknown: str | None
+    courses: list[shapes.ProjectedCourse]
+    notes: list[str]
+
+
 ListMetadata = TypedDict("ListMetadata", {"continue": str, "at": shapes.Time, "total": int})
 
 
@@ -67,6 +87,26 @@ class Decision(TypedDict):
     after: int
     reason: str
     steps: list[shapes.Step]
+
+
+class Order(TypedDict):
+    """A write of a scale from the journal. `result` is null while nobody knows how it ended."""
+
+    at: shapes.Time
+    target: shapes.Target
+    before: int
+    after: int
+    reason: str
+    result: shapes.ResultName | None
+    message: str
+
+
+class OrderList(TypedDict):
+    """A workload's last orders, the newest first."""
+
+    apiVersion: str
+    kind: Literal["OrderList"]
+    items: list[Order]
 
 
 class DecisionList(TypedDict):
@@ -185,17 +225,43 @@ class HealthCheck(TypedDict):
     message: str
 
 
+class ServiceState(TypedDict):
+    """What state Foresail is in, everything that speaks for it, and since when, as far as this process knows."""
+
+    name: shapes.StateName
+    reasons: list[str]
+    since: shapes.Time
+
+
+class SourceStatus(HealthCheck):
+    """How a source fared in the last tick."""
+
+    queries: int
+    failed: int
+    seconds: float
+
+
+class SignalsStatus(TypedDict):
+    """How many signals are fresh, stale, missing or censored, and how old the oldest that was read is."""
+
+    byStatus: dict[str, int]
+    oldestSeconds: float | None
+
+
 class Health(TypedDict):
-    """The checks of /livez and /readyz, and how the last tick and its sources fared."""
+    """The state, the checks of /livez and /readyz, and how the last tick and its sources fared."""
 
     apiVersion: str
     kind: Literal["Health"]
+    state: ServiceState
     live: list[HealthCheck]
     ready: list[HealthCheck]
     lastTickAt: shapes.Time | None
-    sources: list[HealthCheck]
+    sources: list[SourceStatus]
+    signals: SignalsStatus | None
     killSwitch: str | None
     problems: list[str]
+    quarantined: dict[str, str]
 
 
 class Version(TypedDict):
@@ -235,6 +301,67 @@ class ChangeEvent(TypedDict):
     hold: str | None
     before: int
     after: int
+
+
+class WhatIfHour(TypedDict):
+    """The hour in which most load came late, and the share of its load that did."""
+
+    at: shapes.Time
+    lateRatio: float
+
+
+class WhatIfRow(TypedDict):
+    """What one way of scaling cost and missed; its terms are null for what really happened.
+
+    `lateRatio` is the share of the known load that came while ready replicas were above the serving limit, `churn` how
+    many replicas were started or stopped in a day, `cost` in the policies' currency; null without a price.
+    """
+
+    name: Annotated[str, WithJsonSchema({"type": "string", "enum": ["happened", "present", "asked"]})]
+    late: float | None
+    min: int | None
+    max: int | None
+    price: float | None
+    replicaHours: float
+    cost: float | None
+    lateRatio: float | None
+    worstHour: WhatIfHour | None
+    churn: float
+
+
+WhatIfSpan = TypedDict("WhatIfSpan", {"from": shapes.Time, "to": shapes.Time})
+
+
+class WhatIfEvidence(TypedDict):
+    """What the figures rest on: `judged` after the time that only warms policies up, `read` of the journal.
+
+    `whole` is false where there was no time to read all that was asked for.
+    """
+
+    judged: WhatIfSpan
+    read: WhatIfSpan
+    readEverySeconds: float
+    whole: bool
+    warmupHours: float
+    loadHours: float
+    censoredRatio: float
+    unknownRatio: float
+
+
+class WhatIf(TypedDict):
+    """The last days of a workload: as they were, under the present policy, and under the one asked for, if any.
+
+    `policy` are the lines of the policy's YAML to change; `notes` say what is not replayed.
+    """
+
+    apiVersion: str
+    kind: Literal["WhatIf"]
+    namespace: str
+    name: str
+    evidence: WhatIfEvidence
+    rows: list[WhatIfRow]
+    policy: str
+    notes: list[str]
 
 
 class Problem(TypedDict):
