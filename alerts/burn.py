@@ -22,6 +22,8 @@ _BY = "cluster, namespace, workload"
 _HOUR_S = 3600.0
 # Told by each policy.
 BUDGET = "namespace_workload:slo_budget:hours"  # the share that may be late, times the hours of the SLO's window
+# An SLO over less is judged as over this, where the slowest burn that is told is what lasts to the end, and no slower.
+_LEAST_WINDOW_S = 30 * 86_400.0
 _LATE = "namespace_workload:slo_late:ratio"
 _LOAD = "namespace_workload:slo_load"
 # Made of these.
@@ -95,8 +97,8 @@ def _over(windows: Sequence[str]) -> Iterator[Recording]:
 
 
 GROUPS = (
-    Group("foresail-slo", (*_judged(), *_over(_SHORT), *ALERTS)),
-    Group("foresail-slo-long", tuple(_over(_LONG)), interval="5m"),
+    Group("foresail-burn", (*_judged(), *_over(_SHORT), *ALERTS)),
+    Group("foresail-burn-long", tuple(_over(_LONG)), interval="5m"),
 )
 
 
@@ -121,15 +123,15 @@ def _of(policy: WorkloadPolicy) -> Iterator[Recording]:
     pairs = list(zip(policy.spec.signals, policy.queries(), strict=True))
     late = [_selected(query) for signal, query in pairs if isinstance(signal, LateSignal)]
     load = [_selected(query) for signal, query in pairs if isinstance(signal, DemandSignal)]
-    budget_hours = (1.0 - slo.target) * slo.window / _HOUR_S
+    budget_hours = (1.0 - slo.target) * max(slo.window, _LEAST_WINDOW_S) / _HOUR_S
     yield Recording(BUDGET, f"vector({budget_hours:.6g})", labels)
     yield Recording(_LATE, _largest(late), labels)
-    yield Recording(_LOAD, f"sum({load[0]}) > 0" if load else "vector(1)", labels)
+    yield Recording(_LOAD, f"sum({load[0]}\n) > 0" if load else "vector(1)", labels)
 
 
 def _largest(queries: Sequence[str]) -> str:
     """The largest of several shares. What is not from 0 to 1 is none: 0 / 0 while nothing comes."""
-    shares = [f"max({query}) >= 0 <= 1" for query in queries]
+    shares = [f"max({query}\n) >= 0 <= 1" for query in queries]
     if len(shares) == 1:
         return shares[0]
     numbered = (f'label_replace({share}, "of", "{number}", "", "")' for number, share in enumerate(shares))
@@ -137,11 +139,11 @@ def _largest(queries: Sequence[str]) -> str:
 
 
 def _selected(query: BoundQuery) -> str:
-    """The series of the query's answer that are the policy's own."""
+    """The series of the query's answer that are the policy's own. A query may end in a comment, so a line ends it."""
     if not query.match:
         return query.query
     wanted = "vector(1)"
     for label, value in query.match:
         quoted = value.replace("\\", r"\\").replace('"', r"\"").replace("$", "$$")
         wanted = f'label_replace({wanted}, "{label}", "{quoted}", "", "")'
-    return f"({query.query}) and on ({', '.join(label for label, _ in query.match)}) {wanted}"
+    return f"({query.query}\n) and on ({', '.join(label for label, _ in query.match)}) {wanted}"

@@ -35,7 +35,7 @@ from controller.interventions import Interventions
 from controller.journal import Journal
 from controller.loop import Loop, Pace, Parts
 from controller.notify import Delivery, News
-from controller.publish import Content, Publishing
+from controller.publish import Answered, Content, Publishing
 from controller.publishers import files, grafana, in_cluster, links_of, version_of, webhook
 from controller.telemetry import About, Telemetry, Wrote
 from controller.vertical.loop import VerticalLoop, VerticalParts, VerticalReport
@@ -180,6 +180,7 @@ class _Daemon:
     delivery: Delivery | None = None
     news: News = field(default_factory=News)
     hub: Hub = field(default_factory=Hub)
+    answered: Answered = field(default_factory=Answered)
     outcomes: dict[str, Outcome] = field(default_factory=dict)  # the last one of each workload
     shown: Views | None = None
 
@@ -191,7 +192,7 @@ class _Daemon:
             report = replace(report, sizes=sized.by_policy)
         report = replace(report, problems=problems)
         publish_tick(self.hub, report, self.report)
-        self.report = report
+        self.report, self.answered = report, self.answered.after(report)
         self.outcomes |= {each.order.uid: each for each in report.outcomes}
         self.outcomes = {uid: self.outcomes[uid] for uid in report.fleet.uid if uid in self.outcomes}
         if self.telemetry is not None:
@@ -223,7 +224,7 @@ class _Daemon:
         settings, telemetry = self.settings, self.telemetry
 
         def content() -> Content:
-            return Content(links_of(settings), loop.policies.policies)
+            return Content(links_of(settings), self.answered.policies)
 
         publishers = (
             *grafana(settings, content),
@@ -238,7 +239,7 @@ class _Daemon:
             telemetry.show_published(target, done, well=well)
 
         pace = (self.world.clock, loop.supervisor, settings.publish_interval_s)
-        work = Publishing(publishers, *pace, show, lambda target: version_of(target, loop.policies.digest))
+        work = Publishing(publishers, *pace, show, lambda target: version_of(target, self.answered.version))
         await stack.enter_async_context(_running(work.run(stop)))
 
     def web(self, views: Views, loop: Loop) -> Application:

@@ -21,11 +21,11 @@ spec:
   signals:
     - name: rps
       kind: demand
-      query: sum by (app) (rate(hits_total[2m]))
+      query: "sum by (app) (rate(hits_total[2m])) # a second"
       match: {app: $name}
       capacityPerReplica: 10
     - {name: slow, kind: late, query: 'sum by (app, note) (slow_ratio)', match: {app: $name, note: 'a "b" $1'}}
-    - {name: failed, kind: late, query: 'failed{app="$name"} / seen{app="$name"}'}
+    - {name: failed, kind: late, query: 'failed{app="$name"} / seen{app="$name"} # a share'}
   objective: {slo: {target: 0.999, window: 30d}}
 """
 
@@ -48,6 +48,26 @@ def test_a_group_for_each_namespace_whatever_the_order_of_the_policies() -> None
     text = files(policies=(chat, other))[SLO_FILE]
     assert [group["name"] for group in yaml.safe_load(text)["groups"]] == ["foresail-slo-bank", "foresail-slo-shop"]
     assert text == files(policies=(other, chat))[SLO_FILE]
+
+
+def test_no_group_is_named_as_another_whatever_the_namespace() -> None:
+    texts = files(policies=_policies(POLICY.replace("namespace: shop", "namespace: long")))
+    names = [group["name"] for text in texts.values() for group in yaml.safe_load(text)["groups"]]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("window", "hours"),
+    [
+        pytest.param("7d", 0.72, id="a-week-is-judged-as-a-month"),
+        pytest.param("30d", 0.72, id="a-month"),
+        pytest.param("90d", 2.16, id="a-quarter-of-a-year-has-three-times-as-much"),
+    ],
+)
+def test_a_short_window_never_makes_an_alert_of_a_pace_that_lasts(window: str, hours: float) -> None:
+    # 0.001 of 720 or 2,160 hours. Over a week's own 168 the slowest rule would tell 0.23 of what lasts to the end.
+    groups = yaml.safe_load(files(policies=_policies(POLICY.replace("window: 30d", f"window: {window}")))[SLO_FILE])
+    assert groups["groups"][0]["rules"][0]["expr"] == f"vector({hours})"
 
 
 @pytest.mark.server("prometheus")
