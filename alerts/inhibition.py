@@ -24,9 +24,33 @@ _CLUSTER, _OF_WORKLOAD = ("cluster",), ("cluster", *WORKLOAD)
 _GPU = ("cluster", "node", "gpu")
 
 INHIBITIONS = (
-    # Without fresh samples nothing is lowered, which costs more, and what is told of workloads is old.
-    Inhibition("ForesailSourceStale", ("ForesailSafeModeActive", "ForesailSavingsBelowPromise"), _CLUSTER),
+    # Nobody ticks: what Foresail tells of itself is old because of that.
+    Inhibition(
+        "ForesailNoActor",
+        (
+            "ForesailSourceStale",
+            "ForesailSourceQueriesFailing",
+            "ForesailLoopSlow",
+            "ForesailSafeModeActive",
+            "ForesailForecastStale",
+            "ForesailPublishFailing",
+            "ForesailSignalsStale",
+            "ForesailReplicasMismatch",
+        ),
+        _CLUSTER,
+    ),
+    # Without fresh samples nothing is forecast and nothing is lowered, which costs more.
+    Inhibition(
+        "ForesailSourceStale",
+        ("ForesailSafeModeActive", "ForesailForecastStale", "ForesailSignalsStale", "ForesailSavingsBelowPromise"),
+        _CLUSTER,
+    ),
+    Inhibition("ForesailSourceStale", ("ForesailSourceQueriesFailing",), ("cluster", "source")),
+    Inhibition("ForesailFrozenWhileLoadClimbs", ("ForesailSignalsStale",), _OF_WORKLOAD),
+    Inhibition("ForesailMaxedOutWhileSaturated", ("ForesailMaxedOut", "ForesailMaximumAhead"), _OF_WORKLOAD),
     Inhibition("ForesailMaxedOut", ("ForesailMaximumAhead",), _OF_WORKLOAD),
+    Inhibition("ForesailCapacityPending", ("ForesailReplicasMismatch",), _OF_WORKLOAD),
+    Inhibition("ForesailTargetOwned", ("ForesailExternalConflict",), _OF_WORKLOAD),
     Inhibition("ForesailSpotInterruptionStorm", ("ForesailSpotMissing",), _CLUSTER),
     Inhibition("ForesailSpotShort", ("ForesailSpotMissing",), _OF_WORKLOAD),
     Inhibition("ForesailGPULost", ("ForesailGPUXIDCritical", "ForesailGPUECCUncorrectable"), _GPU),

@@ -34,7 +34,7 @@ from controller.journal import Journal
 from controller.loop import Loop, Pace, Parts
 from controller.notify import Delivery, News
 from controller.publish import Content, Publishing
-from controller.publishers import files, grafana, in_cluster, links_of, webhook
+from controller.publishers import files, grafana, in_cluster, links_of, version_of, webhook
 from controller.telemetry import About, Telemetry, Wrote
 from controller.vertical.loop import VerticalLoop, VerticalParts, VerticalReport
 from controller.web import Acted, Actions, Check, Guard, Hub, Sessions, Views, heartbeat, serving, web_app
@@ -101,7 +101,7 @@ async def run_daemon(
                 PrometheusSource(prometheus_access(settings), _allowance(settings))
             )
         await asyncio.to_thread(warmed)
-        journal = await Journal.open(settings.journal_url)
+        journal = await Journal.open(settings.journal_url, now_s=clock.now_s)
         stack.push_async_callback(journal.close)
         executor = stack.enter_context(worker())
         interventions = Interventions(clock, journal)
@@ -214,7 +214,7 @@ class _Daemon:
             telemetry.show_published(target, done, well=well)
 
         pace = (self.world.clock, loop.supervisor, settings.publish_interval_s)
-        work = Publishing(publishers, *pace, show, lambda: loop.policies.digest)
+        work = Publishing(publishers, *pace, show, lambda target: version_of(target, loop.policies.digest))
         await stack.enter_async_context(_running(work.run(stop)))
 
     def web(self, views: Views) -> Application:

@@ -142,6 +142,12 @@ LAST_CHANGE = Gauge(
     (*_WORKLOAD, "by"),
     "seconds",
 )
+TURNS = Gauge(
+    "foresail_replica_turns",
+    "How often in the last hour the replicas asked for turned from rising to falling or back, by whomever; absent until"
+    " seen to change since the start.",
+    _WORKLOAD,
+)
 MIN_REPLICAS = Gauge("foresail_min_replicas", "Lower bound in force, schedules included.", _WORKLOAD)
 MAX_REPLICAS = Gauge("foresail_max_replicas", "Upper bound in force, schedules included.", _WORKLOAD)
 RECOMMENDED_REPLICAS = Gauge(
@@ -167,6 +173,16 @@ FORECAST = Gauge(
 )
 FORECAST_TIME = Gauge(
     "foresail_forecast_timestamp_seconds", "The moment that the forecast is about.", _WORKLOAD, "seconds"
+)
+STALE_SIGNALS = Gauge(
+    "foresail_stale_signals",
+    "Signals of a workload that are old or cannot be read now; none of them lowers it.",
+    _WORKLOAD,
+)
+AWAITS_NODE = Gauge(
+    "foresail_awaits_node",
+    "1 while pods of a workload wait for a node, and for five minutes after the last did.",
+    _WORKLOAD,
 )
 SATURATION = Gauge(
     "foresail_saturation_ratio",
@@ -349,14 +365,14 @@ BY_WORKLOAD: tuple[Gauge, ...] = (
     *(CAPACITY_DESIRED, CAPACITY_READY, CAPACITY_RECOMMENDED),
     *(SPOT_NOTICED, SPOT_MISSING, SPOT_SHORT, SPOT_SHORT_BUDGET),
     BUDGET_WITHHELD,
-    *(PRICE, PRICE_TIME, COST, SAVINGS, LAST_CHANGE),
+    *(PRICE, PRICE_TIME, COST, SAVINGS, LAST_CHANGE, TURNS),
     *(GPU_QUOTA_WITHHELD, GPU_ALLOCATED, GPU_IDLE),
     *(MIN_REPLICAS, MAX_REPLICAS, RECOMMENDED_REPLICAS),
     *(LOAD, CAPACITY_SEEN, FORECAST, FORECAST_TIME),
     SATURATION,
     LATE,
-    *(STARTUP, STARTUP_CASE),
-    DECISION_REASON,
+    *(STARTUP, STARTUP_CASE, AWAITS_NODE),
+    *(DECISION_REASON, STALE_SIGNALS),
     WORKLOAD_INFO,
     *(CANDIDATE_REPLICAS, CANDIDATE_LATE),
     REALISED_LATE,

@@ -222,6 +222,7 @@ def _settings(stage: Stage, found: Found, play: Play) -> Settings:
         tick_deadline_s=DEADLINE_S,
         prometheus_url=found.url or Settings().prometheus_url,
         removal_ratio=REMOVAL_RATIO,
+        publish_dir=stage.folder / "published",
         listen=Listen("127.0.0.1", prometheus.free_port()),
     )
 

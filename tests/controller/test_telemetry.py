@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 
 from controller.records import Outcome, PolicySet, ScaleOrder, SourceHealth, TargetRef, TickReport
 from controller.telemetry import About, Telemetry
+from controller.telemetry.changes import Changes
 from policies.contradiction import Contradicted
 from policies.model import UNKNOWN, Applied, Forecast, Hold, Status
 from policies.signals import BY_WORKLOAD, EXPORTED
@@ -94,6 +95,8 @@ def test_shows_what_a_tick_saw_and_decided(telemetry: Telemetry) -> None:
     assert values['foresail_saturation_ratio{namespace="shop",signal="rps",workload="chat"}'] == pytest.approx(5 / 3)
     assert values['foresail_decision_reason{namespace="shop",reason="rate_limit",workload="chat"}'] == 1
     assert values['foresail_decisions_total{action="raise",reason="rate_limit"}'] == 1
+    assert values[f"foresail_stale_signals{{{chat}}}"] == 0
+    assert values[f"foresail_awaits_node{{{chat}}}"] == 0
     assert values['foresail_source_last_sample_timestamp_seconds{source="prometheus"}'] == 995.0
     assert values['foresail_safe_mode{reason="no_fresh_data"}'] == 0
 
@@ -277,6 +280,24 @@ def test_tells_when_replicas_changed_and_whose_change_it_was(telemetry: Telemetr
     assert changed() == {name.format("foresail"): 980.0, name.format("other"): 990.0}
     tick(995.0, 5)  # what Foresail once ordered is somebody else's change now
     assert changed() == {name.format("foresail"): 980.0, name.format("other"): 995.0}
+
+
+def test_counts_how_often_replicas_turned_in_the_last_hour() -> None:
+    made, changes = decided("shop/chat", "shop/search"), Changes()
+
+    def turns(at_s: float, asked: int) -> list[tuple[str, int]]:
+        seen = replace(made.seen, spec_replicas=np.array([asked, 3]))
+        tick = replace(report(made), at_s=at_s, seen=seen)
+        changes.take(tick)
+        _, names, counts = changes.turns(tick, ["chat{", "search{"])
+        return list(zip(names, counts.tolist(), strict=True))
+
+    assert turns(0.0, 3) == []
+    # Up twice is no turn; down, up and down again are three.
+    told = [turns(60.0, 4), turns(120.0, 6), turns(180.0, 5), turns(240.0, 9), turns(300.0, 2)]
+    assert told == [[("chat{}", count)] for count in (0, 0, 1, 2, 3)]
+    # The turns at 180 and 240 s lie over an hour back.
+    assert turns(3_850.0, 2) == [("chat{}", 1)]
 
 
 def test_prices_replicas_and_what_they_save_where_the_policy_has_a_price(telemetry: Telemetry) -> None:
