@@ -6,18 +6,27 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from alerts import costs, gpus, health, workloads
+from alerts import burn, costs, gpus, health, workloads
 from alerts.inhibition import INHIBITIONS, document
 from alerts.rule import Alert, Group, Links
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from policies.spec import WorkloadPolicy
+
 
 FILES: Mapping[str, tuple[Group, ...]] = {
-    "foresail.rules.yaml": (*health.GROUPS, *workloads.GROUPS, *costs.GROUPS, *gpus.GROUPS),
+    "foresail.rules.yaml": (
+        *health.GROUPS,
+        *workloads.GROUPS,
+        *burn.GROUPS,
+        *costs.GROUPS,
+        *gpus.GROUPS,
+    ),
 }
 
+SLO_FILE = "foresail-slo.rules.yaml"
 INHIBIT_FILE = "alertmanager-inhibit.yaml"
 
 _INHIBIT_HEAD = """\
@@ -31,10 +40,14 @@ _HEAD = """\
 """
 
 
-def files(links: Links | None = None) -> dict[str, str]:
-    """YAML text by file name, as Prometheus loads it: the same bytes for the same arguments."""
-    links = links or Links()
-    return {name: _text_of(contents, links) for name, contents in FILES.items()}
+def files(links: Links | None = None, policies: Sequence[WorkloadPolicy] = ()) -> dict[str, str]:
+    """YAML text by file name, as Prometheus loads it: the same bytes for the same arguments.
+
+    Policies with an SLO and a signal of kind `late` bring a file of their own, on which the alerts of burn rates rest.
+    """
+    links, of_policies = links or Links(), burn.groups_of(policies)
+    contents = {**FILES, **({SLO_FILE: of_policies} if of_policies else {})}
+    return {name: _text_of(groups, links) for name, groups in contents.items()}
 
 
 def inhibitions() -> str:

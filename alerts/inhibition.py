@@ -24,33 +24,29 @@ _CLUSTER, _OF_WORKLOAD = ("cluster",), ("cluster", *WORKLOAD)
 _GPU = ("cluster", "node", "gpu")
 
 INHIBITIONS = (
-    # Nobody ticks: what Foresail tells of itself is old because of that.
+    # Whoever does not tick asks nothing, and what it has told last is old.
     Inhibition(
         "ForesailNoActor",
         (
-            "ForesailSourceStale",
-            "ForesailSourceQueriesFailing",
-            "ForesailLoopSlow",
-            "ForesailSafeModeActive",
-            "ForesailForecastStale",
-            "ForesailPublishFailing",
-            "ForesailSignalsStale",
-            "ForesailReplicasMismatch",
+            *("ForesailSourceStale", "ForesailSourceQueriesFailing", "ForesailLoopSlow"),
+            *("ForesailForecastStale", "ForesailPublishFailing"),
         ),
         _CLUSTER,
     ),
-    # Without fresh samples nothing is forecast and nothing is lowered, which costs more.
+    # Without fresh samples nothing is lowered, which costs more, and what is told of workloads is old.
     Inhibition(
         "ForesailSourceStale",
-        ("ForesailSafeModeActive", "ForesailForecastStale", "ForesailSignalsStale", "ForesailSavingsBelowPromise"),
+        ("ForesailSafeModeActive", "ForesailForecastStale", "ForesailSavingsBelowPromise", "ForesailSignalsStale"),
         _CLUSTER,
     ),
-    Inhibition("ForesailSourceStale", ("ForesailSourceQueriesFailing",), ("cluster", "source")),
+    Inhibition("ForesailSourceQueriesFailing", ("ForesailSignalsStale",), _CLUSTER),
     Inhibition("ForesailFrozenWhileLoadClimbs", ("ForesailSignalsStale",), _OF_WORKLOAD),
     Inhibition("ForesailMaxedOutWhileSaturated", ("ForesailMaxedOut", "ForesailMaximumAhead"), _OF_WORKLOAD),
-    Inhibition("ForesailMaxedOut", ("ForesailMaximumAhead",), _OF_WORKLOAD),
+    Inhibition("ForesailErrorBudgetBurnFast", ("ForesailErrorBudgetBurnSlow", "ForesailObjectiveMissed"), _OF_WORKLOAD),
+    Inhibition("ForesailErrorBudgetBurnSlow", ("ForesailObjectiveMissed",), _OF_WORKLOAD),
     Inhibition("ForesailCapacityPending", ("ForesailReplicasMismatch",), _OF_WORKLOAD),
     Inhibition("ForesailTargetOwned", ("ForesailExternalConflict",), _OF_WORKLOAD),
+    Inhibition("ForesailMaxedOut", ("ForesailMaximumAhead",), _OF_WORKLOAD),
     Inhibition("ForesailSpotInterruptionStorm", ("ForesailSpotMissing",), _CLUSTER),
     Inhibition("ForesailSpotShort", ("ForesailSpotMissing",), _OF_WORKLOAD),
     Inhibition("ForesailGPULost", ("ForesailGPUXIDCritical", "ForesailGPUECCUncorrectable"), _GPU),

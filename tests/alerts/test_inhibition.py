@@ -6,7 +6,7 @@ from alerts.catalogue import alerts
 from alerts.inhibition import INHIBITIONS, Inhibition, document
 
 ALERTS = {alert.name: alert for alert in alerts()}
-EACH = [pytest.param(each, id=f"{each.cause}-{each.follow[0]}") for each in INHIBITIONS]
+EACH = [pytest.param(each, id=each.cause) for each in INHIBITIONS]
 
 
 @pytest.mark.parametrize("inhibition", EACH)

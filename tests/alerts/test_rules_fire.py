@@ -7,14 +7,14 @@ import pytest
 import yaml
 
 from alerts.catalogue import alerts, files
-from tests.alerts import cases_costs, cases_gpus, cases_health, cases_workloads
+from tests.alerts import cases_burn, cases_costs, cases_gpus, cases_health, cases_workloads
 from tests.alerts.case import Case
 from tests.alerts.promtool import promtool
 
 on_promtool = pytest.mark.server("prometheus")
 
 ALERTS = {alert.name: alert for alert in alerts()}
-CASES = (cases_health, cases_workloads, cases_costs, cases_gpus)
+CASES = (cases_health, cases_workloads, cases_burn, cases_costs, cases_gpus)
 FIRING = [case for module in CASES for case in module.FIRING]
 SILENT = [param for module in CASES for param in module.SILENT]
 
