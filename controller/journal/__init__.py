@@ -33,6 +33,7 @@ from controller.journal.rows import (
     rows_of,
     told_of,
 )
+from controller.journal.statistics import Statistics, statistics_of
 from controller.journal.tables import (
     DECISIONS,
     FLEETS,
@@ -47,7 +48,7 @@ from controller.journal.tables import (
 from controller.journal.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -63,6 +64,7 @@ __all__ = [
     "Page",
     "Restored",
     "Snapshot",
+    "Statistics",
     "StepRow",
     "TickRow",
     "decision_rows",
@@ -214,6 +216,26 @@ class Journal:
             if len(page.ticks) < size:
                 return
             after_s = page.ticks[-1].at_s
+
+    async def tick_times(self, *, since_s: float, until_s: float = _NEVER_S) -> tuple[float, ...]:
+        """When the ticks between two wall times were, rising. Raises Unavailable or Rejected."""
+        async with self._reading() as connection:
+            return await queries.tick_times(connection, since_s, until_s)
+
+    async def ticks_at(
+        self, at_s: Sequence[float], known: Collection[str] = ()
+    ) -> tuple[tuple[TickRow, ...], Mapping[str, bytes]]:
+        """The ticks of these times, rising, and the fleets that are not `known`, packed, by digest.
+
+        Raises Unavailable or Rejected.
+        """
+        async with self._reading() as connection:
+            return await queries.ticks_at(connection, at_s, known)
+
+    async def statistics(self) -> Statistics:
+        """How much there is of what, and where. Raises Unavailable or Rejected."""
+        async with self._reading() as connection:
+            return await statistics_of(connection)
 
     async def explain(self, uid: str, at_s: float) -> Explained | None:
         """The decision on a workload that stood at `at_s`; None when none is known. Raises Unavailable or Rejected."""
