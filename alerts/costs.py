@@ -27,7 +27,7 @@ _about = partial(Alert, severity=Severity.WARNING, dashboard="foresail-cost")
 _of_workload = partial(_about, labels=_W)
 
 ACTIVE_COST = Recording(
-    record="workload:foresail_cost_usd_per_hour:active_avg15m",
+    record="namespace_workload:foresail_cost_usd_per_hour:active_avg15m",
     expr=f"sum by ({', '.join(_W)}) (max by ({', '.join(_W)}, capacity_type) ({_MEAN_COST}))"
     f" and {of_workload(signals.WORKLOAD_INFO, mode='active')}",
 )

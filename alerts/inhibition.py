@@ -26,12 +26,17 @@ _GPU = ("cluster", "node", "gpu")
 INHIBITIONS = (
     # Whoever does not tick asks nothing, and what it has told last is old.
     Inhibition(
-        "ForesailNoActor", ("ForesailSourceStale", "ForesailSourceQueriesFailing", "ForesailLoopSlow"), _CLUSTER
+        "ForesailNoActor",
+        (
+            *("ForesailSourceStale", "ForesailSourceQueriesFailing", "ForesailLoopSlow"),
+            *("ForesailForecastStale", "ForesailPublishFailing"),
+        ),
+        _CLUSTER,
     ),
     # Without fresh samples nothing is lowered, which costs more, and what is told of workloads is old.
     Inhibition(
         "ForesailSourceStale",
-        ("ForesailSafeModeActive", "ForesailSavingsBelowPromise", "ForesailSignalsStale"),
+        ("ForesailSafeModeActive", "ForesailForecastStale", "ForesailSavingsBelowPromise", "ForesailSignalsStale"),
         _CLUSTER,
     ),
     Inhibition("ForesailSourceQueriesFailing", ("ForesailSignalsStale",), _CLUSTER),

@@ -57,6 +57,16 @@ SENT = {
         ),
         CHAT,
     ),
+    # A tenth of the load is late. Of an SLO of 99.9 % over 30 days (0.001 times 720 hours), 1.44 % uses 2 % in an hour.
+    "foresail-slo": Sent(
+        "ForesailErrorBudgetBurnFast",
+        (
+            ("namespace_workload:slo_budget:hours", CHAT, 0.72),
+            ("namespace_workload:slo_late:ratio", CHAT, 0.1),
+            ("namespace_workload:slo_load", CHAT, 50.0),
+        ),
+        CHAT,
+    ),
     "foresail-costs": Sent("ForesailBudgetBinds", (("foresail_budget_withheld_replicas", CHAT, 2.0),), CHAT),
     # The former autoscaler would cost 20, a saving of 8 is promised, and 18 were paid, which `_paid` tells.
     "foresail-savings": Sent(
