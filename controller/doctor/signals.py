@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from controller.adapters.prometheus.present import read_present
 from controller.collect import Collector
 from controller.collect.collector import News
 from controller.doctor.finding import Finding, Severity, well
+from controller.loop.bindings import bindings, bound_signals
 from controller.records import Unanswered
 from policies.fleet import fleet_of
 from policies.hpa.pods import listed_pods, ready_pods
@@ -19,9 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from controller.clients.http import HttpAccess
+    from controller.loop.bindings import Bound
     from controller.ports import MetricsSource
     from controller.records import Answer, ClusterView, PolicySet
     from policies.model import Fleet, Observation
+    from policies.presets.model import Preset
 
 _CHECK = "signals"
 _AS_WRITTEN = "The signal will not do what it seems to do."
@@ -63,9 +67,14 @@ async def examine_signals(
     answers = await collector.ask(at_s=at_s, deadline_s=deadline_s)
     seen = collector.observation(fleet, answers, view, at_s, News())
     refused, tracks = _refused(collector, answers), range(fleet.tracks.lane.size)
+    signals = bound_signals(policies)
+    read = await bindings(source, signals, at_s)
+    tried = {each.uid: _tried(each.preset, read[each.uid]) for each in signals}
     names = [signal.name for signal in collector.questions.signals]
-    found = [each for track in tracks if (each := _of(track, fleet, seen, names[track], refused.get(track, "")))]
-    return found or [well(_CHECK, "signals", f"all {len(tracks)} are fresh")]
+    words = [refused.get(track) or tried.get(fleet.tracks.uid[track].partition("#")[0], "") for track in tracks]
+    found = [each for track in tracks if (each := _of(track, fleet, seen, names[track], words[track]))]
+    fresh = [] if found else [well(_CHECK, "signals", f"all {len(tracks)} are fresh")]
+    return [*found, *fresh, *_bound(signals, read)]
 
 
 async def examine_written(policies: PolicySet, access: HttpAccess) -> list[Finding]:
@@ -79,6 +88,22 @@ async def examine_written(policies: PolicySet, access: HttpAccess) -> list[Findi
         for policy in policies.policies
         for each in lint(policy, present)
     ]
+
+
+def _bound(signals: Sequence[Bound], read: Mapping[str, tuple[str, ...]]) -> list[Finding]:
+    """What presets are read from, and in how many signals."""
+    counts = Counter((each.preset.name, read[each.uid]) for each in signals if read[each.uid])
+    return [
+        well(_CHECK, preset, f"is read from {' and '.join(metrics)} in {count} signal{'s' if count > 1 else ''}")
+        for (preset, metrics), count in sorted(counts.items())
+    ]
+
+
+def _tried(preset: Preset, metrics: tuple[str, ...]) -> str:
+    """Which candidate is bound, or which were tried."""
+    if metrics:
+        return f"{preset.name} is read from {' and '.join(metrics)}"
+    return f"{preset.name} has none of {', '.join(preset.candidate_names())} under the labels in match"
 
 
 def _refused(collector: Collector, answers: Sequence[Answer]) -> dict[int, str]:

@@ -86,19 +86,24 @@ class BindingWatch:
         self._known = {each.uid: SignalBinding(each.preset.name, found.get(each.uid)) for each in self._signals}
 
     async def _look(self, signals: Sequence[Bound], at_s: float) -> None:
-        """Ask one query for each set of labels. Raises ForesailError."""
-        found: dict[str, tuple[str, ...]] = {}
-        for query, asked in queries_of(signals):
-            # As a past of one moment, so that it does not take turns with the queries of ticks.
-            past = await self.source.past(query, start_s=at_s, end_s=at_s, step_s=1.0, deadline_s=DEADLINE_S)
-            there: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
-            for series in past:
-                there[series.key[1:]].add(series.key[0])
-            for each in asked:
-                present = there.get(tuple(value for _, value in each.match), frozenset[str]())
-                found[each.uid] = each.preset.read_from(present)
-        self._take(found)
+        """Ask, and keep what is answered. Raises ForesailError."""
+        self._take(await bindings(self.source, signals, at_s))
         self._told_at_s = at_s
+
+
+async def bindings(source: MetricsSource, signals: Sequence[Bound], at_s: float) -> dict[str, tuple[str, ...]]:
+    """The metrics that each signal is read from, by its uid; one query for each set of labels. Raises ForesailError."""
+    found: dict[str, tuple[str, ...]] = {}
+    for query, asked in queries_of(signals):
+        # As a past of one moment, so that it does not take turns with the queries of ticks.
+        past = await source.past(query, start_s=at_s, end_s=at_s, step_s=1.0, deadline_s=DEADLINE_S)
+        there: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
+        for series in past:
+            there[series.key[1:]].add(series.key[0])
+        for each in asked:
+            present = there.get(tuple(value for _, value in each.match), frozenset[str]())
+            found[each.uid] = each.preset.read_from(present)
+    return found
 
 
 def bound_signals(policies: PolicySet) -> tuple[Bound, ...]:
