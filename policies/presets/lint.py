@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from policies.presets.catalogue import PRESETS
 from policies.presets.model import Form
@@ -88,10 +88,26 @@ def histograms_in(policies: Sequence[WorkloadPolicy]) -> frozenset[str]:
     )
 
 
-def requests_in(policies: Sequence[WorkloadPolicy]) -> frozenset[tuple[str, str, str, str]]:
-    """Policy uid, namespace, target and resource of each capacity that is taken from requests."""
+class Counted(NamedTuple):
+    """A capacity that is taken from requests: of which policy, namespace, target and resource."""
+
+    uid: str
+    namespace: str
+    kind: str
+    target: str
+    resource: str
+
+
+def requests_in(policies: Sequence[WorkloadPolicy]) -> frozenset[Counted]:
+    """Each capacity that is taken from requests."""
     return frozenset(
-        (policy.uid, policy.metadata.namespace, policy.spec.target.name, signal.capacity_from_request.resource)
+        Counted(
+            policy.uid,
+            policy.metadata.namespace,
+            policy.spec.target.kind,
+            policy.spec.target.name,
+            signal.capacity_from_request.resource,
+        )
         for policy in policies
         for signal in policy.spec.signals
         if isinstance(signal, DemandSignal) and signal.capacity_from_request is not None

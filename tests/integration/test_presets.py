@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import yaml
 
 from controller.adapters.prometheus import PrometheusSource
+from controller.adapters.prometheus.metered import Budget, MeteredPrometheus
+from controller.adapters.prometheus.present import unrequested
 from controller.adapters.prometheus.witness import witness_of
 from controller.clients.http import HttpAccess
 from controller.loop.bindings import Bound, bindings
 from controller.records import SignalQuery
 from policies.presets.catalogue import PRESETS
+from policies.presets.lint import Counted
 from policies.presets.model import Form
 from tests.controller.cli.shared import run
 from tests.integration.servers.prometheus import Series
@@ -174,3 +177,28 @@ def test_validate_holds_policies_against_what_is_there(prometheus: Prometheus, t
     warnings = {each["path"]: each["message"] for each in json.loads(told.stdout)["warnings"]}
     assert sorted(warnings) == ["spec.signals[1].preset", "spec.signals[2].query"]
     assert "between its buckets 1 and 2.5" in warnings["spec.signals[2].query"]
+
+
+async def test_containers_without_requests_are_those_of_the_pods_that_a_workload_owns(prometheus: Prometheus) -> None:
+    """Deployments chat and chat-big own a ReplicaSet each; nobody tells who owns chat-old-1. None asks for CPU."""
+    at_s = _times()[-20:]
+    pods = {"chat-5d-a": "chat-5d", "chat-5d-b": "chat-5d", "chat-big-7f-c": "chat-big-7f", "chat-old-1": ""}
+    told = [("kube_pod_container_info", {"pod": pod, "container": "main"}) for pod in pods]
+    told += [
+        ("kube_pod_owner", {"pod": pod, "owner_kind": "ReplicaSet", "owner_name": owner})
+        for pod, owner in pods.items()
+        if owner
+    ]
+    told += [
+        ("kube_replicaset_owner", {"replicaset": owner, "owner_kind": "Deployment", "owner_name": owner[:-3]})
+        for owner in ("chat-5d", "chat-big-7f")
+    ]
+    prometheus.backfill([Series(name, labels | {"namespace": "ml"}, at_s, [1.0] * 20) for name, labels in told])
+
+    async with MeteredPrometheus(HttpAccess(prometheus.url), Budget(3)) as source:
+        found = [
+            await unrequested(source, Counted("ml/x", "ml", kind, name, "cpu"), at_s=at_s[-1])
+            for kind, name in (("Deployment", "chat"), ("Deployment", "chat-big"), ("LeaderWorkerSet", "chat"))
+        ]
+
+    assert found == [3, 1, 4]  # its own two and the one that nobody owns; its own; all of that name

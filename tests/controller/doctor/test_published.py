@@ -68,7 +68,7 @@ async def test_a_rule_file_that_nobody_wrote(tmp_path: Path) -> None:
     assert "foresail alerts publish" in told.mend
 
 
-async def test_in_grafana_a_dashboard_that_a_person_changed_and_one_that_is_gone(
+async def test_in_grafana_one_that_a_person_changed_and_one_that_is_gone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("FORESAIL_GRAFANA_TOKEN", TOKEN)
