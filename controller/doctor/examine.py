@@ -17,6 +17,7 @@ from controller.collect.questions import surge_of, target_of
 from controller.doctor.cluster import examine_server, examine_targets, examine_vertical
 from controller.doctor.finding import Finding, Severity
 from controller.doctor.own import examine_daemon, examine_journal, examine_packages, examine_policies
+from controller.doctor.prices import examine_prices
 from controller.doctor.prometheus import examine_prometheus
 from controller.doctor.published import examine_published
 from controller.doctor.rights import Account, examine_rights, needs_of
@@ -60,7 +61,12 @@ async def examine(asked: Asked) -> list[Finding]:
         _whole("daemon", asked.daemon_url, examine_daemon(asked.daemon_url)),
     )
     order = list(Severity)
-    found = [*examine_policies(policies), *examine_packages(), *(each for part in parts for each in part)]
+    own = (
+        *examine_policies(policies),
+        *examine_prices(settings.policies, SystemClock().now_s()),
+        *examine_packages(),
+    )
+    found = [*own, *(each for part in parts for each in part)]
     return sorted(found, key=lambda each: order.index(each.severity))
 
 

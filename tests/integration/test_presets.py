@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from tests.controller.cli.shared import run
 from tests.integration.servers.prometheus import Series
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from policies.presets.model import Preset
@@ -77,7 +79,12 @@ def _by_app(prometheus: Prometheus, query: str, at_s: float) -> dict[str, float]
     }
 
 
-async def test_every_candidate_alone_is_bound_and_answers_in_base_units_with_a_witness(prometheus: Prometheus) -> None:
+async def _bindings(prometheus: Prometheus, signals: Sequence[Bound], at_s: float) -> dict[str, tuple[str, ...]]:
+    async with PrometheusSource(HttpAccess(prometheus.url)) as source:
+        return await bindings(source, signals, at_s)
+
+
+def test_every_candidate_alone_is_bound_and_answers_in_base_units_with_a_witness(prometheus: Prometheus) -> None:
     """Each candidate of each preset has an app of its own, which exports nothing else."""
     at_s = _times()
     alone = {
@@ -107,8 +114,7 @@ async def test_every_candidate_alone_is_bound_and_answers_in_base_units_with_a_w
     assert got == plain | {app: value for app, value in converted.items() if value is not None}
     assert unwitnessed == []
     signals = [Bound(app, preset, (("app", app),)) for app, (preset, _) in alone.items()]
-    async with PrometheusSource(HttpAccess(prometheus.url)) as source:
-        assert await bindings(source, signals, at_s[-1]) == {app: (name,) for app, (_, name) in alone.items()}
+    assert asyncio.run(_bindings(prometheus, signals, at_s[-1])) == {app: (name,) for app, (_, name) in alone.items()}
     shown = run("signals", "--prometheus-url", prometheus.url, "-o", "json")
     rows = json.loads(shown.stdout)["signals"]
     assert [row["preset"] for row in rows if row["missing"]] == []
