@@ -10,7 +10,7 @@ from controller.adapters.prometheus.present import read_present
 from controller.collect import Collector
 from controller.collect.collector import News
 from controller.doctor.finding import Finding, Severity, well
-from controller.loop.bindings import bindings, bound_signals
+from controller.loop.bindings import DEADLINE_S, bindings, bound_signals, count_query
 from controller.records import Unanswered
 from policies.fleet import fleet_of
 from policies.hpa.pods import listed_pods, ready_pods
@@ -74,7 +74,7 @@ async def examine_signals(
     words = [refused.get(track) or tried.get(fleet.tracks.uid[track].partition("#")[0], "") for track in tracks]
     found = [each for track in tracks if (each := _of(track, fleet, seen, names[track], words[track]))]
     fresh = [] if found else [well(_CHECK, "signals", f"all {len(tracks)} are fresh")]
-    return [*found, *fresh, *_bound(signals, read)]
+    return [*found, *fresh, *_bound(signals, read), *await _overwritten(source, signals, at_s)]
 
 
 async def examine_written(policies: PolicySet, access: HttpAccess) -> list[Finding]:
@@ -97,6 +97,18 @@ def _bound(signals: Sequence[Bound], read: Mapping[str, tuple[str, ...]]) -> lis
         well(_CHECK, preset, f"is read from {' and '.join(metrics)} in {count} signal{'s' if count > 1 else ''}")
         for (preset, metrics), count in sorted(counts.items())
     ]
+
+
+async def _overwritten(source: MetricsSource, signals: Sequence[Bound], at_s: float) -> list[Finding]:
+    """Metrics of presets whose own labels were renamed at the scrape, so that no workload is found by them."""
+    if not signals:
+        return []
+    query = count_query(signals, (), ',exported_namespace!=""')
+    past = await source.past(query, start_s=at_s, end_s=at_s, step_s=1.0, deadline_s=DEADLINE_S)
+    means = "Its series are found under the exporter's own namespace and pod: presets see no workload, or a wrong one."
+    mend = "Set honor_labels: true on the exporter's scrape job (honorLabels: true on its ServiceMonitor)."
+    told = "has its labels as exported_namespace: they were overwritten at the scrape"
+    return [Finding(_CHECK, Severity.WARNING, series.key[0], told, means, mend) for series in past]
 
 
 def _tried(preset: Preset, metrics: tuple[str, ...]) -> str:

@@ -120,12 +120,16 @@ def queries_of(signals: Sequence[Bound]) -> Iterator[tuple[SignalQuery, Sequence
     for each in signals:
         groups[tuple(label for label, _ in each.match)].append(each)
     for labels, group in groups.items():
-        names = sorted({name for each in group for name in each.preset.metrics()})
-        told = f'{{__name__=~"{"|".join(names)}",le=~"|[+]Inf"}}'
-        text = (
-            f'count by ({", ".join((METRIC, *labels))}) (label_replace({told}, "{METRIC}", "$1", "__name__", "(.+)"))'
-        )
-        yield SignalQuery(text, (METRIC, *labels)), group
+        yield count_query(group, labels), group
+
+
+def count_query(signals: Sequence[Bound], labels: tuple[str, ...], more: str = "") -> SignalQuery:
+    """How many series the presets of these signals have by `METRIC` and labels; `more` matchers may narrow them."""
+    names = sorted({name for each in signals for name in each.preset.metrics()})
+    selector = f'{{__name__=~"{"|".join(names)}",le=~"|[+]Inf"{more}}}'
+    by = ", ".join((METRIC, *labels))
+    text = f'count by ({by}) (label_replace({selector}, "{METRIC}", "$1", "__name__", "(.+)"))'
+    return SignalQuery(text, (METRIC, *labels))
 
 
 def _of(policy: WorkloadPolicy) -> Iterator[Bound]:

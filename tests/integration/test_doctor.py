@@ -97,6 +97,16 @@ async def test_a_preset_that_nothing_is_read_from_names_what_was_tried(stage: St
     assert "under the labels in match" in doctor(stage).one("error", "signals", tried)["message"]
 
 
+async def test_labels_of_a_preset_that_the_scrape_overwrote(stage: Stage) -> None:
+    stage.policy(signals=[LOAD_OF_WEB, {"preset": "gpu/memory", "target": {"averageValue": "1G"}}])
+    stage.exporter.set("DCGM_FI_DEV_FB_USED", 5, exported_namespace=stage.namespace, exported_pod="web-1")
+    try:
+        eventually(lambda: stage.prometheus.value("DCGM_FI_DEV_FB_USED") == 5)
+        assert "honor_labels" in doctor(stage).one("warning", "signals", "DCGM_FI_DEV_FB_USED: has its labels")["mend"]
+    finally:
+        stage.exporter.remove("DCGM_FI_DEV_FB_USED", exported_namespace=stage.namespace, exported_pod="web-1")
+
+
 async def test_a_dashboard_that_a_person_changed_and_a_rule_file_that_is_gone(stage: Stage, tmp_path: Path) -> None:
     argv = [FORESAIL, "dashboards", "publish", "--out", str(tmp_path)]
     subprocess.run(argv, capture_output=True, check=True, timeout=120)  # noqa: ASYNC221 - nothing else runs here
