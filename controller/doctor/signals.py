@@ -10,6 +10,7 @@ from controller.adapters.prometheus.present import read_present
 from controller.collect import Collector
 from controller.collect.collector import News
 from controller.doctor.finding import Finding, Severity, well
+from controller.errors import ForesailError
 from controller.loop.bindings import DEADLINE_S, bindings, bound_signals, count_query
 from controller.records import Unanswered
 from policies.fleet import fleet_of
@@ -67,14 +68,12 @@ async def examine_signals(
     answers = await collector.ask(at_s=at_s, deadline_s=deadline_s)
     seen = collector.observation(fleet, answers, view, at_s, News())
     refused, tracks = _refused(collector, answers), range(fleet.tracks.lane.size)
-    signals = bound_signals(policies)
-    read = await bindings(source, signals, at_s)
-    tried = {each.uid: _tried(each.preset, read[each.uid]) for each in signals}
+    tried, presets = await _of_presets(policies, source, at_s)
     names = [signal.name for signal in collector.questions.signals]
     words = [refused.get(track) or tried.get(fleet.tracks.uid[track].partition("#")[0], "") for track in tracks]
     found = [each for track in tracks if (each := _of(track, fleet, seen, names[track], words[track]))]
     fresh = [] if found else [well(_CHECK, "signals", f"all {len(tracks)} are fresh")]
-    return [*found, *fresh, *_bound(signals, read), *await _overwritten(source, signals, at_s)]
+    return [*found, *fresh, *presets]
 
 
 async def examine_written(policies: PolicySet, access: HttpAccess) -> list[Finding]:
@@ -90,9 +89,22 @@ async def examine_written(policies: PolicySet, access: HttpAccess) -> list[Findi
     ]
 
 
+async def _of_presets(
+    policies: PolicySet, source: MetricsSource, at_s: float
+) -> tuple[Mapping[str, str], Sequence[Finding]]:
+    """What is bound, or was tried, by `namespace/workload/signal`, and findings about the metrics."""
+    signals = bound_signals(policies)
+    try:
+        read = await bindings(source, signals, at_s)
+        overwritten = await _overwritten(source, signals, at_s)
+    except ForesailError:
+        return {}, ()  # why there is no answer is told of each signal
+    return {each.uid: _tried(each.preset, read[each.uid]) for each in signals}, [*_bound(signals, read), *overwritten]
+
+
 def _bound(signals: Sequence[Bound], read: Mapping[str, tuple[str, ...]]) -> list[Finding]:
     """What presets are read from, and in how many signals."""
-    counts = Counter((each.preset.name, read[each.uid]) for each in signals if read[each.uid])
+    counts = Counter((each.preset.name, metrics) for each in signals if (metrics := read[each.uid]))
     return [
         well(_CHECK, preset, f"is read from {' and '.join(metrics)} in {count} signal{'s' if count > 1 else ''}")
         for (preset, metrics), count in sorted(counts.items())

@@ -19,7 +19,16 @@ from controller.doctor.rights import Account
 from controller.doctor.signals import examine_signals
 from controller.journal import Journal
 from controller.publish import Content
-from controller.records import Answered, ClusterView, PolicySet, SignalQuery, TargetRef, TargetView, Unanswered
+from controller.records import (
+    Answered,
+    ClusterView,
+    PastSeries,
+    PolicySet,
+    SignalQuery,
+    TargetRef,
+    TargetView,
+    Unanswered,
+)
 from controller.settings import Settings
 from policies.model import Why
 from policies.quantities import parse_duration_s
@@ -29,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
-    from controller.records import Answer, PastSeries
+    from controller.records import Answer
 
 GROUPS = Content().rule_groups()
 RULES = len({rule.get("alert") or rule["record"] for group in GROUPS for rule in group["rules"]})
@@ -194,6 +203,39 @@ async def test_a_signal_that_cannot_decide(source: Source, words: str) -> None:
 async def test_a_signal_that_is_fresh() -> None:
     found = await examine_signals(PolicySet((policy("web"),)), Source(), seen(), at_s=NOW_S, deadline_s=1)
     assert [each.message for each in found] == ["all 1 are fresh"]
+
+
+@dataclass
+class Scraped(Source):
+    """A source that has a series of each of these metrics under the labels of shop/web, and of the overwritten."""
+
+    metrics: tuple[str, ...] = ()
+    overwritten: tuple[str, ...] = ()
+
+    async def past(
+        self, query: SignalQuery, *, start_s: float, end_s: float, step_s: float, deadline_s: float
+    ) -> Sequence[PastSeries]:
+        assert (start_s, step_s, deadline_s > 0) == (end_s, 1.0, True)
+        if "exported_namespace" in query.text:
+            return [PastSeries((name,), [end_s], [1.0]) for name in self.overwritten]
+        return [PastSeries((name, "shop", "web"), [end_s], [1.0]) for name in self.metrics]
+
+
+QUEUE = {"preset": "vllm/queue", "target": {"averageValue": 4}}
+
+
+async def test_a_preset_names_what_it_is_read_from_or_what_was_tried() -> None:
+    policies = PolicySet((policy("web", QUEUE),))
+
+    lacking = await examine_signals(policies, Scraped(values=()), seen(), at_s=NOW_S, deadline_s=1)
+    tried = "vllm/queue has none of vllm:num_requests_waiting, kserve_vllm:num_requests_waiting"
+    assert tried in lacking[0].message
+
+    source = Scraped(values=(), metrics=("vllm:num_requests_waiting",), overwritten=("vllm:num_requests_waiting",))
+    found = await examine_signals(policies, source, seen(), at_s=NOW_S, deadline_s=1)
+    assert "(vllm/queue is read from vllm:num_requests_waiting)" in found[0].message
+    assert found[1].message == "is read from vllm:num_requests_waiting in 1 signal"
+    assert "honor_labels" in found[2].mend
 
 
 def seen() -> ClusterView:
