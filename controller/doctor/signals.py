@@ -145,12 +145,11 @@ def _of(track: int, fleet: Fleet, seen: Observation, signal: str, words: str) ->
     if Status(int(seen.readings.status[track])) == Status.FRESH:
         return None
     said, mend = _SAID.get(why, (why.name.lower().replace("_", " "), _SIGHT))
-    uid = fleet.uid[lane]
+    uid, told = fleet.uid[lane], f"signal {signal}: {said}{f' ({words})' if words else ''}"
     if why == Why.NO_SERIES and not listed_pods(seen.pods, fleet.lanes)[lane]:
-        message = f"signal {signal}: {said}; the workload has no pod now"
+        message = f"{told}; the workload has no pod now"
         return Finding(_CHECK, Severity.WARNING, uid, message, "It decides nothing until pods run.", mend)
-    ready = int(ready_pods(seen.pods, fleet.lanes)[lane])
-    message = f"signal {signal}: {said}{f' ({words})' if words else ''}; {ready} pods are ready"
+    message = f"{told}; {int(ready_pods(seen.pods, fleet.lanes)[lane])} pods are ready"
     if fleet.tracks.kind[track] == Kind.LATE:
         return Finding(_CHECK, Severity.WARNING, uid, message, "How late requests are is not measured.", mend)
     means = "While it is so the signal may raise or hold the workload, and never lowers it."

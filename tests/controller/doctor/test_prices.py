@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -20,7 +20,7 @@ NOW_S = 1_800_000_000.0
 DAY_S = 86_400.0
 
 
-def written(folder: Path, name: str, days: float, **spec: object) -> None:
+def written(folder: Path, name: str, days: float, **spec: Any) -> None:
     file = folder / f"{name}.yaml"
     file.write_text(yaml.safe_dump(policy(name, **spec).document()))
     os.utime(file, (NOW_S, NOW_S - days * DAY_S))
