@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from policies.budget import Budget
     from policies.forecast.plans import Plans
     from policies.model import Decision, Fleet, Observation, Why
+    from policies.presets.model import Binding
     from policies.pricing.shapes import Weights
     from policies.pricing.table import Commitment, Offer, PriceTable
     from policies.spec import WorkloadPolicy
@@ -341,14 +342,6 @@ class GpuUse:
 
 
 @dataclass(frozen=True, slots=True)
-class SignalBinding:
-    """What a signal with a preset is read from: metrics, the newest name first; none there: empty; not known: None."""
-
-    preset: str
-    metrics: tuple[str, ...] | None
-
-
-@dataclass(frozen=True, slots=True)
 class Person:
     """Somebody who has shown who they are; `groups` and `extra` are what Kubernetes says of them."""
 
@@ -402,7 +395,7 @@ class TickReport:
     killed: str | None = None
     plans: Plans | None = None  # of the fleet's lanes
     gpus: GpuUse | None = None
-    bindings: Mapping[str, SignalBinding] = field(default_factory=dict)  # by `namespace/workload/signal`: of presets
+    bindings: Mapping[str, Binding] = field(default_factory=dict)  # by `namespace/workload/signal`: of presets
     surges: Mapping[str, TargetRef] = field(default_factory=dict)  # by uid: the second object of those that have one
     interventions: Mapping[str, Intervention] = field(default_factory=dict)  # in force, by uid
     sizes: Mapping[str, SizedWorkload] = field(default_factory=dict)  # by uid: of those with spec.resources: recommend

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import structlog
 
-from controller.records import SignalBinding, SignalQuery
+from controller.records import SignalQuery
 from policies.presets.lint import preset_of
+from policies.presets.model import Binding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -50,7 +51,7 @@ class BindingWatch:
     _digest: str | None = None
     _signals: tuple[Bound, ...] = ()
     _found: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by uid, of signals that were looked for
-    _known: Mapping[str, SignalBinding] = field(default_factory=dict)
+    _known: Mapping[str, Binding] = field(default_factory=dict)
     _looked_at_s: float = -np.inf
     _told_at_s: float = -np.inf
     _task: asyncio.Task[None] | None = None
@@ -75,7 +76,7 @@ class BindingWatch:
         if self._task is not None:
             self._task.cancel()
 
-    def known(self) -> Mapping[str, SignalBinding]:
+    def known(self) -> Mapping[str, Binding]:
         """By `namespace/workload/signal`: what each signal with a preset is read from, as far as it is known now."""
         if self._found and self.clock.now_s() - self._told_at_s > FORGET_S:
             self._take({})
@@ -83,7 +84,7 @@ class BindingWatch:
 
     def _take(self, found: Mapping[str, tuple[str, ...]]) -> None:
         self._found = found
-        self._known = {each.uid: SignalBinding(each.preset.name, found.get(each.uid)) for each in self._signals}
+        self._known = {each.uid: Binding(each.preset.name, found.get(each.uid)) for each in self._signals}
 
     async def _look(self, signals: Sequence[Bound], at_s: float) -> None:
         """Ask, and keep what is answered. Raises ForesailError."""

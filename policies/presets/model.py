@@ -107,6 +107,14 @@ class Preset:
                 return f"histogram_quantile(0.9, sum by (le, {by}) ({buckets})){scaled}"
 
 
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What a signal with a preset is read from: metrics, the newest name first; none there: empty; not known: None."""
+
+    preset: str
+    metrics: tuple[str, ...] | None
+
+
 def _either(candidate: Candidate, around: str, suffix: str = "") -> str:
     only = f"{{{candidate.only}}}" if candidate.only else ""
     parts = [around.format(f"{name}{suffix}{only}") for name in candidate.names]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -20,9 +20,10 @@ NOW_S = 1_800_000_000.0
 DAY_S = 86_400.0
 
 
-def written(folder: Path, name: str, days: float, **spec: Any) -> None:
+def written(folder: Path, name: str, days: float, replica_hour: float | None = None) -> None:
     file = folder / f"{name}.yaml"
-    file.write_text(yaml.safe_dump(policy(name, **spec).document()))
+    objective = {} if replica_hour is None else {"prices": {"replicaHour": replica_hour}}
+    file.write_text(yaml.safe_dump(policy(name, objective=objective).document()))
     os.utime(file, (NOW_S, NOW_S - days * DAY_S))
 
 
@@ -38,11 +39,10 @@ def test_without_prices_there_is_nothing_to_tell(tmp_path: Path) -> None:
 
 
 def test_prices_in_a_file_that_nobody_changed_for_long_are_old(tmp_path: Path) -> None:
-    prices = {"replicaHour": 1.5}
-    written(tmp_path, "web", 10, objective={"prices": prices})
+    written(tmp_path, "web", 10, 1.5)
     (told,) = examined(tmp_path)
     assert (told.severity, told.message) == (Severity.OK, "1 have prices, in files last changed 10 days ago")
-    written(tmp_path, "chat", 91.5, objective={"prices": prices})
+    written(tmp_path, "chat", 91.5, 1.5)
     (old,) = examined(tmp_path)
     assert (old.severity, old.message) == (Severity.WARNING, "its prices are at least 91 days old")
     assert old.about.endswith("/chat")
