@@ -306,18 +306,15 @@ class Spoke:
 
 @dataclass(frozen=True, slots=True)
 class ContainerSize:
-    """What a container asks for and should ask for, in thousandths of a core and of a byte by resource.
-
-    `why` says in a sentence what the target rests on, and `young` that it is less than a day of use.
-    """
+    """What a container asks for and should ask for, in thousandths of a core and of a byte by resource."""
 
     container: str
     requests: Mapping[str, int]
     lower: Mapping[str, int]
     target: Mapping[str, int]
     upper: Mapping[str, int]
-    young: bool
-    why: str
+    young: bool  # it rests on less than a day of use
+    why: str  # a sentence: what the target rests on
     spoke: Mapping[str, Spoke]  # by resource
 
 
