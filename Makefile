@@ -22,7 +22,7 @@ ifeq ($(strip $(UV_DEFAULT_INDEX)),)
 unexport UV_DEFAULT_INDEX
 endif
 
-.PHONY: help setup servers fmt check test unit bench demo generate lock clean
+.PHONY: help setup servers fmt check test unit bench demo pictures generate lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 12
@@ -65,6 +65,10 @@ bench: setup servers  ## the benchmarks, with their figures
 
 demo: setup servers  ## the daemon on simulated model servers; ARGS are passed on, as in ARGS="--for 120"
 	$(BIN)/foresail demo $(ARGS)
+
+pictures: setup  ## pictures of the console with the demo's data, to docs/pictures
+	@deploy/ensure-servers.sh --require prometheus chromium
+	$(BIN)/python -m tests.integration.pictures
 
 generate: setup  ## render what is generated: dashboards, rules, reference
 	$(BIN)/python -m controller.generate

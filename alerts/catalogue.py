@@ -6,17 +6,33 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from alerts import costs, gpus, health, workloads
+from alerts import burn, costs, gpus, health, workloads
+from alerts.inhibition import INHIBITIONS, document
 from alerts.rule import Alert, Group, Links
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from policies.spec import WorkloadPolicy
+
 
 FILES: Mapping[str, tuple[Group, ...]] = {
-    "foresail.rules.yaml": (*health.GROUPS, *workloads.GROUPS, *costs.GROUPS, *gpus.GROUPS),
+    "foresail.rules.yaml": (
+        *health.GROUPS,
+        *workloads.GROUPS,
+        *burn.GROUPS,
+        *costs.GROUPS,
+        *gpus.GROUPS,
+    ),
 }
 
+SLO_FILE = "foresail-slo.rules.yaml"
+INHIBIT_FILE = "alertmanager-inhibit.yaml"
+
+_INHIBIT_HEAD = """\
+# Rendered from alerts/inhibition.py by `make generate` or `foresail alerts render`.
+# Alertmanager's configuration includes no files: add these rules to its `inhibit_rules`.
+"""
 _HEAD = """\
 # Rendered from alerts/ by `make generate` or `foresail alerts render`.
 # Foresail's own labels `namespace` and `workload` must survive the scrape: set `honor_labels: true` (a ServiceMonitor's
@@ -24,10 +40,19 @@ _HEAD = """\
 """
 
 
-def files(links: Links | None = None) -> dict[str, str]:
-    """YAML text by file name, as Prometheus loads it: the same bytes for the same arguments."""
-    links = links or Links()
-    return {name: _text_of(contents, links) for name, contents in FILES.items()}
+def files(links: Links | None = None, policies: Sequence[WorkloadPolicy] = ()) -> dict[str, str]:
+    """YAML text by file name, as Prometheus loads it: the same bytes for the same arguments.
+
+    Policies with an SLO and a signal of kind `late` bring a file of their own, on which the alerts of burn rates rest.
+    """
+    links, of_policies = links or Links(), burn.groups_of(policies)
+    contents = {**FILES, **({SLO_FILE: of_policies} if of_policies else {})}
+    return {name: _text_of(groups, links) for name, groups in contents.items()}
+
+
+def inhibitions() -> str:
+    """YAML text of `INHIBIT_FILE`: what to put into Alertmanager's configuration, which includes no files."""
+    return _INHIBIT_HEAD + yaml.dump(document(INHIBITIONS), Dumper=_Dumper, sort_keys=False, width=10_000)
 
 
 def alerts() -> tuple[Alert, ...]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 WORKLOAD = ("namespace", "workload")
 _DEFAULT_LABELS = ("severity",)
+_VARIABLES = ("cluster", *WORKLOAD, "node", "gpu")  # of dashboards
 _LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -88,7 +89,7 @@ class Alert:
 
     def _variables(self) -> str:
         """Set the dashboard's variables to the alert's own labels."""
-        chosen = [label for label in self.labels if label in ("cluster", *WORKLOAD)]
+        chosen = [label for label in self.labels if label in _VARIABLES]
         query = "&".join(f"var-{label}={{{{ $labels.{label} | urlquery }}}}" for label in chosen)
         return f"?{query}" if query else ""
 
@@ -134,6 +135,16 @@ def of_workload(metric: Gauge, **equal: str) -> str:
 def total(increase: str, *labels: str) -> str:
     """Over all instances of the daemon."""
     return f"sum by ({', '.join(('cluster', *labels))}) ({increase})"
+
+
+def grown(counter: str, window: str, labels: tuple[str, ...], condition: str) -> str:
+    """By how much counters grew, where `condition` holds of it; of one that began in the window, all that it counts.
+
+    PromQL's `increase` does not see the first count of a series that begins with it.
+    """
+    by = f"sum by ({', '.join(labels)})"
+    began = f"({by} ({counter}) unless {by} ({counter} offset {window}))"
+    return either(f"{by} (increase({counter}[{window}])) {condition}", f"{began} {condition}")
 
 
 def every(*conditions: str) -> str:

@@ -34,21 +34,23 @@ from controller.journal import Journal
 from controller.loop import Loop, Pace, Parts
 from controller.notify import Delivery, News
 from controller.publish import Content, Publishing
-from controller.publishers import files, grafana, in_cluster, links_of, webhook
+from controller.publishers import files, grafana, in_cluster, links_of, version_of, webhook
 from controller.telemetry import About, Telemetry, Wrote
 from controller.vertical.loop import VerticalLoop, VerticalParts, VerticalReport
 from controller.web import Acted, Actions, Check, Guard, Hub, Sessions, Views, heartbeat, serving, web_app
 from controller.web.auth import AnyAccess
 from controller.web.changes import publish_tick
+from controller.web.health import StateLog
 from controller.web.holds import intervention
 from controller.worker import worker
 from policies.model import Limits
+from policies.projection.origin import Left
 from simulations.daemon import warmed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
-    from controller.journal import DecisionRow
+    from controller.journal import DecisionRow, Intent
     from controller.ports import Access, Actuator, Clock, Cluster, Events, MetricsSource, Publisher
     from controller.records import Outcome, Publication, TickReport
     from controller.settings import Settings
@@ -101,7 +103,7 @@ async def run_daemon(
                 PrometheusSource(prometheus_access(settings), _allowance(settings))
             )
         await asyncio.to_thread(warmed)
-        journal = await Journal.open(settings.journal_url)
+        journal = await Journal.open(settings.journal_url, now_s=clock.now_s)
         stack.push_async_callback(journal.close)
         executor = stack.enter_context(worker())
         interventions = Interventions(clock, journal)
@@ -160,6 +162,7 @@ class _Daemon:
     news: News = field(default_factory=News)
     hub: Hub = field(default_factory=Hub)
     outcomes: dict[str, Outcome] = field(default_factory=dict)  # the last one of each workload
+    shown: Views | None = None
 
     def show(self, report: TickReport) -> None:
         """Take the report of a tick, and add what is wrong with the world."""
@@ -177,6 +180,8 @@ class _Daemon:
             self.telemetry.show_journal(self.journal.health)
             self.telemetry.show_listeners(self.hub)
             self._tell(report)
+        if self.shown is not None:
+            self.shown.state()  # so that it is known since when it lasts
         if self.on_tick is not None:
             self.on_tick(report)
 
@@ -199,7 +204,7 @@ class _Daemon:
         settings, telemetry = self.settings, self.telemetry
 
         def content() -> Content:
-            return Content(links_of(settings))
+            return Content(links_of(settings), loop.policies.policies)
 
         publishers = (
             *grafana(settings, content),
@@ -214,7 +219,7 @@ class _Daemon:
             telemetry.show_published(target, done, well=well)
 
         pace = (self.world.clock, loop.supervisor, settings.publish_interval_s)
-        work = Publishing(publishers, *pace, show, lambda: loop.policies.digest)
+        work = Publishing(publishers, *pace, show, lambda target: version_of(target, loop.policies.digest))
         await stack.enter_async_context(_running(work.run(stop)))
 
     def web(self, views: Views) -> Application:
@@ -245,6 +250,9 @@ class _Daemon:
     async def _decisions(self, uid: str, before_s: float, limit: int) -> Sequence[DecisionRow]:
         return await self.journal.decisions(uid, before_s=before_s, limit=limit)
 
+    async def _orders(self, uid: str, limit: int) -> Sequence[Intent]:
+        return await self.journal.orders(uid, limit=limit)
+
     def vertical(self, loop: Loop, parts: VerticalParts) -> VerticalLoop:
         """The loop that sizes containers for the policies in force, and writes nothing while the kill switch is set."""
 
@@ -274,7 +282,7 @@ class _Daemon:
                 Check("cluster", reached, "" if reached else "the API server has not answered yet"),
             )
 
-        return Views(
+        self.shown = Views(
             report=lambda: self.report,
             metrics=telemetry.render,
             sized=lambda: self.sized.workloads if self.sized else (),
@@ -282,9 +290,13 @@ class _Daemon:
             ready=ready,
             version={"version": version("foresail")},
             decisions=self._decisions,
+            orders=self._orders,
             outcomes=lambda: self.outcomes,
             interventions=self.interventions.in_force,
+            left=lambda: None if loop.state is None else Left(loop.state, loop.planning.fit),
+            states=StateLog(clock.now_s),
         )
+        return self.shown
 
 
 @asynccontextmanager

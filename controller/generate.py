@@ -10,7 +10,9 @@ from typing import Any, assert_never
 
 import yaml
 
+from alerts.catalogue import INHIBIT_FILE, inhibitions
 from alerts.catalogue import files as rule_files
+from alerts.table import written as alert_table
 from controller.settings import PREFIX, Setting, Settings, catalogue
 from controller.web import openapi
 from dashboards.catalogue import BOARDS, text_of
@@ -199,6 +201,11 @@ def _rules(name: str) -> str:
     return rule_files()[name]
 
 
+def alerts_document() -> str:
+    """`docs/alerts.md` with its tables as they are now; what people wrote around them stays."""
+    return alert_table((ROOT / "docs/alerts.md").read_text(encoding="utf-8"))
+
+
 def openapi_reference() -> str:
     """Render the API's OpenAPI document."""
     return json.dumps(openapi.document(), indent=2, ensure_ascii=False) + "\n"
@@ -221,6 +228,8 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/metrics.md": metrics_reference,
     "docs/reference/settings.md": settings_reference,
     **{f"alerts/{name}": partial(_rules, name) for name in rule_files()},
+    f"alerts/{INHIBIT_FILE}": inhibitions,
+    "docs/alerts.md": alerts_document,
     **{f"dashboards/{board.uid}.json": partial(text_of, board.uid) for board in BOARDS},
     "docs/reference/openapi.json": openapi_reference,
 }

@@ -27,11 +27,21 @@ if TYPE_CHECKING:
 
 GRAFANA_TOKEN = "FORESAIL_GRAFANA_TOKEN"  # noqa: S105 - the variable's name
 _WEBHOOK_S = 10.0
+_DASHBOARDS = ("grafana", "dashboard_configmap", "dashboard_files")  # names of targets
+_CATALOGUE = "catalogue"  # the version of what no policy changes
 
 
 def links_of(settings: Settings) -> Links:
     """Where what is published points to."""
     return Links(runbooks=settings.runbook_url, grafana=settings.dashboard_url or "")
+
+
+def version_of(target: str, policies: str) -> str:
+    """What the content of a target is rendered from: dashboards depend on no policy, rules may.
+
+    `policies` is their digest, empty before they were read.
+    """
+    return _CATALOGUE if target in _DASHBOARDS else policies
 
 
 def in_cluster(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from grafana_foundation_sdk.builders import dashboard, prometheus
@@ -18,8 +19,8 @@ from grafana_foundation_sdk.models.dashboard import (
 
 from dashboards import foreign
 from dashboards.links import RUNBOOKS
-from dashboards.panels import HAPPENED, SOURCE, Link, Sheet
-from dashboards.queries import WORKLOADS, chosen
+from dashboards.panels import HAPPENED, SOURCE, Bounds, Link, Sheet, figure
+from dashboards.queries import EACH, WORKLOADS, changed_just_now, chosen, fixed_by_people, or_zero, paused_by_people
 from policies import signals
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ class Drawn:
 
     sheet: Sheet
     draw: Draw
+
+
+def shown(sheet: Sheet, bounds: Bounds | None = None) -> Drawn:
+    """A figure, as high as all of them."""
+    return Drawn(replace(sheet, height=4), partial(figure, bounds=bounds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,19 +140,40 @@ def _label(name: str, label: str, series: str, *, one: bool = False) -> dashboar
     return variable.multi(True).include_all(True).all_value(".*")  # noqa: FBT003 - the SDK's
 
 
-def _annotations() -> tuple[dashboard.AnnotationQuery, ...]:
-    replicas = f"max by (namespace, workload) (changes({chosen(signals.DESIRED_REPLICAS)}[$__rate_interval])) > 0"
-    told = "{{namespace}}/{{workload}}"
-    return (
-        _annotation("Replicas asked for changed", "blue", replicas, told),
-        _annotation("Rollout", HAPPENED, f"{foreign.ROLLOUT} > 0", told),
-    )
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """What is marked on all panels while `expr` is above 0; `shown` at first, or only when it is switched on."""
+
+    name: str
+    expr: str
+    colour: str = HAPPENED
+    shown: bool = True
+    told: str = "{{namespace}}/{{workload}}"
 
 
-def _annotation(name: str, colour: str, expr: str, told: str) -> dashboard.AnnotationQuery:
-    target = prometheus.Dataquery().expr(expr).ref_id("A").datasource(SOURCE).range().legend_format(told)
-    annotation = dashboard.AnnotationQuery().name(name).datasource(SOURCE).enable(True).hide(False)  # noqa: FBT003 - the SDK's
-    return annotation.icon_color(colour).target(target).expr(expr).title_format(name).text_format(told)
+def _annotations() -> Iterator[dashboard.AnnotationQuery]:
+    asked = f"{EACH} (changes({chosen(signals.DESIRED_REPLICAS)}[$__rate_interval]))"
+    nodes = f"({foreign.NODE_CAME}) + ({foreign.NODE_NOT_READY})"
+    caps = (signals.GPU_QUOTA_WITHHELD, signals.BUDGET_WITHHELD)
+    withheld = or_zero(" or ".join(f"{EACH} ({chosen(each)}) > 0" for each in caps))
+    for event in (
+        _Event("Replicas asked for changed", asked, "blue"),
+        _Event("Somebody else changed replicas", changed_just_now("other", of=EACH), "red"),
+        _Event("People paused or fixed", f"{paused_by_people(of=EACH)} or {fixed_by_people(of=EACH)}"),
+        _Event("Rollout", foreign.ROLLOUT),
+        _Event("An HPA changed its mind", foreign.HPA, shown=False, told="{{namespace}}"),
+        _Event("A node came, or is not ready", nodes, shown=False, told=""),
+        _Event("Quota or budget withholds replicas", withheld, shown=False),
+    ):
+        yield _annotation(event)
+
+
+def _annotation(event: _Event) -> dashboard.AnnotationQuery:
+    expr = f"({event.expr}) > 0"
+    target = prometheus.Dataquery().expr(expr).ref_id("A").datasource(SOURCE).range().legend_format(event.told)
+    annotation = dashboard.AnnotationQuery().name(event.name).datasource(SOURCE).enable(event.shown).hide(False)  # noqa: FBT003 - the SDK's
+    annotation.icon_color(event.colour).target(target).expr(expr)
+    return annotation.title_format(event.name).text_format(event.told)
 
 
 def _others() -> dashboard.DashboardLink:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from functools import partial
 
 from dashboards import links, shared
-from dashboards.board import Board, Details, Drawn
-from dashboards.panels import Bounds, Columns, Link, Means, Query, Sheet, figure, lines, rows
-from dashboards.queries import increase, largest, per_workload, sum_of_workloads
+from dashboards.board import Board, Details, Drawn, shown
+from dashboards.panels import Bounds, Columns, Link, Means, Query, Sheet, lines, rows
+from dashboards.queries import increase, largest, or_zero, per_workload, sum_of_workloads
 from policies import signals
 
 _HOURS_A_MONTH = 730
 _COST = f"sum ({per_workload(signals.COST, 'capacity_type')})"
+_UNPRICED = (
+    f"{per_workload(signals.DESIRED_REPLICAS)} unless on (cluster, namespace, workload)"
+    f" {per_workload(signals.PRICE, 'capacity_type')}"
+)
 _SPOT = 'capacity_type="spot"'
 _PRICES = "By the policies' own prices (objective.prices, placement.spot.price) and in their currency."
 
@@ -22,8 +26,8 @@ def _saved(against: str) -> str:
 
 
 _FIGURES = (
-    Drawn(shared.placed(shared.COST, 1, span=4).sheet, figure),
-    Drawn(
+    shared.placed(shared.COST, 1, span=4),
+    shown(
         Sheet(
             id=2,
             title="A month of this",
@@ -31,12 +35,10 @@ _FIGURES = (
             unit="currencyUSD",
             queries=(Query(f"{_COST} * {_HOURS_A_MONTH}", "a month"),),
             span=4,
-            height=4,
             no_value="no prices",
         ),
-        figure,
     ),
-    Drawn(
+    shown(
         Sheet(
             id=3,
             title="Saved per hour against the incumbent",
@@ -45,12 +47,12 @@ _FIGURES = (
             unit="currencyUSD",
             queries=(Query(_saved("incumbent"), "saved"),),
             span=4,
-            height=4,
+            links=(Link("Forecast quality", links.dashboard(links.FORECAST)),),
             no_value="no evidence yet",
         ),
-        partial(figure, bounds=Bounds(0.0, -1.0, bad_below=True)),
+        Bounds(0.0, -1.0, bad_below=True),
     ),
-    Drawn(
+    shown(
         Sheet(
             id=4,
             title="Saved per hour by spot",
@@ -58,12 +60,10 @@ _FIGURES = (
             unit="currencyUSD",
             queries=(Query(_saved("on_demand"), "saved"),),
             span=4,
-            height=4,
             no_value="no placement",
         ),
-        figure,
     ),
-    Drawn(
+    shown(
         Sheet(
             id=5,
             title="On spot",
@@ -77,29 +77,20 @@ _FIGURES = (
                 ),
             ),
             span=4,
-            height=4,
             no_value="no placement",
         ),
-        figure,
     ),
-    Drawn(
+    shown(
         Sheet(
             id=6,
             title="Without a price",
             description="Workloads whose policy has no price: they are in no figure of cost here.",
             unit="short",
-            queries=(
-                Query(
-                    f"count ({per_workload(signals.DESIRED_REPLICAS)} unless on (cluster, namespace, workload)"
-                    f" {per_workload(signals.PRICE, 'capacity_type')}) or sum ({per_workload(signals.DESIRED_REPLICAS)}"
-                    " * 0)",
-                    "without",
-                ),
-            ),
+            queries=(Query(or_zero(f"count ({_UNPRICED})"), "without"),),
             span=4,
-            height=4,
+            links=(Link("Workload", links.dashboard(links.WORKLOAD)),),
         ),
-        partial(figure, bounds=Bounds(1, 10)),
+        Bounds(1, 10),
     ),
 )
 _WORKLOADS = Drawn(
@@ -216,21 +207,6 @@ _SHORT = Drawn(
     ),
     lines,
 )
-_IDLE = Drawn(
-    Sheet(
-        id=14,
-        title="GPUs allocated and idle",
-        description="GPUs that the chosen workloads' pods have asked for, and those idle all through the last hour.",
-        unit="short",
-        queries=(
-            Query(sum_of_workloads(signals.GPU_ALLOCATED), "allocated", Means.ASKED),
-            Query(sum_of_workloads(signals.GPU_IDLE), "idle", Means.BAD),
-        ),
-        links=(Link("GPUs", links.dashboard(links.GPU)),),
-        runbooks=("ForesailGpuIdle",),
-    ),
-    partial(lines, stepped=True),
-)
 _NODES = Drawn(
     Sheet(
         id=15,
@@ -265,6 +241,8 @@ _OFFERS = Drawn(
     ),
     lines,
 )
+_IDLE = shared.placed(shared.IDLE_GPUS, 14, links=(Link("GPUs", links.dashboard(links.GPU)),))
+_IDLE = shared.placed(shared.IDLE_GPUS, 14, links=(Link("GPUs", links.dashboard(links.GPU)),))
 
 BOARD = Board(
     uid=links.COST,

@@ -5,14 +5,15 @@ from __future__ import annotations
 from functools import partial
 
 from dashboards import foreign, links, shared
-from dashboards.board import Board, Details, Drawn
-from dashboards.panels import Bounds, Columns, Link, Means, Query, Sheet, figure, lines, rows
+from dashboards.board import Board, Details, Drawn, shown
+from dashboards.panels import Bounds, Columns, Link, Means, Query, Sheet, lines, rows
 from dashboards.queries import (
     age,
     at_maximum,
     changes_age,
-    how_many,
     largest,
+    only_reasons,
+    or_zero,
     per_workload,
     sum_of_workloads,
 )
@@ -21,11 +22,10 @@ from policies import signals
 UID = links.FLEET
 TITLE = "Foresail fleet"
 
-_HOLDS = 'reason=~"paused|paused_by_annotation|kill_switch|owned|no_target|cluster_down|forbidden"'
 _LIKELY = 'quantile="0.5"'
 _DAY_S = 86_400
 _FIGURES = (
-    Drawn(
+    shown(
         Sheet(
             id=18,
             title="Alerts firing",
@@ -33,12 +33,12 @@ _FIGURES = (
             unit="short",
             queries=(Query(foreign.ALERTS_FIRING, "firing"),),
             span=3,
-            height=4,
+            links=(Link("Foresail itself", links.dashboard(links.SELF)),),
             no_value="rules not loaded",
         ),
-        partial(figure, bounds=Bounds(1, 3)),
+        Bounds(1, 3),
     ),
-    Drawn(
+    shown(
         Sheet(
             id=19,
             title="Saturated",
@@ -52,11 +52,11 @@ _FIGURES = (
                 ),
             ),
             span=3,
-            height=4,
+            links=(Link("Workload", links.dashboard(links.WORKLOAD)),),
         ),
-        partial(figure, bounds=Bounds(1, 3)),
+        Bounds(1, 3),
     ),
-    Drawn(
+    shown(
         Sheet(
             id=20,
             title="At their maximum",
@@ -64,12 +64,11 @@ _FIGURES = (
             unit="short",
             queries=(Query(at_maximum(), "at maximum"),),
             span=3,
-            height=4,
             runbooks=("ForesailMaxedOut",),
         ),
-        partial(figure, bounds=Bounds(1, 3)),
+        Bounds(1, 3),
     ),
-    Drawn(
+    shown(
         Sheet(
             id=21,
             title="Over their late budget",
@@ -82,30 +81,25 @@ _FIGURES = (
                 ),
             ),
             span=3,
-            height=4,
             runbooks=("ForesailObjectiveMissed",),
         ),
-        partial(figure, bounds=Bounds(1, 3)),
+        Bounds(1, 3),
     ),
-    Drawn(
+    shown(
         Sheet(
             id=22,
             title="Held",
             description="Workloads that Foresail may not change now: paused, killed, owned by another, not reachable.",
             unit="short",
             queries=(
-                Query(
-                    f"count ({per_workload(signals.DECISION_REASON, only=_HOLDS)} == 1)"
-                    f" or sum ({per_workload(signals.DESIRED_REPLICAS)} * 0)",
-                    "held",
-                ),
+                Query(or_zero(f"count ({per_workload(signals.DECISION_REASON, only=only_reasons())} == 1)"), "held"),
             ),
             span=3,
-            height=4,
+            runbooks=("ForesailSafeModeActive",),
         ),
-        partial(figure, bounds=Bounds(1, 3)),
+        Bounds(1, 3),
     ),
-    Drawn(
+    shown(
         Sheet(
             id=23,
             title="Age of the data",
@@ -113,12 +107,11 @@ _FIGURES = (
             unit="s",
             queries=(Query(f"max ({age(signals.SOURCE_LAST_SAMPLE, 'cluster', 'source')})", "age"),),
             span=3,
-            height=4,
             runbooks=("ForesailSourceStale",),
         ),
-        partial(figure, bounds=Bounds(90, 180)),
+        Bounds(90, 180),
     ),
-    Drawn(
+    shown(
         Sheet(
             id=24,
             title="Next day: will be short",
@@ -126,18 +119,16 @@ _FIGURES = (
             unit="short",
             queries=(
                 Query(
-                    f"count ({per_workload(signals.OUTLOOK_ABOVE_MAX, only=_LIKELY)} - time() < {_DAY_S})"
-                    f" or sum ({per_workload(signals.DESIRED_REPLICAS)} * 0)",
+                    or_zero(f"count ({per_workload(signals.OUTLOOK_ABOVE_MAX, only=_LIKELY)} - time() < {_DAY_S})"),
                     "within a day",
                 ),
             ),
             span=3,
-            height=4,
             runbooks=("ForesailMaximumAhead",),
         ),
-        partial(figure, bounds=Bounds(1, 3)),
+        Bounds(1, 3),
     ),
-    Drawn(shared.placed(shared.COST, 25).sheet, figure),
+    shared.placed(shared.COST, 25),
 )
 _WORKLOADS = Drawn(
     Sheet(
@@ -189,27 +180,6 @@ _WORKLOADS = Drawn(
         ),
     ),
 )
-_REPLICAS = Drawn(
-    Sheet(
-        id=2,
-        title="Replicas and forecast",
-        description="Sums over the chosen workloads; choose one to see its own. A forecast stands at the time when it"
-        " was made and is about one start-up later. Load and forecast are in replicas loaded to the serving limit.",
-        unit="short",
-        queries=(
-            Query(sum_of_workloads(signals.DESIRED_REPLICAS), "desired", Means.ASKED),
-            Query(sum_of_workloads(signals.READY_REPLICAS), "ready", Means.READY),
-            Query(sum_of_workloads(signals.RECOMMENDED_REPLICAS), "recommended"),
-            Query(sum_of_workloads(signals.MIN_REPLICAS), "min", Means.LIMIT),
-            Query(sum_of_workloads(signals.MAX_REPLICAS), "max", Means.LIMIT),
-            Query(sum_of_workloads(signals.LOAD), "load", Means.ACTUAL),
-            Query(sum_of_workloads(signals.FORECAST, "quantile"), "forecast {{quantile}}"),
-        ),
-        span=24,
-        height=9,
-    ),
-    partial(lines, stepped=True),
-)
 _REASONS = Drawn(
     Sheet(
         id=4,
@@ -222,21 +192,6 @@ _REASONS = Drawn(
             Query(largest(signals.QUARANTINED, "cluster"), "quarantined {{cluster}}", Means.BAD),
         ),
         height=6,
-    ),
-    partial(lines, stepped=True),
-)
-_EVIDENCE = Drawn(
-    Sheet(
-        id=12,
-        title="Evidence of the tournament",
-        description="How many of the chosen workloads each family of candidates is in charge of, and how many have the"
-        " evidence for it to decide alone; until then the larger of its order and Kubernetes' rule stands.",
-        unit="short",
-        queries=(
-            Query(f"count by (in_charge) ({per_workload(signals.WORKLOAD_INFO, 'in_charge')})", "{{in_charge}}"),
-            Query(how_many(signals.EVIDENCE, ">= 1"), "with evidence"),
-        ),
-        span=8,
     ),
     partial(lines, stepped=True),
 )
@@ -280,7 +235,7 @@ BOARD = Board(
         *_FIGURES,
         _WORKLOADS,
         shared.placed(shared.HAPPENED, 26),
-        _REPLICAS,
+        shared.placed(shared.REPLICAS, 2),
         shared.placed(shared.SAFE_MODE, 3),
         _REASONS,
     ),
@@ -291,7 +246,7 @@ BOARD = Board(
             (
                 shared.placed(shared.SHADOW_REPLICAS, 10),
                 shared.placed(shared.SHADOW_LATE, 11),
-                _EVIDENCE,
+                shared.placed(shared.IN_CHARGE, 12, span=8),
             ),
         ),
         Details(102, "What comes next", (_OUTLOOK, _TO_MAXIMUM)),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from dashboards import links, shared
-from dashboards.board import HORIZONS, Board, Details, Drawn, Variable
-from dashboards.panels import Bounds, Link, Means, Query, Sheet, band, figure, lines
-from dashboards.queries import age, largest, missed, per_workload, sum_of_workloads, told_before
+from dashboards.board import HORIZONS, Board, Details, Drawn, Variable, shown
+from dashboards.panels import Bounds, Link, Means, Query, Sheet, lines
+from dashboards.queries import age, largest, missed, per_workload
 from policies import signals
 
 _SHOWN = ("5m", "1h", "1d")
@@ -20,7 +20,7 @@ def _by_horizon(kind: str) -> tuple[Query, ...]:
 
 
 _FIGURES = (
-    Drawn(
+    shown(
         Sheet(
             id=1,
             title="Error, $horizon ahead",
@@ -28,11 +28,11 @@ _FIGURES = (
             unit="percentunit",
             queries=(Query(missed("error", "$horizon"), "error"),),
             span=4,
-            height=4,
+            links=(Link("Workload", links.dashboard(links.WORKLOAD)),),
         ),
-        partial(figure, bounds=Bounds(0.2, 0.35)),
+        Bounds(0.2, 0.35),
     ),
-    Drawn(
+    shown(
         Sheet(
             id=2,
             title="Bias, $horizon ahead",
@@ -41,11 +41,9 @@ _FIGURES = (
             unit="percentunit",
             queries=(Query(missed("bias", "$horizon"), "bias"),),
             span=4,
-            height=4,
         ),
-        figure,
     ),
-    Drawn(
+    shown(
         Sheet(
             id=3,
             title="Below the 0.9 quantile, $horizon ahead",
@@ -54,11 +52,11 @@ _FIGURES = (
             unit="percentunit",
             queries=(Query(missed("coverage", "$horizon"), "coverage"),),
             span=4,
-            height=4,
+            links=(Link("Workload", links.dashboard(links.WORKLOAD)),),
         ),
-        partial(figure, bounds=Bounds(0.85, 0.7, bad_below=True)),
+        Bounds(0.85, 0.7, bad_below=True),
     ),
-    Drawn(
+    shown(
         Sheet(
             id=4,
             title="Time short of replicas",
@@ -67,11 +65,11 @@ _FIGURES = (
             unit="percentunit",
             queries=(Query(f"avg (avg_over_time(({_LOAD} > bool {_READY}){_OVER}))", "short"),),
             span=4,
-            height=4,
+            runbooks=("ForesailMaxedOut",),
         ),
-        partial(figure, bounds=Bounds(0.01, 0.05)),
+        Bounds(0.01, 0.05),
     ),
-    Drawn(
+    shown(
         Sheet(
             id=5,
             title="Replicas to spare",
@@ -79,11 +77,9 @@ _FIGURES = (
             unit="short",
             queries=(Query(f"sum (avg_over_time(clamp_min({_READY} - {_LOAD}, 0){_OVER}))", "to spare"),),
             span=4,
-            height=4,
         ),
-        figure,
     ),
-    Drawn(
+    shown(
         Sheet(
             id=6,
             title="Oldest fit",
@@ -91,29 +87,11 @@ _FIGURES = (
             unit="s",
             queries=(Query(f"max ({age(signals.OUTLOOK_OLDEST_FIT, 'cluster')})", "age"),),
             span=4,
-            height=4,
+            links=(Link("Foresail itself", links.dashboard(links.SELF)),),
             no_value="nothing fitted yet",
         ),
-        partial(figure, bounds=Bounds(86_400, 2 * 86_400)),
+        Bounds(86_400, 2 * 86_400),
     ),
-)
-_BAND = Drawn(
-    Sheet(
-        id=7,
-        title="Forecast of $horizon before, what came, and capacity",
-        description="Sums over the chosen workloads, in replicas loaded to the serving limit; a forecast stands at the"
-        " time that it is about. The sum of 0.9 quantiles lies above that of the sum.",
-        unit="short",
-        queries=(
-            Query(f"sum ({told_before('$horizon', '0.5')})", "expected", Means.EXPECTED),
-            Query(f"sum ({told_before('$horizon', '0.9')})", "at most, nine times in ten", Means.AT_MOST),
-            Query(sum_of_workloads(signals.LOAD), "load that came", Means.ACTUAL),
-            Query(sum_of_workloads(signals.READY_REPLICAS), "capacity: ready replicas", Means.READY),
-        ),
-        span=24,
-        height=9,
-    ),
-    band,
 )
 _ERROR = Drawn(
     Sheet(
@@ -188,23 +166,20 @@ _BACKTEST = Drawn(
     ),
     lines,
 )
-_IN_CHARGE = Drawn(
-    Sheet(
-        id=14,
-        title="Workloads by the family in charge",
-        description="How many of the chosen workloads each family of candidates decides for: forecasts (largest, last,"
-        " middle), the incumbent's rule, or yesterday's load (seasonal-naive).",
-        unit="short",
-        queries=(Query(f"count by (in_charge) ({per_workload(signals.WORKLOAD_INFO, 'in_charge')})", "{{in_charge}}"),),
-    ),
-    partial(lines, stepped=True),
-)
 
 BOARD = Board(
     uid=links.FORECAST,
     title="Forecast quality",
     description="How far what was told was from what came, by horizon, and whom it rests on.",
-    first=(*_FIGURES, _BAND, _ERROR, _BIAS, _COVERAGE, _WORST, _IN_CHARGE),
+    first=(
+        *_FIGURES,
+        shared.placed(shared.BAND, 7),
+        _ERROR,
+        _BIAS,
+        _COVERAGE,
+        _WORST,
+        shared.placed(shared.IN_CHARGE, 14, title="Workloads by the family in charge"),
+    ),
     details=(
         Details(101, "Models", (_MODELS, _BACKTEST)),
         Details(

@@ -1,6 +1,7 @@
 """Metrics of others that panels ask for, by who exports them, and PromQL about them.
 
-Names and labels are those of kube-state-metrics 2, DCGM exporter 4, vLLM, OpenCost, Karpenter and Prometheus's ALERTS.
+Names and labels are those of kube-state-metrics 2, DCGM exporter 4, vLLM, SGLang, OpenCost, Karpenter, and ALERTS of
+Prometheus itself.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ EXPORTERS: Mapping[str, tuple[str, ...]] = {
         "kube_horizontalpodautoscaler_status_desired_replicas",
         "kube_node_created",
         "kube_node_status_condition",
+        "kube_pod_created",
+        "kube_pod_status_ready_time",
     ),
     "DCGM exporter": (
         "DCGM_FI_DEV_FB_FREE",
@@ -31,10 +34,18 @@ EXPORTERS: Mapping[str, tuple[str, ...]] = {
         "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE",
     ),
     "vLLM": (
+        "vllm:e2e_request_latency_seconds_bucket",
         "vllm:kv_cache_usage_perc",
         "vllm:num_requests_running",
         "vllm:num_requests_waiting",
         "vllm:time_to_first_token_seconds_bucket",
+    ),
+    "SGLang": (
+        "sglang:e2e_request_latency_seconds_bucket",
+        "sglang:num_queue_reqs",
+        "sglang:num_running_reqs",
+        "sglang:time_to_first_token_seconds_bucket",
+        "sglang:token_usage",
     ),
     "OpenCost": ("kubecost_node_is_spot", "node_total_hourly_cost"),
     "Karpenter": ("karpenter_cloudprovider_instance_type_offering_price_estimate",),
@@ -50,6 +61,13 @@ ROLLOUT = (
     f" > bool kube_deployment_status_replicas_updated{{{_DEPLOYMENT}}}),"
     f" {_WORKLOAD.format(source='deployment')}"
 )
+PODS = 'cluster=~"$cluster",namespace=~"$namespace",pod=~"$workload-.*"'
+_READY = f"kube_pod_status_ready_time{{{PODS}}}"
+# Of pods whose readiness was not known a step before; not of old ones, which an exporter that starts again tells anew.
+STARTED = (
+    f"(max by (namespace, pod) ({_READY} > time() - 3600) - max by (namespace, pod) (kube_pod_created{{{PODS}}}))"
+    f" unless max by (namespace, pod) ({_READY} offset $__interval)"
+)
 HPA = (
     "max by (cluster, namespace) (changes(kube_horizontalpodautoscaler_status_desired_replicas"
     '{cluster=~"$cluster",namespace=~"$namespace"}[$__rate_interval])'
@@ -64,3 +82,13 @@ NODE_NOT_READY = (
 FIRING = 'ALERTS{cluster=~"$cluster",alertstate="firing",alertname=~"Foresail.*|Gpu.*"'
 # The watchdog always fires, so that no rules loaded is no data, and nothing else firing is 0.
 ALERTS_FIRING = f'count({FIRING}}}) - count({FIRING},alertname="ForesailWatchdog"}})'
+
+
+def scaled_by(autoscaler: str) -> str:
+    """1 where an HPA scales the workload whose name matches (any, if empty), 0 where kube-state-metrics has none."""
+    named = f',horizontalpodautoscaler=~"{autoscaler}"' if autoscaler else ""
+    matchers = f'cluster=~"$cluster",namespace=~"$namespace",scaletargetref_name=~"$workload"{named}'
+    return (
+        f"max (kube_horizontalpodautoscaler_info{{{matchers}}})"
+        f" or max (kube_deployment_status_replicas{{{_DEPLOYMENT}}}) * 0"
+    )

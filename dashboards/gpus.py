@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from dashboards import links
-from dashboards.board import Board, Details, Drawn, Variable
+from dashboards import links, shared
+from dashboards.board import Board, Details, Drawn, Variable, shown
 from dashboards.devices import CHOSEN, age, increase, largest, rate
-from dashboards.panels import Bounds, Link, Means, Query, Sheet, figure, lines, states
+from dashboards.panels import Bounds, Link, Means, Query, Sheet, lines, states
 from dashboards.queries import RATE_WINDOW, sum_of_workloads
 from policies import signals
 from policies.gpus import exported
@@ -25,7 +23,7 @@ def _dcgm(metric: str, scale: str = "") -> Query:
 
 
 _FIGURES = (
-    Drawn(
+    shown(
         Sheet(
             id=1,
             title="GPUs not read",
@@ -33,12 +31,12 @@ _FIGURES = (
             unit="short",
             queries=(Query(f"sum (1 - {largest(exported.UP, *_BY)})", "not read"),),
             span=4,
-            height=4,
+            links=(Link("Cost and placement", links.dashboard(links.COST)),),
             no_value="no agent",
         ),
-        partial(figure, bounds=Bounds(1, 1)),
+        Bounds(1, 1),
     ),
-    Drawn(
+    shown(
         Sheet(
             id=2,
             title="XID events in the last hour",
@@ -46,12 +44,12 @@ _FIGURES = (
             unit="short",
             queries=(Query(f"sum (increase({exported.XID_ERRORS.name}{{{CHOSEN}}}[1h]))", "events"),),
             span=4,
-            height=4,
+            links=(Link("Workload", links.dashboard(links.WORKLOAD)),),
             no_value="none seen",
         ),
-        partial(figure, bounds=Bounds(1, 5)),
+        Bounds(1, 5),
     ),
-    Drawn(
+    shown(
         Sheet(
             id=3,
             title="Allocated",
@@ -59,12 +57,10 @@ _FIGURES = (
             unit="short",
             queries=(Query(sum_of_workloads(signals.GPU_ALLOCATED), "allocated"),),
             span=4,
-            height=4,
             no_value="none allocated",
         ),
-        figure,
     ),
-    Drawn(
+    shown(
         Sheet(
             id=4,
             title="Idle all hour",
@@ -72,12 +68,11 @@ _FIGURES = (
             unit="short",
             queries=(Query(sum_of_workloads(signals.GPU_IDLE), "idle"),),
             span=4,
-            height=4,
             runbooks=("ForesailGpuIdle",),
         ),
-        partial(figure, bounds=Bounds(1, 4)),
+        Bounds(1, 4),
     ),
-    Drawn(
+    shown(
         Sheet(
             id=5,
             title="Activity, mean",
@@ -90,11 +85,9 @@ _FIGURES = (
                 ),
             ),
             span=4,
-            height=4,
         ),
-        figure,
     ),
-    Drawn(
+    shown(
         Sheet(
             id=6,
             title="Age of the readings",
@@ -102,10 +95,10 @@ _FIGURES = (
             unit="s",
             queries=(Query(f"max ({age(exported.LAST_READ)})", "age"),),
             span=4,
-            height=4,
+            links=(Link("Foresail itself", links.dashboard(links.SELF)),),
             no_value="no agent",
         ),
-        partial(figure, bounds=Bounds(60, 180)),
+        Bounds(60, 180),
     ),
 )
 
@@ -270,24 +263,12 @@ _WHO = (
         Query(f'max by (node) ({exported.PODS_KNOWN.name}{{cluster=~"$cluster",node=~"$node"}})', "{{node}}"),
     ),
 )
-_ALLOCATED = Drawn(
-    Sheet(
-        id=24,
-        title="Allocated and idle",
-        description="GPUs and MIG instances that the chosen workloads' pods have asked for, and those of them that were"
-        " idle all through the last hour.",
-        unit="short",
-        queries=(
-            Query(sum_of_workloads(signals.GPU_ALLOCATED), "allocated", Means.ASKED),
-            Query(sum_of_workloads(signals.GPU_IDLE), "idle", Means.BAD),
-        ),
-        span=24,
-        height=6,
-        no_value="none allocated",
-        links=(Link("Cost and placement", links.dashboard(links.COST)),),
-        runbooks=("ForesailGpuIdle",),
-    ),
-    partial(lines, stepped=True),
+_ALLOCATED = shared.placed(
+    shared.IDLE_GPUS,
+    24,
+    span=24,
+    title="Allocated and idle",
+    links=(Link("Cost and placement", links.dashboard(links.COST)),),
 )
 
 BOARD = Board(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from dashboards import links, shared
-from dashboards.board import Board, Details, Drawn
-from dashboards.panels import Bounds, Columns, Means, Query, Sheet, figure, lines, rows
-from dashboards.queries import age, increase, largest, quantile
+from dashboards.board import Board, Details, Drawn, shown
+from dashboards.panels import Bounds, Columns, Link, Means, Query, Sheet, lines, rows
+from dashboards.queries import age, chosen, increase, largest, quantile
+from dashboards.told import PUBLISHED, TOLD
 from policies import signals
 from policies.resources import exported as sized
 
@@ -17,12 +17,8 @@ _FAILED = 'result="failure"'
 _WINDOW = "5m"
 
 
-def _figure(sheet: Sheet, bounds: Bounds) -> Drawn:
-    return Drawn(replace(sheet, span=3, height=4), partial(figure, bounds=bounds))
-
-
 _FIGURES = (
-    _figure(
+    shown(
         Sheet(
             1,
             "Last tick",
@@ -30,14 +26,12 @@ _FIGURES = (
             " while it hangs.",
             "s",
             (Query(f"min ({age(signals.LOOP_LAST_SUCCESS, 'cluster')})", ""),),
-            runbooks=(
-                "ForesailLoopStalled",
-                "ForesailAbsent",
-            ),
+            runbooks=("ForesailNoActor",),
+            span=3,
         ),
         Bounds(60, 300),
     ),
-    _figure(
+    shown(
         Sheet(
             2,
             "Safe mode",
@@ -45,30 +39,35 @@ _FIGURES = (
             "short",
             (Query(f"sum ({largest(signals.SAFE_MODE, 'cluster', 'reason')})", ""),),
             runbooks=("ForesailSafeModeActive",),
+            span=3,
         ),
         Bounds(1, 1),
     ),
-    _figure(
+    shown(
         Sheet(
             3,
             "Quarantined",
             "Workloads held because their own decision failed.",
             "short",
             (Query(f"sum ({largest(signals.QUARANTINED, 'cluster')})", ""),),
+            span=3,
+            links=(Link("Fleet", links.dashboard(links.FLEET)),),
         ),
         Bounds(1, 3),
     ),
-    _figure(
+    shown(
         Sheet(
             4,
             "Policies refused",
             "Problems of policies that are not in force; their last good version is.",
             "short",
             (Query(f"sum ({largest(signals.POLICIES, 'cluster', only=_INVALID)})", ""),),
+            span=3,
+            links=(Link("Fleet", links.dashboard(links.FLEET)),),
         ),
         Bounds(1, 1),
     ),
-    _figure(
+    shown(
         Sheet(
             5,
             "Queries failed",
@@ -82,10 +81,11 @@ _FIGURES = (
                 ),
             ),
             runbooks=("ForesailSourceStale",),
+            span=3,
         ),
         Bounds(0.01, 0.2),
     ),
-    _figure(
+    shown(
         Sheet(
             6,
             "Changes failed",
@@ -93,10 +93,11 @@ _FIGURES = (
             "short",
             (Query(increase(signals.ACTUATIONS, _WINDOW, only='result=~"rejected|unavailable"'), ""),),
             runbooks=("ForesailActuationFailing",),
+            span=3,
         ),
         Bounds(1, 5),
     ),
-    _figure(
+    shown(
         Sheet(
             7,
             "Journal waits",
@@ -104,16 +105,19 @@ _FIGURES = (
             "short",
             (Query(f"max ({largest(signals.JOURNAL_PENDING, 'cluster')})", ""),),
             runbooks=("ForesailJournalFailing",),
+            span=3,
         ),
         Bounds(4, 20),
     ),
-    _figure(
+    shown(
         Sheet(
             8,
             "Faults",
             "Faults in the last hour that nothing but the loop's supervisor caught.",
             "short",
             (Query(increase(signals.UNHANDLED_ERRORS, "1h"), ""),),
+            span=3,
+            runbooks=("ForesailUnhandledErrors",),
         ),
         Bounds(1, 3),
     ),
@@ -137,9 +141,27 @@ _LOOP_AGE = Drawn(
         " replicas meanwhile.",
         unit="s",
         queries=(Query(age(signals.LOOP_LAST_SUCCESS, "cluster"), "last tick {{cluster}}"),),
-        runbooks=("ForesailLoopStalled",),
+        runbooks=("ForesailNoActor",),
     ),
     lines,
+)
+_ACTORS = Drawn(
+    Sheet(
+        id=23,
+        title="Instances that decide",
+        description="Instances whose last tick is less than 5 minutes old, by cluster. There is to be one: at 0 nobody"
+        " decides, and several are not coordinated.",
+        unit="short",
+        queries=(
+            Query(
+                f"sum by (cluster) (time() - {chosen(signals.LOOP_LAST_SUCCESS)} <= bool 300)", "deciding {{cluster}}"
+            ),
+            Query("vector(1)", "to be", Means.LIMIT),
+        ),
+        height=6,
+        runbooks=("ForesailNoActor",),
+    ),
+    partial(lines, stepped=True),
 )
 _FRESHNESS = Drawn(
     Sheet(
@@ -294,6 +316,7 @@ BOARD = Board(
         _RUNNING,
         _LOOP,
         _LOOP_AGE,
+        _ACTORS,
         _FRESHNESS,
         _QUERIES,
         _ACTUATIONS,
@@ -302,5 +325,6 @@ BOARD = Board(
     details=(
         Details(101, "Sources and journal", (_ANSWERS, _JOURNAL, _JOURNAL_AGE)),
         Details(102, "Policies, breaker and sizing", (_POLICIES, _BREAKER, _SIZING)),
+        Details(103, "Published, told and asked", (*PUBLISHED, *TOLD)),
     ),
 )

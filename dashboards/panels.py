@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import dashboard as dashboard_builders
-from grafana_foundation_sdk.builders import prometheus, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.builders import heatmap, prometheus, stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
     BigValueGraphMode,
@@ -30,6 +30,7 @@ from grafana_foundation_sdk.models.dashboard import (
     ValueMap,
     ValueMappingResult,
 )
+from grafana_foundation_sdk.models.heatmap import HeatmapColorMode, HeatmapColorScale
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 if TYPE_CHECKING:
@@ -38,11 +39,15 @@ if TYPE_CHECKING:
     from grafana_foundation_sdk.cog.builder import Builder
     from grafana_foundation_sdk.cog.variants import Dataquery
 
+
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 NO_DATA = "no data"
+LOGGED = 20  # rows of a table of what was
 HAPPENED = "dark-blue"  # the colour of what is so or happens, for better or worse
 
-Panel = TypeVar("Panel", timeseries.Panel, stat.Panel, statetimeline.Panel, table.Panel)
+Panel = TypeVar("Panel", timeseries.Panel, stat.Panel, statetimeline.Panel, table.Panel, heatmap.Panel)
+
+_MERGE = DataTransformerConfig(id_val="merge", options={})
 
 
 class Means(Enum):
@@ -54,6 +59,7 @@ class Means(Enum):
     READY = ("green", ())
     EXPECTED = ("orange", (6, 4))
     AT_MOST = ("light-orange", ())
+    AT_LEAST = ("super-light-orange", ())
     LIMIT = ("purple", (10, 10))
     BAD = ("red", ())
 
@@ -95,7 +101,7 @@ class Sheet:
 class Columns:
     """A table's columns: the labels in front, the units that differ from the panel's, and what sorts it downwards.
 
-    `url` is where a row leads.
+    `Time` among the labels is when it was. `url` is where a row leads.
     """
 
     labels: Mapping[str, str]
@@ -128,9 +134,9 @@ def lines(sheet: Sheet, *, stepped: bool = False, below_zero: bool = False) -> t
 
 
 def band(sheet: Sheet) -> timeseries.Panel:
-    """Lines of which the one that is AT_MOST is filled down to the one that is EXPECTED."""
+    """Lines of which the one that is AT_MOST is filled down to the one that is AT_LEAST."""
     panel = lines(sheet)
-    lower = next(query.legend for query in sheet.queries if query.means is Means.EXPECTED)
+    lower = next(query.legend for query in sheet.queries if query.means is Means.AT_LEAST)
     for place, query in enumerate(sheet.queries):
         if query.means is Means.AT_MOST:
             filled = [DynamicConfigValue("custom.fillBelowTo", lower), DynamicConfigValue("custom.fillOpacity", 25)]
@@ -160,9 +166,29 @@ def states(sheet: Sheet, words: Mapping[int, tuple[str, str]] | None = None) -> 
 
 def rows(sheet: Sheet, columns: Columns) -> table.Panel:
     """One row for each combination of labels, one column for each query; the present values."""
+    return _table(sheet, columns).targets([each.instant().format(PromQueryFormat.TABLE) for _, each in _asked(sheet)])
+
+
+def entries(sheet: Sheet, columns: Columns) -> table.Panel:
+    """One row for each moment at which the queries have a value, one column for each query; the last LOGGED."""
+    panel = _table(sheet, columns).targets(_over_time(sheet, PromQueryFormat.TABLE))
+    newest = DataTransformerConfig(id_val="sortBy", options={"sort": [{"field": "Time", "desc": True}]})
+    last = DataTransformerConfig(id_val="limit", options={"limitField": LOGGED})
+    return panel.transformations([_MERGE, newest, last, _organized(sheet, columns)])
+
+
+def density(sheet: Sheet, *, buckets: bool = False) -> heatmap.Panel:
+    """How many values lie where over time: of the series themselves, or of a histogram's buckets by `le`."""
+    panel = _begun(heatmap.Panel(), sheet).calculate(not buckets).show_legend()
+    panel.targets(_over_time(sheet, PromQueryFormat.HEATMAP if buckets else PromQueryFormat.TIME_SERIES))
+    panel.y_axis(heatmap.YAxisConfig().unit(sheet.unit).min(0))
+    colour = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.OPACITY).fill(HAPPENED)
+    return panel.color(colour.scale(HeatmapColorScale.EXPONENTIAL).exponent(0.5).steps(32))
+
+
+def _table(sheet: Sheet, columns: Columns) -> table.Panel:
     panel = _begun(table.Panel(), sheet)
-    panel.targets([each.instant().format(PromQueryFormat.TABLE) for _, each in _asked(sheet)])
-    panel.transformations([DataTransformerConfig(id_val="merge", options={}), _organized(sheet, columns)])
+    panel.transformations([_MERGE, _organized(sheet, columns)])
     for name, unit in columns.units.items():
         panel.override_by_name(name, [DynamicConfigValue("unit", unit)])
     if columns.url:
@@ -206,15 +232,15 @@ def _asked(sheet: Sheet) -> Iterator[tuple[Query, prometheus.Dataquery]]:
         yield query, prometheus.Dataquery().expr(query.expr).ref_id(_ref(place)).datasource(SOURCE)
 
 
-def _over_time(sheet: Sheet) -> list[Builder[Dataquery]]:
-    return [target.range().legend_format(query.legend) for query, target in _asked(sheet)]
+def _over_time(sheet: Sheet, form: PromQueryFormat = PromQueryFormat.TIME_SERIES) -> list[Builder[Dataquery]]:
+    return [target.range().format(form).legend_format(query.legend) for query, target in _asked(sheet)]
 
 
 def _organized(sheet: Sheet, columns: Columns) -> DataTransformerConfig:
     """Name the merged columns and put them in order. A query that yields a state by its label has no value to show."""
     values = {f"Value #{_ref(place)}": query.legend for place, query in enumerate(sheet.queries)}
     shown = {**columns.labels, **{field: name for field, name in values.items() if name}}
-    hidden = ["Time", *(field for field, name in values.items() if not name)]
+    hidden = [field for field in ("Time", *values) if field not in shown]
     options = {
         "renameByName": shown,
         "indexByName": {field: place for place, field in enumerate(shown)},

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policies.signals import DESIRED_REPLICAS, LAST_CHANGE, LOAD, MAX_REPLICAS, MIN_REPLICAS, OUTLOOK
+from policies.guardrails import HOLD_RULES
+from policies.model import Hold
+from policies.signals import (
+    DECISION_REASON,
+    DESIRED_REPLICAS,
+    FIXED_REPLICAS,
+    LAST_CHANGE,
+    LOAD,
+    MAX_REPLICAS,
+    MIN_REPLICAS,
+    OUTLOOK,
+)
 
 if TYPE_CHECKING:
     from policies.metric import Counter, Gauge, Histogram, Metric
 
 RATE_WINDOW = "$__rate_interval"
 WORKLOAD = ("namespace", "workload")
+EACH = f"max by ({', '.join(WORKLOAD)})"  # for annotations, which name the workload that they are of
 WORKLOADS = tuple(f'{label}=~"${label}"' for label in ("cluster", *WORKLOAD))
 
 
@@ -72,16 +84,38 @@ def at_maximum() -> str:
     return f"sum (({desired} >= bool {most}) * ({most} != bool {least}))"
 
 
+def only_reasons(*holds: Hold) -> str:
+    """The matcher of decisions that these holds had the last word on; of any hold, without one."""
+    reasons = "|".join(HOLD_RULES[hold] for hold in holds or HOLD_RULES)
+    return f'reason=~"{reasons}"'
+
+
+def paused_by_people(*, of: str = "max") -> str:
+    """1 where people have paused Foresail, else 0."""
+    pauses = only_reasons(Hold.PAUSED, Hold.ANNOTATION, Hold.KILL_SWITCH, Hold.OPERATOR)
+    return or_zero(f"{of} ({chosen(DECISION_REASON, only=pauses)})")
+
+
+def fixed_by_people(*, of: str = "max") -> str:
+    """1 where people have fixed the replicas, else 0."""
+    return or_zero(f"{of} ({chosen(FIXED_REPLICAS)} >= bool 0)")
+
+
+def or_zero(expr: str) -> str:
+    """The same, and 0 where it has no value although there are workloads."""
+    return f"{expr} or max ({chosen(DESIRED_REPLICAS)} * 0)"
+
+
 def told_before(horizon: str, quantile: str) -> str:
     """What was told a horizon before of now, for each workload: it stands at the time that it is about."""
     told = chosen(OUTLOOK, only=f'horizon="{horizon}",quantile="{quantile}"')
     return f"max by (cluster, namespace, workload) ({told} offset {horizon})"
 
 
-def changed_just_now(by: str) -> str:
+def changed_just_now(by: str, *, of: str = "max") -> str:
     """1 where replicas were changed within the last step, by `foresail` or by `other`; 0 where not, or never."""
     changed = chosen(LAST_CHANGE, only=f'by="{by}"')
-    return f"max (time() - {changed} <= bool $__interval_ms / 1000) or max ({chosen(DESIRED_REPLICAS)} * 0)"
+    return or_zero(f"{of} (time() - {changed} <= bool $__interval_ms / 1000)")
 
 
 def changes_age() -> str:

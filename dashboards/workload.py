@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from dashboards import links, shared
-from dashboards.board import HORIZONS, Board, Details, Drawn, Variable
-from dashboards.panels import Bounds, Link, Means, Query, Sheet, band, figure, lines, states
-from dashboards.queries import chosen, largest, per_workload, sum_of_workloads, told_before
+from dashboards.board import HORIZONS, Board, Details, Drawn, Variable, shown
+from dashboards.decided import DECISIONS, STARTS, WHO_ELSE
+from dashboards.panels import Bounds, Link, Means, Query, Sheet, lines, states
+from dashboards.queries import chosen, largest, per_workload
 from dashboards.serving import MODEL_SERVER
 from policies import signals
 from policies.resources import exported as sized
@@ -15,7 +16,7 @@ from policies.resources import exported as sized
 _NEXT = 'quantile="0.9"'
 _FORECAST_LINK = Link("How good forecasts are", links.dashboard(links.FORECAST))
 _FIGURES = (
-    Drawn(
+    shown(
         Sheet(
             id=1,
             title="Saturation",
@@ -23,12 +24,11 @@ _FIGURES = (
             unit="percentunit",
             queries=(Query(largest(signals.SATURATION), "saturation", Means.ACTUAL),),
             span=3,
-            height=4,
             runbooks=("ForesailMaxedOut",),
         ),
-        partial(figure, bounds=Bounds(0.9, 1.0)),
+        Bounds(0.9, 1.0),
     ),
-    Drawn(
+    shown(
         Sheet(
             id=2,
             title="Late now, of what may be",
@@ -36,12 +36,12 @@ _FIGURES = (
             unit="percentunit",
             queries=(Query(f"max ({per_workload(signals.LATE)} / {per_workload(signals.LATE_BUDGET)})", "late"),),
             span=3,
-            height=4,
+            runbooks=("ForesailObjectiveMissed",),
             no_value="no late signal",
         ),
-        partial(figure, bounds=Bounds(0.5, 1.0)),
+        Bounds(0.5, 1.0),
     ),
-    Drawn(
+    shown(
         Sheet(
             id=3,
             title="Late budget left",
@@ -51,12 +51,11 @@ _FIGURES = (
                 Query(f"1 - max ({per_workload(signals.REALISED_LATE)} / {per_workload(signals.LATE_BUDGET)})", "left"),
             ),
             span=3,
-            height=4,
             runbooks=("ForesailObjectiveMissed",),
         ),
-        partial(figure, bounds=Bounds(0.5, 0.0, bad_below=True)),
+        Bounds(0.5, 0.0, bad_below=True),
     ),
-    Drawn(
+    shown(
         Sheet(
             id=4,
             title="Replicas",
@@ -68,11 +67,9 @@ _FIGURES = (
                 Query(largest(signals.MAX_REPLICAS), "max"),
             ),
             span=5,
-            height=4,
         ),
-        figure,
     ),
-    Drawn(
+    shown(
         Sheet(
             id=5,
             title="What comes next: replicas needed, with a tenth's chance of more",
@@ -80,12 +77,10 @@ _FIGURES = (
             unit="short",
             queries=(Query(f"max by (horizon) ({chosen(signals.OUTLOOK, only=_NEXT)})", "in {{horizon}}"),),
             span=5,
-            height=4,
             no_value="nothing told yet",
         ),
-        figure,
     ),
-    Drawn(
+    shown(
         Sheet(
             id=6,
             title="Until maximum or quota",
@@ -99,53 +94,12 @@ _FIGURES = (
                 ),
             ),
             span=3,
-            height=4,
             no_value="not within a week",
             runbooks=("ForesailMaximumAhead",),
         ),
-        partial(figure, bounds=Bounds(86_400, 3_600, bad_below=True)),
+        Bounds(86_400, 3_600, bad_below=True),
     ),
-    Drawn(shared.placed(shared.COST, 7, span=2).sheet, figure),
-)
-_FORECAST = Drawn(
-    Sheet(
-        id=8,
-        title="Forecast of $horizon before, what came, and capacity",
-        description="What was told the chosen horizon ahead, from the median up to a tenth's chance of more, at"
-        " the time it is about; the load that came; and what ready replicas serve in time. Load above capacity is"
-        " late. All in replicas loaded to the serving limit. Set the end of the time range to now+1h to see what is"
-        " told of the next hour.",
-        unit="short",
-        queries=(
-            Query(f"sum ({told_before('$horizon', '0.5')})", "expected", Means.EXPECTED),
-            Query(f"sum ({told_before('$horizon', '0.9')})", "at most, nine times in ten", Means.AT_MOST),
-            Query(sum_of_workloads(signals.LOAD), "load that came", Means.ACTUAL),
-            Query(sum_of_workloads(signals.READY_REPLICAS), "capacity: ready replicas", Means.READY),
-            Query(sum_of_workloads(signals.MAX_REPLICAS), "maximum", Means.LIMIT),
-        ),
-        span=24,
-        height=10,
-        links=(_FORECAST_LINK,),
-    ),
-    band,
-)
-_REPLICAS = Drawn(
-    Sheet(
-        id=9,
-        title="Replicas",
-        description="Asked for, ready, recommended, and the bounds in force. Recommended has no value while Foresail"
-        " knows no better than what is there.",
-        unit="short",
-        queries=(
-            Query(sum_of_workloads(signals.DESIRED_REPLICAS), "asked for", Means.ASKED),
-            Query(sum_of_workloads(signals.READY_REPLICAS), "ready", Means.READY),
-            Query(sum_of_workloads(signals.RECOMMENDED_REPLICAS), "recommended"),
-            Query(sum_of_workloads(signals.MIN_REPLICAS), "min", Means.LIMIT),
-            Query(sum_of_workloads(signals.MAX_REPLICAS), "max", Means.LIMIT),
-            Query(sum_of_workloads(signals.FORECAST, "quantile"), "one start-up ahead, {{quantile}}"),
-        ),
-    ),
-    partial(lines, stepped=True),
+    shared.placed(shared.COST, 7, span=2),
 )
 _SATURATION = Drawn(
     Sheet(
@@ -274,14 +228,16 @@ BOARD = Board(
     description="One workload: is it bad, since when, was it us, what happens next; and why Foresail decided so.",
     first=(
         *_FIGURES,
-        _FORECAST,
+        shared.placed(shared.BAND, 8, links=(_FORECAST_LINK,)),
         _WHY,
+        WHO_ELSE,
         shared.placed(shared.HAPPENED, 12),
-        _REPLICAS,
+        shared.placed(shared.REPLICAS, 9, span=12, title="Replicas"),
         _SATURATION,
+        DECISIONS,
     ),
     details=(
-        Details(101, "Late load, start-up and capacity", (_LATE, _STARTUP, _CAPACITY, _WITHHELD)),
+        Details(101, "Late load, start-up and capacity", (_LATE, _STARTUP, STARTS, _CAPACITY, _WITHHELD)),
         Details(
             102,
             "The tournament",
@@ -291,7 +247,7 @@ BOARD = Board(
             ),
         ),
         Details(103, "Size and placement", (*_SIZES, _CAPACITY_TYPES)),
-        Details(104, "Model server (vLLM)", MODEL_SERVER),
+        Details(104, "Model server (vLLM, SGLang)", MODEL_SERVER),
     ),
     further=(Variable("horizon", "Forecast of", values=HORIZONS),),
     one=True,

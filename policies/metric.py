@@ -66,10 +66,10 @@ class Histogram:
     unit: str = ""
 
     def quantile(self, quantile: float, window: str, *, by: Sequence[str] = (), **equal: str) -> str:
-        """PromQL of a quantile over `window`, for each combination of the labels `by`."""
+        """PromQL of a quantile over `window`, for each combination of the labels `by`: its own, or `cluster`."""
         if not 0 <= quantile <= 1:
             raise ValueError(f"{self.name}: a quantile lies between 0 and 1, not at {quantile:g}")
-        _check_labels(self.name, self.labels, by)
+        _check_labels(self.name, (*self.labels, "cluster"), by)
         rate = f"rate({_selector(f'{self.name}_bucket', self.labels, equal)}[{_window(window)}])"
         return f"histogram_quantile({quantile:g}, sum by ({', '.join(('le', *by))}) ({rate}))"
 

@@ -15,7 +15,7 @@ from policies.checks import (
     slo_target,
 )
 from policies.problems import Location, Part, Rule
-from policies.quantities import Amount, DurationS, LateShare, Price, Share, parse_share
+from policies.quantities import Amount, DurationS, LateShare, Moment, Price, Share, parse_share
 
 DEFAULT_LATE: Final = 0.01
 SLO_SHARE: Final = 0.25
@@ -57,6 +57,9 @@ class Prices(Part):
     """What replicas and lateness cost, both in one currency, whichever it is: that of all policies and budgets."""
 
     replica_hour: Price = Field(description="Price of one replica for an hour.")
+    as_of: Moment | None = Field(
+        None, description="When these prices held, with an offset from UTC; an alert tells when that is long ago."
+    )
     late_request: Price | None = Field(
         None, description="Price of one request that comes too late; without, lateness is not priced."
     )

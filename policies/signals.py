@@ -69,12 +69,18 @@ SPOT_MISSING = Gauge(
 )
 SPOT_SHORT = Gauge(
     "foresail_spot_short_ratio",
-    "Share of the replicas due that was missing of late because spot was taken back; the policy's spot.short may be.",
+    "Share of the replicas due that was missing of late because spot was taken back.",
     _WORKLOAD,
     "ratio",
 )
 SPOT_INTERRUPTIONS = Counter(
     "foresail_spot_interruptions_total", "Spot replicas that were seen to be taken back, by zone.", ("zone",)
+)
+SPOT_SHORT_BUDGET = Gauge(
+    "foresail_spot_short_budget_ratio",
+    "Share of the replicas due that may be missing because spot was taken back: the policy's spot.short.",
+    _WORKLOAD,
+    "ratio",
 )
 BUDGET_WITHHELD = Gauge(
     "foresail_budget_withheld_replicas", "Replicas that a workload asks for and a budget does not leave.", _WORKLOAD
@@ -112,6 +118,12 @@ PRICE = Gauge(
     " demand, on spot, or any, without placement. Absent where it does not say.",
     (*_WORKLOAD, "capacity_type"),
 )
+PRICE_TIME = Gauge(
+    "foresail_price_timestamp_seconds",
+    "When the policy's prices held (objective.prices.asOf). Absent where it does not say.",
+    _WORKLOAD,
+    "seconds",
+)
 COST = Gauge(
     "foresail_cost_usd_per_hour",
     "What the replicas that are asked for cost in an hour, by the policy's prices and in their currency; absent where"
@@ -130,6 +142,12 @@ LAST_CHANGE = Gauge(
     " until seen since the start; of workloads with placement only foresail.",
     (*_WORKLOAD, "by"),
     "seconds",
+)
+TURNS = Gauge(
+    "foresail_replica_turns",
+    "How often in the last hour the replicas asked for turned from rising to falling or back, by whomever; absent until"
+    " seen to change since the start.",
+    _WORKLOAD,
 )
 MIN_REPLICAS = Gauge("foresail_min_replicas", "Lower bound in force, schedules included.", _WORKLOAD)
 MAX_REPLICAS = Gauge("foresail_max_replicas", "Upper bound in force, schedules included.", _WORKLOAD)
@@ -156,6 +174,16 @@ FORECAST = Gauge(
 )
 FORECAST_TIME = Gauge(
     "foresail_forecast_timestamp_seconds", "The moment that the forecast is about.", _WORKLOAD, "seconds"
+)
+STALE_SIGNALS = Gauge(
+    "foresail_stale_signals",
+    "Signals of a workload that are old or cannot be read now; none of them lowers it.",
+    _WORKLOAD,
+)
+AWAITS_NODE = Gauge(
+    "foresail_awaits_node",
+    "1 while pods of a workload wait for a node, and for five minutes after the last did.",
+    _WORKLOAD,
 )
 SATURATION = Gauge(
     "foresail_saturation_ratio",
@@ -336,16 +364,16 @@ MESSAGES_PENDING = Gauge("foresail_webhook_pending_messages", "Messages that wai
 BY_WORKLOAD: tuple[Gauge, ...] = (
     *(DESIRED_REPLICAS, CURRENT_REPLICAS, READY_REPLICAS),
     *(CAPACITY_DESIRED, CAPACITY_READY, CAPACITY_RECOMMENDED),
-    *(SPOT_NOTICED, SPOT_MISSING, SPOT_SHORT),
+    *(SPOT_NOTICED, SPOT_MISSING, SPOT_SHORT, SPOT_SHORT_BUDGET),
     BUDGET_WITHHELD,
-    *(PRICE, COST, SAVINGS, LAST_CHANGE),
+    *(PRICE, PRICE_TIME, COST, SAVINGS, LAST_CHANGE, TURNS),
     *(GPU_QUOTA_WITHHELD, GPU_ALLOCATED, GPU_IDLE),
     *(MIN_REPLICAS, MAX_REPLICAS, RECOMMENDED_REPLICAS),
     *(LOAD, CAPACITY_SEEN, FORECAST, FORECAST_TIME),
     SATURATION,
     LATE,
-    *(STARTUP, STARTUP_CASE),
-    DECISION_REASON,
+    *(STARTUP, STARTUP_CASE, AWAITS_NODE),
+    *(DECISION_REASON, STALE_SIGNALS),
     WORKLOAD_INFO,
     *(CANDIDATE_REPLICAS, CANDIDATE_LATE),
     REALISED_LATE,

@@ -28,9 +28,12 @@ _SETTINGS = settings_of(Topic.ALERTS)
 @app.command()
 @with_settings(_SETTINGS)
 def render(out: OutOption = None, **flags: object) -> None:
-    """Write every file of rules to a folder, as for a repository; files that are there are replaced."""
+    """Write every file of rules to a folder, as for a repository; files that are there are replaced.
+
+    Beside them stands what to add to Alertmanager's configuration: which alerts make others needless.
+    """
     _, content = content_of(flags)
-    render_files(content.rule_files(), out)
+    render_files(content.alert_files(), out)
 
 
 @app.command()

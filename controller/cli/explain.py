@@ -10,10 +10,12 @@ from controller.cli.flags import loaded
 from controller.cli.output import Output, OutputOption, emit, note
 from controller.cli.status import DEFAULT_URL, UrlOption, daemon
 from controller.cli.times import moment_s, moment_text
-from controller.errors import Unavailable
+from controller.errors import Rejected, Unavailable
 from controller.settings import values
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from controller.cli.past import Moment
 
 
@@ -39,7 +41,17 @@ def explain(
     """
     uid = workload if "/" in workload else f"{namespace}/{workload}"
     found = _now(uid, url, journal) if at is None else _then(uid, moment_s(at, "--at"), journal)
-    emit("WorkloadStatus", found, output, lambda: _story(found))
+    emit("WorkloadStatus", found, output, lambda: _story(found, _ahead(uid, url) if at is None else ()))
+
+
+def _ahead(uid: str, url: str) -> "Sequence[str]":
+    """The next half hour as it goes on now, and paused; nothing from a daemon that does not answer that."""
+    try:
+        found = daemon(url).projection(*uid.split("/", 1))
+    except (Rejected, Unavailable) as error:
+        note(f"the next half hour is not told: {error}")
+        return ()
+    return [course["sentence"] for course in found["courses"]]
 
 
 def _now(uid: str, url: str, journal: str | None) -> dict[str, Any]:
@@ -77,6 +89,6 @@ def _journal_url(journal: str | None) -> str:
         raise typer.BadParameter(str(error), param_hint="--journal") from error
 
 
-def _story(found: dict[str, Any]) -> str:
+def _story(found: dict[str, Any], ahead: "Sequence[str]") -> str:
     head = f"{found['namespace']}/{found['name']} at {found['at']}, mode {found['mode']}"
-    return "\n".join([head, *(f"  {sentence}" for sentence in found["explanation"])])
+    return "\n".join([head, *(f"  {sentence}" for sentence in (*found["explanation"], *ahead))])

@@ -39,7 +39,10 @@ _FOR: Mapping[Topic, tuple[str, ...]] = {
         "publish_dashboards",
         *_FOR_ALL,
     ),
-    Topic.ALERTS: ("publish_rules", "publish_release", "publish_reload_url", "dashboard_url", *_FOR_ALL),
+    Topic.ALERTS: (
+        *("policies", "publish_rules", "publish_release", "publish_reload_url", "dashboard_url"),
+        *_FOR_ALL,
+    ),
 }
 
 
@@ -50,12 +53,18 @@ def settings_of(topic: Topic) -> tuple[Setting, ...]:
 
 def content_of(flags: Mapping[str, object], out: Path | None = None) -> "tuple[Settings, Content]":
     """The settings that these options make, and what is rendered with them; --out stands for publish_dir."""
+    from controller.policy_text import load_policies
     from controller.publish import Content
     from controller.publishers import links_of
+    from policies.problems import PolicyError
 
     given = dict(flags) if out is None else {**flags, "publish_dir": str(out)}
     settings = loaded(given).settings
-    return settings, Content(links_of(settings))
+    try:
+        policies = tuple(policy for path in settings.policies for policy in load_policies(path))
+    except (PolicyError, OSError) as error:
+        raise typer.BadParameter(str(error), param_hint="--policies") from error
+    return settings, Content(links_of(settings), policies)
 
 
 def render(files: Mapping[str, str], out: Path | None) -> None:

@@ -42,6 +42,10 @@ class DaemonApi:
         """One workload with its last decision. Raises Unavailable, and Rejected when there is no such workload."""
         return self._get(f"/api/v1/workloads/{quote(namespace, safe='')}/{quote(name, safe='')}")
 
+    def projection(self, namespace: str, name: str) -> Document:
+        """Its next half hour. Raises as `workload` does; Rejected by a daemon that does not know it yet, too."""
+        return self._get(f"/api/v1/workloads/{quote(namespace, safe='')}/{quote(name, safe='')}/projection")
+
     def tell(self, place: Sequence[str], body: Document, token: str) -> Document:
         """Post to a path below /api/v1, with a bearer token. Raises Unavailable, and Rejected with the reason."""
         path = "/".join(quote(part, safe="") for part in place)

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Self
 
 from controller.demo.load import NAMESPACE
-from controller.demo.servers import cluster_text, gateway_text, pod_text
+from controller.demo.texts import cluster_text, gateway_text, gpus_text, pod_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 GATEWAY_PATH = "/gateway/metrics"
 CLUSTER_PATH = "/cluster/metrics"
+GPUS_PATH = "/gpus/metrics"
 DAEMON_PATH = "/foresail/metrics"
 DAEMON_PATIENCE_S = 2.0
 
@@ -69,6 +70,8 @@ class Exporter:
             return gateway_text(moment)
         if path == CLUSTER_PATH:
             return cluster_text(moment)
+        if path == GPUS_PATH:
+            return gpus_text(moment)
         pod = moment.pods.get(path.removeprefix("/pods/").removesuffix("/metrics"))
         return None if pod is None else pod_text(pod, moment.at_s)
 

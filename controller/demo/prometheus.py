@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from controller.demo.exporter import CLUSTER_PATH, DAEMON_PATH, GATEWAY_PATH
+from controller.demo.exporter import CLUSTER_PATH, DAEMON_PATH, GATEWAY_PATH, GPUS_PATH
 from controller.demo.load import NAMESPACE
 from controller.errors import ForesailError
 
@@ -71,6 +71,7 @@ class Scrape:
                 },
                 self._beside("foresail", DAEMON_PATH),
                 self._beside("kube-state-metrics", CLUSTER_PATH),
+                self._beside("dcgm-exporter", GPUS_PATH),
                 {"job_name": "pods", "file_sd_configs": [{"files": [str(self.pods)]}]},
             ],
         }

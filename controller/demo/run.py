@@ -8,9 +8,10 @@ import multiprocessing
 import signal
 import time
 from contextlib import AsyncExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_urlsafe
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TextIO
 
@@ -47,6 +48,7 @@ DEADLINE_S = 5.0  # real; a tick that takes longer goes on without what is not a
 STARTUP = simulated.StartUp(median_s=150.0, sigma=0.2)
 REMOVAL_RATIO = 0.2  # with few replicas, a tenth of them is two
 LOG_LINES = 5
+TOKENS = "tokens"
 FIRST_TICKS = 4  # after so many there is something to explain
 
 
@@ -78,6 +80,7 @@ class Stage:
     servers: ModelServers
     exporter: Exporter
     targets: PodTargets
+    token: str = field(default_factory=lambda: token_urlsafe(12), repr=False)  # with which one may act
 
     @classmethod
     async def of(cls, folder: Path, exporter: Exporter, play: Play) -> Stage:
@@ -182,7 +185,7 @@ async def _played(stage: Stage, found: Found, show: Show) -> None:
     stage.exporter.daemon = Daemon(str(settings.listen), clock.now_s)
     heading = f"{play.speed:g} times faster than real time; {'real Prometheus' if found.url else 'embedded source'}"
     screen = Screen(show.console, stage.servers, heading, play.plain)
-    for line in (*found.told, *_addresses(settings, play), *_commands(settings, clock.now_s())):
+    for line in (*found.told, *_addresses(stage, settings, play), *_commands(settings, clock.now_s())):
         screen.say(line)
     outside = Outside(stage.cluster, stage.cluster, Quiet(), clock=clock, source=found.embedded)
     await asyncio.to_thread(warmed)
@@ -215,13 +218,16 @@ def _settings(stage: Stage, found: Found, play: Play) -> Settings:
     for each in load.WORKLOADS:
         (policies / f"{each.name}.yaml").write_text(each.policy, encoding="utf-8")
     (policies / "budget.yaml").write_text(load.BUDGET, encoding="utf-8")
+    (stage.folder / TOKENS).write_text(f"you {stage.token}\n", encoding="utf-8")
     return Settings(
+        auth_token_file=stage.folder / TOKENS,
         policies=(policies,),
         state_dir=state,
         interval_s=max(LEAST_INTERVAL_S, TICK_S * play.speed),
         tick_deadline_s=DEADLINE_S,
         prometheus_url=found.url or Settings().prometheus_url,
         removal_ratio=REMOVAL_RATIO,
+        publish_dir=stage.folder / "published",
         listen=Listen("127.0.0.1", prometheus.free_port()),
     )
 
@@ -231,10 +237,12 @@ def _paced(real_s: float, speed: float) -> float:
     return max(real_s, min(LEAST_INTERVAL_S, LEAST_INTERVAL_S / speed))
 
 
-def _addresses(settings: Settings, play: Play) -> tuple[str, ...]:
+def _addresses(stage: Stage, settings: Settings, play: Play) -> tuple[str, ...]:
     daemon = f"http://{settings.listen}"
     ends = "Ctrl-C ends the demo." if play.for_s is None else f"The demo ends after {play.for_s:g} s, or on Ctrl-C."
     return (
+        f"Foresail's console: {daemon}/console",
+        f"  to pause or override there, sign in with {stage.token}",
         f"Foresail's metrics: {daemon}/metrics",
         f"Foresail's API: {daemon}/api/v1/workloads",
         f"The simulated day runs {play.speed:g} times faster: 24 h take {24 * 60 / play.speed:.3g} minutes. {ends}",

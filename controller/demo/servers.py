@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from controller.demo.load import NAMESPACE, SERVING_LIMIT
+from controller.demo.engine import Engine, free_gpu
+from controller.demo.load import SERVING_LIMIT
+from simulations.serving import HOUR_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from controller.demo.load import Load, Workload
     from controller.ports import Clock
+    from controller.records import PodView
     from simulations.cluster import SimulatedCluster
 
 QUEUE_S = 6.0  # a queue that would take longer than this to serve turns requests away
@@ -47,13 +51,14 @@ class FluidQueue:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """What one pod exports. `requests_total` and `waiting` are its share of its workload's."""
+    """What one pod exports. `waiting` is its share of its workload's."""
 
     name: str
     app: str
-    ready: bool
-    served_total: float
     waiting: float
+    engine: Engine
+    created_at_s: float
+    ready_at_s: float | None  # since when it is ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ class Moment:
     late: Mapping[str, float]
     pods: Mapping[str, Pod] = field(default_factory=dict)  # by name
     deployed: tuple[Deployed, ...] = ()
+    began_s: float = 0.0  # since when there are nodes
 
 
 @dataclass(slots=True)
@@ -96,8 +102,9 @@ class ModelServers:
         self.queues = {each.name: FluidQueue(each.capacity) for each in workloads}
         self.usage = {each.name: Usage() for each in workloads}
         self.last: Moment | None = None
-        self._served: dict[str, float] = {}  # by pod
+        self._engines: dict[str, Engine] = {}  # by pod
         self._at_s = clock.now_s()
+        self._began_s = self._at_s - HOUR_S  # as the pods
         self._past: deque[tuple[float, dict[str, tuple[float, float]]]] = deque(maxlen=PAST)
 
     def step(self) -> Moment:
@@ -106,7 +113,7 @@ class ModelServers:
         pods: dict[str, Pod] = {}
         for workload in self.workloads:
             pods |= self._moved(workload, now_s)
-        self._served = {name: self._served[name] for name in pods}
+        self._engines = {name: self._engines[name] for name in pods}
         self._at_s = now_s
         moment = Moment(
             now_s,
@@ -118,6 +125,7 @@ class ModelServers:
             deployed=tuple(
                 Deployed(ref.name, target.status_replicas) for ref, target in self.cluster.view().targets.items()
             ),
+            began_s=self._began_s,
         )
         self._past.append((now_s, {name: (queue.arrived, queue.late) for name, queue in self.queues.items()}))
         self.last = moment
@@ -155,14 +163,19 @@ class ModelServers:
         views = [pod for pod in self.cluster.view().pods.get(workload.ref, ()) if pod.phase == "Running"]
         self._account(workload, len(views), arrivals, seconds)
         share = 1 / max(1, ready)
-        return {
-            pod.name: self._pod(name, pod.name, share if pod.ready else 0.0, served=queue.served - served)
-            for pod in views
-        }
+        for pod in views:
+            engine = self._engines.get(pod.name) or Engine(free_gpu(self._engines))
+            self._engines[pod.name] = engine
+            if pod.ready and seconds > 0:
+                wait_s = share * queue.waiting / workload.capacity
+                requests = share * (queue.served - served)
+                engine.serve(requests, seconds=seconds, capacity=workload.capacity, wait_s=wait_s)
+        return {pod.name: self._pod(name, pod, share * queue.waiting) for pod in views}
 
-    def _pod(self, app: str, name: str, share: float, *, served: float) -> Pod:
-        self._served[name] = self._served.get(name, 0.0) + share * served
-        return Pod(name, app, share > 0, self._served[name], share * self.queues[app].waiting)
+    def _pod(self, app: str, pod: PodView, waiting: float) -> Pod:
+        since_s = pod.transition_at_s if pod.ready else None
+        engine = deepcopy(self._engines[pod.name])  # another thread reads it
+        return Pod(pod.name, app, waiting if pod.ready else 0.0, engine, pod.created_at_s, since_s)
 
     def _account(self, workload: Workload, replicas: int, arrivals: float, seconds: float) -> None:
         usage = self.usage[workload.name]
@@ -170,46 +183,3 @@ class ModelServers:
         if seconds > 0:
             needed = arrivals / seconds / (workload.capacity * SERVING_LIMIT)
             usage.needed = max(usage.needed, workload.replicas[0], -int(-needed // 1))
-
-
-def gateway_text(moment: Moment) -> str:
-    """What the gateway in front of all workloads exports, in the text format, stamped with the simulated time."""
-    stamp = round(moment.at_s * 1000)
-    lines = ["# HELP demo_requests_total Requests that arrived, turned away ones included.",
-             "# TYPE demo_requests_total counter"]  # fmt: skip
-    lines += [f"demo_requests_total{_labels(app)} {value!r} {stamp}" for app, value in moment.arrived.items()]
-    lines += ["# HELP demo_requests_rejected_total Requests turned away, as the queue was full.",
-              "# TYPE demo_requests_rejected_total counter"]  # fmt: skip
-    lines += [f"demo_requests_rejected_total{_labels(app)} {value!r} {stamp}" for app, value in moment.rejected.items()]
-    lines += ["# HELP demo_requests_late_total Requests that arrived while replicas were above their serving limit.",
-              "# TYPE demo_requests_late_total counter"]  # fmt: skip
-    lines += [f"demo_requests_late_total{_labels(app)} {value!r} {stamp}" for app, value in moment.late.items()]
-    return "\n".join([*lines, ""])
-
-
-def pod_text(pod: Pod, at_s: float) -> str:
-    """What one pod exports, in the text format; its labels come with its scrape target."""
-    stamp = round(at_s * 1000)
-    return (
-        "# HELP demo_requests_served_total Requests served.\n# TYPE demo_requests_served_total counter\n"
-        f"demo_requests_served_total {pod.served_total!r} {stamp}\n"
-        "# HELP demo_requests_waiting Requests that wait.\n# TYPE demo_requests_waiting gauge\n"
-        f"demo_requests_waiting {pod.waiting!r} {stamp}\n"
-    )
-
-
-def cluster_text(moment: Moment) -> str:
-    """What kube-state-metrics would export of the simulated cluster, as far as dashboards ask for it."""
-    stamp = round(moment.at_s * 1000)
-    lines = []
-    for name in ("kube_deployment_status_replicas", "kube_deployment_status_replicas_updated"):
-        lines.append(f"# TYPE {name} gauge")
-        lines += [
-            f'{name}{{namespace="{NAMESPACE}",deployment="{each.name}"}} {each.replicas} {stamp}'
-            for each in moment.deployed
-        ]
-    return "\n".join([*lines, ""])
-
-
-def _labels(app: str) -> str:
-    return f'{{namespace="{NAMESPACE}",app="{app}"}}'

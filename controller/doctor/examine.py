@@ -51,7 +51,7 @@ async def examine(asked: Asked) -> list[Finding]:
     """Everything that can be looked at, the worst first."""
     settings = asked.settings
     policies = await PolicyFiles(settings.policies).read()
-    content = Content(links_of(settings))
+    content = Content(links_of(settings), policies.policies)
     parts = await asyncio.gather(
         _whole("prometheus", settings.prometheus_url, _of_prometheus(settings, content)),
         _whole("published", "dashboards", examine_published(settings, content, asked.own_namespace)),

@@ -17,7 +17,7 @@ CHECK = "rules"
 _UNSEEN = "What goes wrong wakes nobody."
 _AGAIN = "Load what `foresail alerts render` writes again, and remove the older file, ConfigMap or PrometheusRule."
 _SILENT = "Load the rules of this version of Foresail again; where it stays, see the labels that the series have."
-_LAY_OUT = ("summary", "description")  # annotations that do not depend on where links point to
+_TEXTS = ("summary", "description")  # annotations that do not depend on where links point to
 
 Rule = Mapping[str, Any]  # as rule files have it: alert or record, expr, for, labels, annotations
 _ByName = Mapping[str, Sequence[Rule]]
@@ -44,10 +44,10 @@ class Loaded:
             mend = "Publish them (--publish-rules, --publish-dir), or load what `foresail alerts render` writes."
             return [_warning("none of Foresail's rules is loaded", _UNSEEN, mend)]
         found = [*_failing(there), *_lacking(rules, there)]
-        found += _counted("are older or were changed", await self._differing(rules, there))
-        found += _counted("are not of this version", sorted(there.keys() - rules.keys()))
+        found += _counted("older or changed", await self._differing(rules, there))
+        found += _counted("not of this version", sorted(there.keys() - rules.keys()))
         twice = [name for name in rules if len(there.get(name, ())) > len(rules[name])]
-        found += _counted("are loaded more than once", twice)
+        found += _counted("loaded more than once", twice)
         return found or [well(CHECK, "rules", f"all {len(rules)} are loaded as this version renders them")]
 
     async def _differing(self, rules: _ByName, there: _ByName) -> list[str]:
@@ -60,7 +60,7 @@ class Loaded:
 
     async def _same(self, wanted: Rule, found: Rule) -> bool:
         told = found.get("annotations") or {}
-        texts = all(told.get(key, "") == text for key, text in _laid(wanted).items())
+        texts = all(told.get(key, "") == text for key, text in _texts(wanted).items())
         waits = "alert" not in wanted or found.get("duration", 0) == parse_duration_s(wanted.get("for", "0s"))
         return texts and waits and await self._same_query(wanted["expr"], str(found.get("query", "")))
 
@@ -98,7 +98,7 @@ def _lacking(rules: _ByName, there: _ByName) -> list[Finding]:
 
 def _counted(told: str, names: Sequence[str]) -> list[Finding]:
     means = "Alerts tell of another version than the one that runs, or more than once."
-    return [_warning(f"{len(names)} {told}: {_few(names)}", means, _AGAIN)] if names else []
+    return [_warning(f"{told} ({len(names)}): {_few(names)}", means, _AGAIN)] if names else []
 
 
 def _warning(message: str, means: str, mend: str) -> Finding:
@@ -113,9 +113,9 @@ def _by_name(rules: Iterable[Rule]) -> _ByName:
     return found
 
 
-def _laid(rule: Rule) -> dict[str, str]:
+def _texts(rule: Rule) -> dict[str, str]:
     annotations = rule.get("annotations") or {}
-    return {key: str(annotations[key]) for key in _LAY_OUT if key in annotations}
+    return {key: str(annotations[key]) for key in _TEXTS if key in annotations}
 
 
 def _letters(query: str) -> str:

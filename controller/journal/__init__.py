@@ -176,6 +176,11 @@ class Journal:
         async with self._reading() as connection:
             return await queries.decisions(connection, uid, before_s, limit)
 
+    async def orders(self, uid: str, *, limit: int) -> tuple[Intent, ...]:
+        """The last orders for a workload, the newest first. Raises Unavailable or Rejected."""
+        async with self._reading() as connection:
+            return await queries.orders(connection, uid, limit)
+
     async def save_snapshot(self, at_s: float, core: bytes, blocks: Mapping[int, bytes]) -> None:
         """Save the state after the tick at `at_s`. Blocks whose bytes are stored already are not stored again.
 

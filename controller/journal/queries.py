@@ -34,7 +34,7 @@ from controller.journal.thinning import thinned
 from controller.records import LONGEST_INTERVENTION_S, Intervention, Outcome, ScaleOrder, TargetRef
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
+    from sqlalchemy import Row, Select
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 _MILLISECOND_S = 0.001
@@ -132,6 +132,12 @@ async def decisions(connection: AsyncConnection, uid: str, before_s: float, limi
     return tuple([_decision(row) for row in await connection.execute(ordered)])
 
 
+async def orders(connection: AsyncConnection, uid: str, limit: int) -> tuple[Intent, ...]:
+    """The last orders for a workload and how each ended, the newest first."""
+    newest = _ended().where(INTENTS.c.uid == uid).order_by(INTENTS.c.at_s.desc(), INTENTS.c.name).limit(limit)
+    return tuple([_intent(row) for row in await connection.execute(newest)])
+
+
 async def thin_out(connection: AsyncConnection, cutoff_s: float, now_s: float) -> bool:
     """Remove a few of the snapshots that need not be kept; whether there were any.
 
@@ -204,17 +210,21 @@ async def _snapshot(connection: AsyncConnection, before_s: float) -> Snapshot | 
 
 async def _intents(connection: AsyncConnection, newest_s: float, *, window_s: float = _WINDOW_S) -> tuple[Intent, ...]:
     """Orders of the newest tick and later, and those of the `window_s` before it whose end nobody knows."""
+    unknown = OUTCOMES.c.result.is_(None) | (OUTCOMES.c.result == "unavailable")
+    wanted = (INTENTS.c.at_s >= newest_s) | (unknown & (INTENTS.c.at_s >= newest_s - window_s))
+    found = await connection.execute(_ended().where(wanted).order_by(INTENTS.c.at_s, INTENTS.c.uid))
+    return tuple([_intent(row) for row in found])
+
+
+def _ended() -> Select[tuple[object, ...]]:
+    """Orders with how they ended, where that is known."""
     matches = and_(
         OUTCOMES.c.intent_at_s == INTENTS.c.at_s,
         OUTCOMES.c.uid == INTENTS.c.uid,
         OUTCOMES.c.resource_version == INTENTS.c.resource_version,
     )
     ended = (OUTCOMES.c.at_s.label("ended_at_s"), OUTCOMES.c.result, OUTCOMES.c.message)
-    joined = select(INTENTS, *ended).select_from(INTENTS.outerjoin(OUTCOMES, matches))
-    unknown = OUTCOMES.c.result.is_(None) | (OUTCOMES.c.result == "unavailable")
-    wanted = (INTENTS.c.at_s >= newest_s) | (unknown & (INTENTS.c.at_s >= newest_s - window_s))
-    found = await connection.execute(joined.where(wanted).order_by(INTENTS.c.at_s, INTENTS.c.uid))
-    return tuple([_intent(row) for row in found])
+    return select(INTENTS, *ended).select_from(INTENTS.outerjoin(OUTCOMES, matches))
 
 
 def _intent(row: Row[tuple[object, ...]]) -> Intent:

@@ -50,6 +50,7 @@ INTENTS = Table(
     Column("before", BigInteger, nullable=False),
     Column("after", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
+    Index("intents_uid", "uid", "at_s"),
 )
 
 OUTCOMES = Table(

@@ -82,6 +82,11 @@ class Planning:
         """Whether something is under way."""
         return self._task is not None and not self._task.done()
 
+    @property
+    def fit(self) -> HorizonFit:
+        """What the plans rest on."""
+        return self._fit
+
     def follow(self, fleet: Fleet) -> None:
         """Tell of the lanes of `fleet` from now on; all are looked at anew."""
         self._now = None

@@ -13,9 +13,10 @@ from alerts.rule import Links
 from dashboards import catalogue as dashboard_catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dashboards.catalogue import Document
+    from policies.spec import WorkloadPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Content:
     """Dashboards and rules, with their links. Rendering takes some tenths of a second."""
 
     links: Links = field(default_factory=Links)
+    policies: Sequence[WorkloadPolicy] = ()  # of which those with an SLO bring rules
 
     def dashboards(self) -> tuple[Document, ...]:
         """Every dashboard."""
@@ -41,7 +43,11 @@ class Content:
 
     def rule_files(self) -> dict[str, str]:
         """File name -> YAML text."""
-        return alert_catalogue.files(self.links)
+        return alert_catalogue.files(self.links, self.policies)
+
+    def alert_files(self) -> dict[str, str]:
+        """Those, and what Alertmanager's configuration should have beside them."""
+        return {**self.rule_files(), alert_catalogue.INHIBIT_FILE: alert_catalogue.inhibitions()}
 
     def rule_groups(self) -> list[dict[str, Any]]:
         """The groups of all files, in order."""

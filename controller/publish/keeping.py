@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -35,8 +36,8 @@ class Guard(Protocol):
 class Publishing:
     """Runs a task for each publisher; `show` gets the target's name, what became of it, and whether all is well.
 
-    `version` tells what is rendered from: nothing is published while it is empty, so that a restart never publishes
-    without the policies, and a change is published at once.
+    `version` tells what a target's content is rendered from: nothing is published there while it is empty, so that a
+    restart never publishes without what it needs, and a change is published at once.
     """
 
     publishers: Sequence[Publisher]
@@ -44,7 +45,7 @@ class Publishing:
     guard: Guard
     interval_s: float
     show: Callable[[str, Sequence[Publication], bool], None]
-    version: Callable[[], str]
+    version: Callable[[str], str]
     _problems: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -54,19 +55,23 @@ class Publishing:
     async def _keep(self, publisher: Publisher, stop: asyncio.Event) -> None:
         retry_s = FIRST_RETRY_S
         while not stop.is_set():
-            version, again = self.version(), list[bool]()
+            version, again = self.version(publisher.name), list[bool]()
             if not version:
                 await or_stop(stop, self.clock.sleep(GLANCE_S))
                 continue
             await or_stop(stop, self._guarded(publisher, again))
             wait_s = min(retry_s, self.interval_s) if again == [True] else self.interval_s
             retry_s = 2 * wait_s if again == [True] else FIRST_RETRY_S
-            await self._pause(stop, self.clock.elapsed_s() + wait_s, version)
+            until_s = self.clock.elapsed_s() + wait_s
+            await self._pause(stop, until_s, partial(self._same, publisher.name, version))
 
-    async def _pause(self, stop: asyncio.Event, until_s: float, version: str) -> None:
+    async def _pause(self, stop: asyncio.Event, until_s: float, same: Callable[[], bool]) -> None:
         """Wait for the next round; a change of what is rendered from is not kept waiting."""
-        while not stop.is_set() and self.version() == version and (left_s := until_s - self.clock.elapsed_s()) > 0:
+        while not stop.is_set() and same() and (left_s := until_s - self.clock.elapsed_s()) > 0:
             await or_stop(stop, self.clock.sleep(min(GLANCE_S, left_s)))
+
+    def _same(self, target: str, version: str) -> bool:
+        return self.version(target) == version
 
     async def _guarded(self, publisher: Publisher, again: list[bool]) -> None:
         """One round; `again` tells whether trying soon may help, as it does unless the target refuses."""

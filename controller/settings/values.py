@@ -96,13 +96,15 @@ def share(given: object) -> float:
 
 
 def http_url(given: object) -> str:
-    """An http or https URL, without a slash at its end and without a password."""
+    """An http or https URL that paths are added to: no slash at its end, no password, no ?query, no #fragment."""
     url = text(given).rstrip("/")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"must be an http:// or https:// URL, not {shown(given)}")
     if parts.username or parts.password:
         raise ValueError("must not hold a user or password; name files with them instead")
+    if "?" in url or "#" in url:
+        raise ValueError(f"must have no ?query and no #fragment; leave them out after {parts.hostname}{parts.path}")
     return url
 
 

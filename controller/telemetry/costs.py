@@ -39,7 +39,16 @@ def by_workload(report: TickReport, labels: Sequence[str]) -> Iterator[Told]:
         costs.append(replicas[known] * rate[known])
     yield signals.PRICE, names, np.concatenate(prices)
     yield signals.COST, names, np.concatenate(costs)
+    yield _held_at(report, labels)
     yield _savings(report, labels, price)
+
+
+def _held_at(report: TickReport, labels: Sequence[str]) -> Told:
+    """When each policy says that its prices held."""
+    lane_of = dict(zip(report.fleet.uid, labels, strict=True))
+    prices = ((policy.uid, policy.spec.objective.prices) for policy in report.policies.policies)
+    at_s = {uid: each.as_of for uid, each in prices if each and each.as_of is not None and uid in lane_of}
+    return signals.PRICE_TIME, [f"{lane_of[uid]}}}" for uid in at_s], np.array(list(at_s.values()), np.float64)
 
 
 def _replicas(report: TickReport, price: FloatArray) -> Iterator[tuple[str, IntArray, FloatArray]]:

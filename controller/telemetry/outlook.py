@@ -8,7 +8,7 @@ import numpy as np
 
 from policies import signals
 from policies.forecast.governance import EXPERTS, Expert
-from policies.forecast.maximum import LEVELS
+from policies.forecast.maximum import LEVELS, LOW
 from policies.forecast.rolling import HORIZONS_MIN
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ def by_workload(report: TickReport, labels: Sequence[str]) -> Iterator[tuple[Gau
     names: list[str] = []
     values: list[FloatArray] = []
     for horizon, ahead_s in AHEAD_S.items():
-        said = plans.replicas_in(ahead_s, report.at_s)
-        for place, level in enumerate(LEVELS):
-            known = np.flatnonzero(np.isfinite(said[:, place]))
+        low, said = plans.low_in(ahead_s, report.at_s), plans.replicas_in(ahead_s, report.at_s)
+        for level, needed in zip((LOW, *LEVELS), (low, *said.T), strict=True):
+            known = np.flatnonzero(np.isfinite(needed))
             names += [f'{labels[lane]},horizon="{horizon}",quantile="{level:g}"}}' for lane in known.tolist()]
-            values.append(said[known, place])
+            values.append(needed[known])
     yield signals.OUTLOOK, names, np.concatenate(values)
     above_s = plans.above_maximum_at(report.at_s)
     lanes, places = np.nonzero(np.isfinite(above_s))

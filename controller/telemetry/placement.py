@@ -36,6 +36,7 @@ def by_workload(report: TickReport, labels: Sequence[str]) -> Iterator[tuple[Gau
     yield signals.SPOT_NOTICED, names, sum_by(zones.lane, zones.noticed, count)
     yield signals.SPOT_MISSING, names, parts.missing
     yield signals.SPOT_SHORT, names, parts.short_ratio
+    yield signals.SPOT_SHORT_BUDGET, names, report.fleet.spot.short_ratio[parts.lane]
 
 
 def interruptions(report: TickReport) -> dict[str, int]:

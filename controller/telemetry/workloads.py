@@ -1,6 +1,6 @@
 """The metrics of single workloads, rendered as text from the last tick's arrays when somebody scrapes.
 
-Ten thousand workloads have some two hundred and fifty thousand series: setting each on each tick would cost more than
+Ten thousand workloads have some three hundred thousand series: setting each on each tick would cost more than
 deciding does.
 """
 
@@ -50,7 +50,9 @@ def workload_text(report: TickReport, changes: Changes | None = None) -> str:
     tables = (placement.by_workload, outlook.by_workload, costs.by_workload)
     for told in (each for by in tables for each in by(report, labels)):
         _add(lines, *told)
-    _add(lines, *(changes or Changes()).by_workload(report, labels))
+    changes = changes or Changes()
+    _add(lines, *changes.by_workload(report, labels))
+    _add(lines, *changes.turns(report, labels))
     _add(lines, *_fixed(report, labels))
     return "\n".join(lines) + "\n"
 
@@ -89,7 +91,10 @@ def _expectations(report: TickReport) -> Iterator[tuple[Gauge, BoolArray, Values
     yield signals.FORECAST_TIME, decision.forecast.known, decision.at_s + decision.forecast.lead_s
     late, told = realised(report.fleet, decision.readings)
     yield signals.LATE, told, late
-    yield signals.STARTUP, np.ones(report.fleet.lanes, np.bool_), decision.startup_s
+    every = np.ones(report.fleet.lanes, np.bool_)
+    yield signals.STARTUP, every, decision.startup_s
+    yield signals.AWAITS_NODE, every, decision.starts.waiting(decision.at_s).astype(np.int64)
+    yield signals.STALE_SIGNALS, every, _stale(report)
     standing = decision.standing
     yield signals.REALISED_LATE, standing.proven, standing.realised
     yield signals.LATE_BUDGET, standing.there, standing.budget
@@ -101,6 +106,13 @@ def _capacity_seen(report: TickReport) -> tuple[BoolArray, Values]:
     found, ratio = report.decision.contradicted, np.full(report.fleet.lanes, np.inf)
     np.minimum.at(ratio, found.lane, found.load / found.declared)
     return np.isfinite(ratio), ratio
+
+
+def _stale(report: TickReport) -> IntArray:
+    """How many signals of each lane may not lower it now, as they are old or missing, `[lane]`."""
+    tracks, status = report.fleet.tracks, report.decision.readings.status
+    old = ((status == Status.STALE) | (status == Status.MISSING)) & (tracks.kind != Kind.LATE)
+    return count_by(tracks.lane, old, report.fleet.lanes)
 
 
 def _forecast(report: TickReport, labels: Sequence[str]) -> tuple[Gauge, list[str], Values]:

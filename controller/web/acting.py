@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 # Something that can be seen, and no control character: it is shown in logs, tables and pages.
 _SEEN = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$"
-_LASTING = r"^([1-9][0-9]{0,3}[sm]|([1-9][0-9]?|1[0-5][0-9]|16[0-8])h|[1-7]d)$"
+LASTING = r"^([1-9][0-9]{0,3}[sm]|([1-9][0-9]?|1[0-5][0-9]|16[0-8])h|[1-7]d)$"
 
 Reason = Annotated[
     StrictStr, Field(min_length=1, max_length=LONGEST_REASON, pattern=_SEEN, description="Why; it is recorded.")
 ]
 Lasting = Annotated[
     StrictStr,
-    Field(alias="for", pattern=_LASTING, description="How long: a number and s, m, h or d, such as 30m; at most 7d."),
+    Field(alias="for", pattern=LASTING, description="How long: a number and s, m, h or d, such as 30m; at most 7d."),
 ]
 
 M = TypeVar("M", bound="Body")

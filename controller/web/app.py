@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from controller.clock import SystemClock
 from controller.errors import Unavailable
-from controller.web import acting, api
+from controller.web import acting, api, console
 from controller.web.actions import Actions
 from controller.web.auth import Guard, Sessions
 from controller.web.events import Hub
+from controller.web.health import StateLog
 from controller.web.pages import Pages
 
 if TYPE_CHECKING:
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler
 
-    from controller.journal import DecisionRow
+    from controller.journal import DecisionRow, Intent
     from controller.records import Intervention, Outcome, SizedWorkload, TickReport
     from controller.settings.values import Listen
+    from controller.web.health import State
     from controller.web.schemas import Version
+    from policies.projection.origin import Left
 
 _INTERVALS = 4
 _LEAST_S = 30.0
@@ -52,6 +55,11 @@ async def _no_decisions(_uid: str, _before_s: float, _limit: int) -> Sequence[De
     return ()
 
 
+async def _no_orders(_uid: str, _limit: int) -> Sequence[Intent]:
+    """The same."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Views:
     """What is shown: the last report, the metrics by Accept header (called in a thread), and the checks of the probes.
@@ -66,8 +74,15 @@ class Views:
     version: Version
     sized: Callable[[], Sequence[SizedWorkload]] = tuple
     decisions: Callable[[str, float, int], Awaitable[Sequence[DecisionRow]]] = _no_decisions  # uid, before_s, how many
+    orders: Callable[[str, int], Awaitable[Sequence[Intent]]] = _no_orders  # uid, how many
     outcomes: Callable[[], Mapping[str, Outcome]] = dict  # by uid: how the last order of each ended
     interventions: Callable[[], Mapping[str, Intervention]] = dict  # in force now, by uid
+    left: Callable[[], Left | None] = lambda: None  # what the last tick left for the next one
+    states: StateLog = field(default_factory=StateLog)
+
+    def state(self) -> State:
+        """What state Foresail is in now."""
+        return self.states.of(self.report(), (*self.live(), *self.ready()))
 
 
 def heartbeat(age_s: float, interval_s: float) -> Check:
@@ -87,10 +102,12 @@ def web_app(
 ) -> web.Application:
     """The application with all its routes. Without `guard` and `actions` it only shows."""
     guard = guard or Guard(Sessions(SystemClock()))
-    app = web.Application(middlewares=[api.problems, guard.middleware()], client_max_size=_LARGEST_BODY)
-    hub, pages = hub or Hub(), Pages()
+    hub, pages, beside, shell = hub or Hub(), Pages(), Pages(), console.Shell.of(views, guard)
+    half_hour = console.HalfHour(shell)
+    middlewares = [api.problems, console.errors(shell), guard.middleware()]
+    app = web.Application(middlewares=middlewares, client_max_size=_LARGEST_BODY)
     app[VIEWS], app[GUARD], app[HUB] = views, guard, hub
-    app.on_shutdown.append(_ending(hub, pages))
+    app.on_shutdown.append(_ending(hub, pages, beside, half_hour.pages))
     if actions is not None:
         app[ACTIONS] = actions
     app.on_response_prepare.append(_with_headers)
@@ -100,8 +117,9 @@ def web_app(
             web.get("/livez", _probe(views.live)),
             web.get("/readyz", _probe(views.ready)),
             web.get("/healthz", _probe(views.live)),
-            *api.routes(views, pages),
+            *api.routes(views, pages, beside),
             *acting.routes(guard, actions),
+            *console.routes(shell, pages, half_hour, actions),
             web.get("/api/v1/events", hub.stream, allow_head=False),
         ]
     )
@@ -124,10 +142,11 @@ async def serving(app: web.Application, listen: Listen) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-def _ending(hub: Hub, pages: Pages) -> Callable[[web.Application], Awaitable[None]]:
+def _ending(hub: Hub, *pages: Pages) -> Callable[[web.Application], Awaitable[None]]:
     async def end(_app: web.Application) -> None:
         hub.close()
-        pages.close()
+        for each in pages:
+            each.close()
 
     return end
 

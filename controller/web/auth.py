@@ -29,13 +29,15 @@ COOKIE = "foresail_session"
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf_token"
 SESSION_PATH = "/api/v1/session"
+SIGN_IN_PATH = "/console/sign-in"
 SESSION_S = 8 * 3600.0
 HOW_TO_TURN_ON = (
     "actions are turned off: nothing says who may act. Name a file of tokens with --auth-token-file, or let the"
     " Kubernetes API server decide with --auth-kubernetes; docs/api.md tells more"
 )
 
-_OPEN = frozenset({"/metrics", "/livez", "/readyz", "/healthz"})
+_OPEN = frozenset({"/", "/metrics", "/livez", "/readyz", "/healthz"})
+_OPENING = frozenset({SESSION_PATH, SIGN_IN_PATH})
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_SESSIONS = 1000
 LONGEST_TOKEN = 16_384
@@ -117,7 +119,7 @@ class Guard:
     sessions: Sessions
     access: Access | None = None
     open_reading: bool = True
-    unguarded: tuple[str, ...] = ()  # beginnings of paths that everybody may read, such as a page to log in with
+    unguarded: tuple[str, ...] = (SIGN_IN_PATH, "/console/static/")  # beginnings of paths that everybody may read
 
     async def open_session(self, token: str) -> Session:
         """Begin a browser's session. Raises HTTPForbidden, HTTPUnauthorized or HTTPServiceUnavailable."""
@@ -148,7 +150,7 @@ class Guard:
         async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
             if request.path in _OPEN or request.match_info.http_exception is not None:
                 return await handler(request)
-            if request.path == SESSION_PATH and request.method == "POST":
+            if request.path in _OPENING and request.method == "POST":
                 return await handler(request)  # which looks at the token itself
             found = await self.caller(request)
             free = request.method in _READS and (self.open_reading or request.path.startswith(self.unguarded))

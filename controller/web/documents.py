@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from controller.telemetry import ready_replicas
 from controller.web import bindings, holds
 from controller.web.budget import budget, gpu_quota
+from controller.web.condition import Condition, Standings
 from controller.web.outlook import outlook
 from controller.web.placement import placement
 from controller.web.sizes import sentences as size_sentences
@@ -24,7 +24,7 @@ from policies.startup import Given
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from controller.journal import DecisionRow
+    from controller.journal import DecisionRow, Intent
     from controller.records import Outcome, TickReport
     from controller.web import schemas, shapes
     from policies.arrays import BoolArray
@@ -35,12 +35,12 @@ API_VERSION = "foresail.dev/v1alpha1"
 
 def workload_list(report: TickReport, lanes: Sequence[int], more: str) -> schemas.WorkloadList:
     """A page of workloads. `more` is where the next page begins; empty on the last one."""
-    ready, awaited = ready_replicas(report.seen), _awaited(report)
+    standings, awaited = Standings.of(report), _awaited(report)
     return {
         "apiVersion": API_VERSION,
         "kind": "WorkloadStatusList",
         "metadata": list_metadata(report, more, report.fleet.lanes),
-        "items": [_summary(report, lane, int(ready[lane]), awaited) for lane in lanes],
+        "items": [_summary(report, lane, standings, awaited) for lane in lanes],
         "quarantined": dict(report.quarantined),
         "problems": list(report.problems),
     }
@@ -49,11 +49,10 @@ def workload_list(report: TickReport, lanes: Sequence[int], more: str) -> schema
 def workload(report: TickReport, lane: int, last: Outcome | None = None) -> schemas.WorkloadStatus:
     """One workload: its last decision, how it came about, what was read, and how its `last` change ended."""
     decision = report.decision
-    ready = int(ready_replicas(report.seen)[lane])
     return {
         "apiVersion": API_VERSION,
         "kind": "WorkloadStatus",
-        **_summary(report, lane, ready, _awaited(report)),
+        **_summary(report, lane, Standings.of(report), _awaited(report)),
         "startupSeconds": float(decision.startup_s[lane]),
         "startup": _startup(report, lane),
         "kubernetesReplicas": int(decision.kubernetes[lane]),
@@ -88,12 +87,17 @@ def decision_list(rows: Sequence[DecisionRow], more: str) -> schemas.DecisionLis
     }
 
 
+def order_list(rows: Sequence[Intent]) -> schemas.OrderList:
+    """A workload's last orders and how each ended, the newest first."""
+    return {"apiVersion": API_VERSION, "kind": "OrderList", "items": [_order(row) for row in rows]}
+
+
 def problem(status: int, title: str, detail: str, path: str) -> schemas.Problem:
     """An error as RFC 9457 has it."""
     return {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": path}
 
 
-def _summary(report: TickReport, lane: int, ready: int, awaited: BoolArray) -> shapes.Workload:
+def _summary(report: TickReport, lane: int, standings: Standings, awaited: BoolArray) -> shapes.Workload:
     decision, target, uid = report.decision, report.targets[lane], report.fleet.uid[lane]
     namespace, _, name = uid.partition("/")
     return {
@@ -101,6 +105,7 @@ def _summary(report: TickReport, lane: int, ready: int, awaited: BoolArray) -> s
         "name": name,
         "target": {"apiVersion": target.api_version, "kind": target.kind, "name": target.name},
         "mode": Mode(int(report.fleet.mode[lane])).name.lower(),
+        "condition": Condition(int(standings.condition[lane])).name.lower(),
         "at": time_text(decision.at_s),
         "action": Action(int(decision.replicas.action[lane])).name.lower(),
         "reason": RULES[int(decision.replicas.reason[lane])],
@@ -108,8 +113,10 @@ def _summary(report: TickReport, lane: int, ready: int, awaited: BoolArray) -> s
         "owner": report.owners.get(uid),
         "fixed": holds.fixed(report, lane),
         "intervention": holds.of_workload(report, lane),
-        "replicas": _replicas(report, lane, ready),
+        "replicas": _replicas(report, lane, int(standings.ready[lane])),
+        "data": _trust(standings, lane),
         "load": float(decision.demand[lane]) if decision.demand_known[lane] else None,
+        "saturationRatio": _finite(float(standings.saturation[lane])),
         "forecast": _forecast(report, lane),
         "standing": _standing(report, lane),
         "evidenceAwaits": _names(report, awaited, lane),
@@ -184,6 +191,19 @@ def _decision(row: DecisionRow) -> schemas.Decision:
     }
 
 
+def _order(row: Intent) -> schemas.Order:
+    order, ended = row.order, row.outcome
+    return {
+        "at": time_text(row.at_s),
+        "target": {"apiVersion": order.ref.api_version, "kind": order.ref.kind, "name": order.ref.name},
+        "before": order.before,
+        "after": order.after,
+        "reason": order.reason,
+        "result": None if ended is None else ended.result,
+        "message": "" if ended is None else ended.message,
+    }
+
+
 def _last_change(outcome: Outcome) -> schemas.LastChange:
     return {
         "at": time_text(outcome.at_s),
@@ -237,6 +257,15 @@ def signal(report: TickReport, track: int) -> shapes.Signal:
 
 def _outlook_sentences(report: TickReport, lane: int) -> tuple[str, ...]:
     return () if report.plans is None else outlook_sentences(report.plans, lane, report.at_s)
+
+
+def _trust(standings: Standings, lane: int) -> shapes.Trust:
+    status = Status(int(standings.status[lane])).name.lower()
+    return {"status": status, "oldestSeconds": _finite(float(standings.age_s[lane]))}
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
 
 
 def _known(count: int) -> int | None:

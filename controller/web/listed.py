@@ -81,6 +81,12 @@ def signals(report: TickReport, asked: Asked) -> schemas.SignalList:
     }
 
 
+def signals_of(report: TickReport, lane: int) -> list[schemas.WorkloadSignal]:
+    """What is read for one workload."""
+    queries = _queries(report)
+    return [_signal(report, track, queries) for track in indices(report.fleet.tracks.lane == lane).tolist()]
+
+
 def hold_list(report: TickReport, asked: Asked) -> schemas.HoldList:
     """What is held or fixed."""
     fixed = report.decision.fixed

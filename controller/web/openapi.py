@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from controller.web import acting, schemas, shapes
 from controller.web.auth import COOKIE, CSRF_HEADER
 from controller.web.pages import LARGEST_PAGE, PAGE
+from policies.fixed import MOST_REPLICAS
 
 if TYPE_CHECKING:
     from controller.web.acting import Body
@@ -20,6 +21,7 @@ Json = dict[str, Any]
 
 PROBLEM = "application/problem+json"
 JSON = "application/json"
+DECISIONS = 20  # of a workload, and orders, unless asked for more
 DECISIONS_CONTINUE = r"^([0-9]{1,11}(\.[0-9]{1,9})?)?$"
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -45,6 +47,7 @@ class Operation:
     errors: tuple[int, ...] = ()
     paged: bool = False
     changes: bool = False
+    query: tuple[Json, ...] = ()
 
 
 _ACTED = (400, 404, 409, 413, 415, 422, 503)
@@ -62,6 +65,44 @@ OPERATIONS = (
         schemas.DecisionList,
         errors=(400, 404, 503),
         paged=True,
+    ),
+    Operation(
+        "get",
+        f"{_ONE}/orders",
+        "listOrders",
+        "A workload's last orders and how each ended, the newest first, from the journal.",
+        schemas.OrderList,
+        errors=(400, 404, 503),
+        query=(
+            {
+                "name": "limit",
+                "in": "query",
+                "description": "At most so many items.",
+                "schema": {"type": "integer", "minimum": 1, "maximum": PAGE, "default": DECISIONS},
+            },
+        ),
+    ),
+    Operation(
+        "get",
+        f"{_ONE}/projection",
+        "getProjection",
+        "A workload's next half hour: as it goes on now, paused from now on, with an override.",
+        schemas.WorkloadProjection,
+        errors=(304, 400, 404, 409, 503),
+        query=(
+            {
+                "name": "pause",
+                "in": "query",
+                "description": "How long a pause from now on lasts; the whole half hour unless set.",
+                "schema": {"type": "string", "pattern": acting.LASTING},
+            },
+            {
+                "name": "replicas",
+                "in": "query",
+                "description": "The count of an override from now on.",
+                "schema": {"type": "integer", "minimum": 0, "maximum": MOST_REPLICAS},
+            },
+        ),
     ),
     Operation(
         "get", "/sizes", "listSizes", "What containers should request.", schemas.SizeList, errors=_LISTED, paged=True
@@ -189,10 +230,8 @@ def _parameters(operation: Operation) -> list[Json]:
             {"name": "limit", "in": "query", "description": "At most so many items.", "schema": limit},
             {"name": "continue", "in": "query", "description": "`continue` of the page before.", "schema": after},
         ]
-    return found
+    return [*found, *operation.query]
 
-
-DECISIONS = 20  # of a workload, unless asked for more
 
 _WORDS = {
     200: "Done.",

@@ -9,14 +9,14 @@ import numpy as np
 from controller.telemetry.outlook import AHEAD_S, ahead_text, bounds, model_name
 from controller.web.times import time_text
 from policies.forecast.governance import EXPERTS, Expert
-from policies.forecast.maximum import LEVELS
+from policies.forecast.maximum import LEADS_MIN, LEVELS
 from policies.forecast.rolling import HORIZONS_MIN
 from policies.model import signal_name
 
 if TYPE_CHECKING:
     from controller.records import TickReport
-    from controller.web.shapes import HorizonModels, ModelFigures, Outlook, SignalModels
-    from policies.forecast.plans import Models
+    from controller.web.shapes import HorizonModels, ModelFigures, Needed, Outlook, SignalModels
+    from policies.forecast.plans import Models, Plans
 
 _QUANTILES = tuple(f"p{100 * level:g}" for level in LEVELS)
 
@@ -35,6 +35,7 @@ def outlook(report: TickReport, lane: int) -> Outlook | None:
     return {
         "at": time_text(float(plans.made_at_s[lane])),
         "replicas": [{"ahead": name, **_by_quantile(said)} for name, said in ahead.items()],
+        "band": _band(plans, lane, now_s),
         "aboveMaximum": {
             name: {"at": time_text(at_s) if np.isfinite(at_s) else None, "maximum": most, "bound": which}
             for name, at_s, most, which in zip(_QUANTILES, above_s, maximum, bound, strict=True)
@@ -45,7 +46,21 @@ def outlook(report: TickReport, lane: int) -> Outlook | None:
 
 
 def _by_quantile(said: list[float]) -> dict[str, str | float | None]:
-    return {name: value if np.isfinite(value) else None for name, value in zip(_QUANTILES, said, strict=True)}
+    return {name: _finite(value) for name, value in zip(_QUANTILES, said, strict=True)}
+
+
+def _band(plans: Plans, lane: int, now_s: float) -> list[Needed]:
+    """What is needed at each of the times that the plan looked at and that are still to come."""
+    at_s = [float(plans.made_at_s[lane]) + 60.0 * lead for lead in LEADS_MIN]
+    return [
+        {"at": time_text(each_s), "p50": _finite(median), "p90": _finite(high)}
+        for each_s, (median, high) in zip(at_s, plans.replicas[lane].tolist(), strict=True)
+        if each_s >= now_s
+    ]
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
 
 
 def _signal(models: Models, row: int) -> SignalModels:

@@ -51,6 +51,11 @@ class Rendered:
     body: bytes
     etag: str
 
+    @classmethod
+    def of(cls, body: bytes) -> Rendered:
+        """These bytes with their digest."""
+        return cls(body, f'"{sha256(body).hexdigest()[:32]}"')
+
 
 class Pages:
     """Keeps what was rendered of one subject, such as a tick's report, until another one is shown."""
@@ -65,29 +70,32 @@ class Pages:
         self, request: web.Request, subject: object, make: Callable[[], Mapping[str, object]]
     ) -> web.Response:
         """The answer to a request for its path and query, as `make` makes it of the subject, in a thread."""
+        return answered(request, await self.rendered(request.path_qs, subject, lambda: _json(make())))
+
+    async def rendered(self, key: object, subject: object, make: Callable[[], bytes]) -> Rendered:
+        """What `make` renders of the subject under a key, in a thread; kept until another subject is shown."""
         if subject is not self._subject:
             self._subject, self._kept = subject, {}
-        found = self._kept.get(request.path_qs)
+        found = self._kept.get(key)
         if found is None or (found.done() and (found.cancelled() or found.exception() is not None)):
             if len(self._kept) >= _MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
-            found = asyncio.get_running_loop().run_in_executor(self._executor, _rendered, make)
-            self._kept[request.path_qs] = found
-        return answered(request, await asyncio.shield(found))
+            found = asyncio.get_running_loop().run_in_executor(self._executor, lambda: Rendered.of(make()))
+            self._kept[key] = found
+        return await asyncio.shield(found)
 
     def close(self) -> None:
         """End the thread."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
-def answered(request: web.Request, rendered: Rendered) -> web.Response:
+def answered(request: web.Request, rendered: Rendered, content_type: str = "application/json") -> web.Response:
     """The rendered answer, or 304 to who has it."""
     headers = {"ETag": rendered.etag, "Cache-Control": "no-cache"}
     if any(tag.value == rendered.etag.strip('"') for tag in request.if_none_match or ()):
         return web.Response(status=304, headers=headers)
-    return web.Response(body=rendered.body, content_type="application/json", charset="utf-8", headers=headers)
+    return web.Response(body=rendered.body, content_type=content_type, charset="utf-8", headers=headers)
 
 
-def _rendered(make: Callable[[], Mapping[str, object]]) -> Rendered:
-    body = json.dumps(make(), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    return Rendered(body, f'"{sha256(body).hexdigest()[:32]}"')
+def _json(document: Mapping[str, object]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

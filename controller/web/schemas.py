@@ -40,6 +40,25 @@ class WorkloadStatus(shapes.Workload):
     nextDecisionAt: shapes.Time
 
 
+class WorkloadProjection(TypedDict):
+    """The next half hour of a workload, minute by minute: as it goes on now, paused from now on, with an override.
+
+    `load` is null, and `unknown` says why, where a forecast would be a guess.
+    """
+
+    apiVersion: str
+    kind: Literal["WorkloadProjection"]
+    namespace: str
+    name: str
+    at: shapes.Time
+    until: shapes.Time
+    scaledBy: shapes.ActorName
+    load: list[shapes.ExpectedLoad] | None
+    unknown: str | None
+    courses: list[shapes.ProjectedCourse]
+    notes: list[str]
+
+
 ListMetadata = TypedDict("ListMetadata", {"continue": str, "at": shapes.Time, "total": int})
 
 
@@ -67,6 +86,26 @@ class Decision(TypedDict):
     after: int
     reason: str
     steps: list[shapes.Step]
+
+
+class Order(TypedDict):
+    """A write of a scale from the journal. `result` is null while nobody knows how it ended."""
+
+    at: shapes.Time
+    target: shapes.Target
+    before: int
+    after: int
+    reason: str
+    result: shapes.ResultName | None
+    message: str
+
+
+class OrderList(TypedDict):
+    """A workload's last orders, the newest first."""
+
+    apiVersion: str
+    kind: Literal["OrderList"]
+    items: list[Order]
 
 
 class DecisionList(TypedDict):
@@ -185,17 +224,43 @@ class HealthCheck(TypedDict):
     message: str
 
 
+class ServiceState(TypedDict):
+    """What state Foresail is in, everything that speaks for it, and since when, as far as this process knows."""
+
+    name: shapes.StateName
+    reasons: list[str]
+    since: shapes.Time
+
+
+class SourceStatus(HealthCheck):
+    """How a source fared in the last tick."""
+
+    queries: int
+    failed: int
+    seconds: float
+
+
+class SignalsStatus(TypedDict):
+    """How many signals are fresh, stale, missing or censored, and how old the oldest that was read is."""
+
+    byStatus: dict[str, int]
+    oldestSeconds: float | None
+
+
 class Health(TypedDict):
-    """The checks of /livez and /readyz, and how the last tick and its sources fared."""
+    """The state, the checks of /livez and /readyz, and how the last tick and its sources fared."""
 
     apiVersion: str
     kind: Literal["Health"]
+    state: ServiceState
     live: list[HealthCheck]
     ready: list[HealthCheck]
     lastTickAt: shapes.Time | None
-    sources: list[HealthCheck]
+    sources: list[SourceStatus]
+    signals: SignalsStatus | None
     killSwitch: str | None
     problems: list[str]
+    quarantined: dict[str, str]
 
 
 class Version(TypedDict):

@@ -5,11 +5,13 @@ Names are camelCase, as in Kubernetes. What is not known is null.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import WithJsonSchema
 from typing_extensions import TypedDict
 
+from controller.web import health
+from controller.web.condition import Condition
 from policies import model as codes
 
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
@@ -24,9 +26,13 @@ def _words(*names: str) -> WithJsonSchema:
 ActionName = Annotated[str, _words(*(each.name.lower() for each in codes.Action))]
 ModeName = Annotated[str, _words(*(each.name.lower() for each in codes.Mode))]
 StatusName = Annotated[str, _words(*(each.name.lower() for each in codes.Status))]
+StateName = Annotated[str, _words(*get_args(health.StateName))]
+ConditionName = Annotated[str, _words(*(each.name.lower() for each in Condition))]
 KindName = Annotated[str, _words(*(each.name.lower() for each in codes.Kind))]
 FixedByName = Annotated[str, _words("annotation", "override")]
 InterventionKind = Annotated[str, _words("pause", "override", "resume")]
+CourseName = Annotated[str, _words("asNow", "paused", "override")]
+ActorName = Annotated[str, _words("foresail", "other", "nobody")]
 ResultName = Annotated[str, _words("applied", "conflict", "rejected", "unavailable")]
 
 
@@ -47,6 +53,13 @@ class Replicas(TypedDict):
     min: int
     max: int
     recommended: int | None
+
+
+class Trust(TypedDict):
+    """The status of the least trusted signal that decides, and the age of the oldest one; null where none was read."""
+
+    status: StatusName
+    oldestSeconds: float | None
 
 
 class Forecast(TypedDict):
@@ -162,12 +175,16 @@ class FixedCount(TypedDict):
 
 
 class Workload(TypedDict):
-    """A workload at the last tick. `hold` says why Foresail changes nothing, or that people have fixed its count."""
+    """A workload at the last tick. `hold` says why Foresail changes nothing, or that people have fixed its count.
+
+    `condition` is how it fares in one word; `saturationRatio` is its load by its ready replicas, null without any.
+    """
 
     namespace: str
     name: str
     target: Target
     mode: ModeName
+    condition: ConditionName
     at: Time
     action: ActionName
     reason: str
@@ -176,7 +193,9 @@ class Workload(TypedDict):
     fixed: FixedCount | None
     intervention: Intervention | None
     replicas: Replicas
+    data: Trust
     load: float | None
+    saturationRatio: float | None
     forecast: Forecast | None
     standing: Standing | None
     evidenceAwaits: list[str]
@@ -256,6 +275,54 @@ class WorkloadSize(TypedDict):
     containers: list[ContainerSize]
 
 
+class ByQuantile(TypedDict):
+    """A number as the load goes: at its median, and at its 0.9 quantile."""
+
+    p50: float
+    p90: float
+
+
+class CountByQuantile(TypedDict):
+    """Replicas as the load goes."""
+
+    p50: int
+    p90: int
+
+
+class TimeByQuantile(TypedDict):
+    """A time as the load goes; null where it does not come."""
+
+    p50: Time | None
+    p90: Time | None
+
+
+class ExpectedLoad(TypedDict):
+    """The load at a minute, in replicas at the serving limit, and the whole replicas that the objective needs."""
+
+    at: Time
+    load: ByQuantile
+    needed: CountByQuantile
+
+
+class ExpectedReplicas(TypedDict):
+    """Replicas at a minute: asked for, and ready."""
+
+    at: Time
+    ordered: CountByQuantile
+    ready: CountByQuantile
+
+
+class ProjectedCourse(TypedDict):
+    """One course: its replicas, or why nobody can tell them; from when on, and for how long, too few are ready."""
+
+    name: CourseName
+    sentence: str
+    replicas: list[ExpectedReplicas] | None
+    unknown: str | None
+    shortFrom: TimeByQuantile
+    shortMinutes: CountByQuantile | None
+
+
 class AboveMaximum(TypedDict):
     """When demand needs more than the maximum or the quota allows; null where it does not within a week."""
 
@@ -289,11 +356,20 @@ class SignalModels(TypedDict):
     horizons: list[HorizonModels]
 
 
+class Needed(TypedDict):
+    """Replicas needed at a time, by quantile; null where nobody speaks."""
+
+    at: Time
+    p50: float | None
+    p90: float | None
+
+
 class Outlook(TypedDict):
-    """The next week: replicas needed ahead, by quantile."""
+    """The next week: replicas needed ahead, by quantile; `band` has all times that are looked at."""
 
     at: Time
     replicas: list[dict[str, str | float | None]]
+    band: list[Needed]
     aboveMaximum: dict[str, AboveMaximum]
     quota: int | None
     models: list[SignalModels]

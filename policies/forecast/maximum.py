@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from policies.arrays import FloatArray, IntArray
 
 LEVELS = (0.5, 0.9)
+LOW = 0.1  # where the band begins that people are shown; with it and 0.9, four times in five the load is within
 LEADS_MIN = (5, 15, 30, *range(60, 24 * 60, 60), *range(24 * 60, 7 * 24 * 60 + 1, 180))
 
 

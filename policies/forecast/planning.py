@@ -9,7 +9,7 @@ import numpy as np
 
 from policies.events import spans_between
 from policies.forecast.horizon import HorizonFit, refit
-from policies.forecast.maximum import LEADS_MIN, LEVELS, first_above
+from policies.forecast.maximum import LEADS_MIN, LEVELS, LOW, first_above
 from policies.forecast.outlook import PAST_MIN, Asked, quantiles
 from policies.history import MINUTE_S, Window
 from policies.model import signal_name
@@ -46,6 +46,7 @@ class Horizon:
     uid: tuple[str, ...]  # [lane]
     made_at_s: float
     replicas: NDArray[np.float32]  # needed at LEADS_MIN [lane, lead, level]; NaN where nothing is said
+    low: NDArray[np.float32]  # the same at LOW [lane, lead]
     above_at_s: FloatArray  # first time that more than maximum or quota is needed [lane, level]; as `first_above`
     maximum: IntArray  # in force at that time, or now [lane, level]
     quota: FloatArray  # as the piece has it: what is allowed now [lane]
@@ -71,10 +72,11 @@ def looked(piece: Piece, fit: HorizonFit | None = None) -> Horizon:
     recent = _recent(piece.window)
     events = spans_of(fleet, from_s=float(recent.start_s), until_s=piece.now_s + AHEAD_S)
     newest = np.array([recent.value.shape[1] - 1])
-    load = quantiles(fit, recent, Asked(newest, LEADS_MIN, LEVELS), events)[:, 0]
+    load = quantiles(fit, recent, Asked(newest, LEADS_MIN, (*LEVELS, LOW)), events)[:, 0]
     serving = np.where(piece.serving > 0, piece.serving, np.nan)
-    replicas = np.full((lanes, len(LEADS_MIN), len(LEVELS)), np.nan)
-    np.fmax.at(replicas, lane, load / serving[:, np.newaxis, np.newaxis])
+    needed = np.full((lanes, len(LEADS_MIN), len(LEVELS) + 1), np.nan)
+    np.fmax.at(needed, lane, load / serving[:, np.newaxis, np.newaxis])
+    replicas, low = needed[..., :-1], needed[..., -1]
     maximum = _maximum(fleet, piece.now_s)
     room = np.fmin(maximum, piece.quota[:, np.newaxis])
     minutes = first_above(replicas, np.array(LEADS_MIN), room)
@@ -84,6 +86,7 @@ def looked(piece: Piece, fit: HorizonFit | None = None) -> Horizon:
         uid=fleet.uid,
         made_at_s=piece.now_s,
         replicas=replicas.astype(np.float32),
+        low=low.astype(np.float32),
         above_at_s=piece.now_s + MINUTE_S * minutes,
         maximum=np.take_along_axis(maximum, place, axis=1),
         quota=piece.quota,

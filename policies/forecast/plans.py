@@ -81,6 +81,7 @@ class Plans:
     made_at_s: FloatArray  # when the week ahead was looked at; -inf: never
     said: BoolArray  # whether anything was
     replicas: NDArray[np.float32]  # needed at LEADS_MIN from then [lane, lead, level]; NaN where nothing is said
+    low: NDArray[np.float32]  # the same at LOW [lane, lead]
     above_at_s: FloatArray  # when more than maximum or quota is needed; infinite: not within the week [lane, level]
     maximum: IntArray  # in force then [lane, level]
     quota: FloatArray  # replicas that the namespace's quotas allow; infinite: any, NaN: nobody knows [lane]
@@ -96,6 +97,7 @@ class Plans:
             made_at_s=np.full(lanes, -np.inf),
             said=np.zeros(lanes, np.bool_),
             replicas=np.full((lanes, len(LEADS_MIN), levels), np.nan, np.float32),
+            low=np.full((lanes, len(LEADS_MIN)), np.nan, np.float32),
             above_at_s=np.full((lanes, levels), np.nan),
             maximum=np.zeros((lanes, levels), np.int64),
             quota=np.full(lanes, np.nan),
@@ -127,6 +129,7 @@ class Plans:
             made_at_s=np.full(count, horizon.made_at_s),
             said=np.asarray(np.isfinite(horizon.replicas).any(axis=(1, 2))),
             replicas=horizon.replicas,
+            low=horizon.low,
             above_at_s=horizon.above_at_s,
             maximum=horizon.maximum,
             quota=horizon.quota,
@@ -145,12 +148,19 @@ class Plans:
 
         Between the moments that were looked at it is in proportion to time; beyond them the nearest counts.
         """
+        return self._in(self.replicas, ahead_s, now_s)
+
+    def low_in(self, ahead_s: float, now_s: float) -> FloatArray:
+        """The same at LOW, `[lane]`."""
+        return self._in(self.low[:, :, np.newaxis], ahead_s, now_s)[:, 0]
+
+    def _in(self, needed: NDArray[np.float32], ahead_s: float, now_s: float) -> FloatArray:
         lead = np.clip((now_s + ahead_s - self.made_at_s) / _MINUTE_S, LEADS_MIN[0], LEADS_MIN[-1])
         lead = np.where(self.told_at(now_s), lead, LEADS_MIN[0])
         leads, lanes = np.array(LEADS_MIN, np.float64), np.arange(lead.size)
         far = np.clip(np.searchsorted(leads, lead), 1, leads.size - 1)
         share = ((lead - leads[far - 1]) / (leads[far] - leads[far - 1]))[:, np.newaxis]
-        found: FloatArray = (1 - share) * self.replicas[lanes, far - 1] + share * self.replicas[lanes, far]
+        found: FloatArray = (1 - share) * needed[lanes, far - 1] + share * needed[lanes, far]
         found[~self.told_at(now_s)] = np.nan
         return found
 

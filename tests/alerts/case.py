@@ -8,7 +8,7 @@ CHAT = 'cluster="a",namespace="shop",workload="chat"'
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Samples, one each minute from time 0, and what the alert says `at`; silent without `described`."""
+    """Samples and evaluations `each` time from 0, and what the alert says `at`; silent without `described`."""
 
     alert: str
     at: str
@@ -16,3 +16,4 @@ class Case:
     labels: dict[str, str] = field(default_factory=dict)
     described: str = ""
     dashboard: str = ""
+    each: str = "1m"

@@ -4,27 +4,33 @@ import pytest
 
 from tests.alerts.case import CLUSTER, Case
 
+LAST_TICK = "foresail_loop_last_success_timestamp_seconds"
+COVERAGE = "foresail_outlook_coverage_ratio"
+OLDEST_FIT = "foresail_outlook_oldest_fit_timestamp_seconds"
+
 FIRING = [
     Case(
-        "ForesailAbsent",
-        "20m",
-        # The last sample is of minute 2; it counts for 5 minutes, and 5 more pass until the alert fires.
-        {'foresail_build_info{version="1"}': "1 1 1"},
-        described="No instance of Foresail has been seen for 5 minutes: no workload is scaled by it."
-        " First see whether its pod runs, then whether Prometheus scrapes it.",
-    ),
-    Case(
-        "ForesailLoopStalled",
-        "20m",
+        "ForesailNoActor",
+        "30m",
         {
-            'foresail_loop_last_success_timestamp_seconds{cluster="a",pod="x"}': "0+60x10 600x20",
-            'foresail_loop_last_success_timestamp_seconds{cluster="a",pod="y"}': "0x30",
-            'foresail_loop_last_success_timestamp_seconds{cluster="b",pod="x"}': "0+60x30",
+            # 600 s is what both instances have said last; 20 minutes later that is 1200 s ago.
+            f'{LAST_TICK}{{cluster="a",pod="x"}}': "0+60x10 600x5",
+            f'{LAST_TICK}{{cluster="a",pod="y"}}': "0x30",
+            f'{LAST_TICK}{{cluster="b",pod="x"}}': "0+60x40",
         },
         {"cluster": "a"},
-        "The last tick ended at 1970-01-01 00:10:00 +0000 UTC (1970: none has since the start), over 300 s ago:"
-        " workloads keep the replicas they have. First read the log for the phase that hangs.",
+        "The last tick ended 20m 0s ago (years: none has since the start): workloads keep the replicas they have."
+        " First see whether its pod runs and is scraped, then read its log for the phase that hangs.",
         CLUSTER,
+    ),
+    Case(
+        "ForesailNoActor",
+        "20m",
+        # Nothing of the daemon at all: it was never scraped.
+        {'up{job="other"}': "1x30"},
+        described="Prometheus sees no instance of Foresail: workloads keep the replicas they have."
+        " First see whether its pod runs and is scraped, then read its log for the phase that hangs.",
+        dashboard="?var-cluster=",
     ),
     Case(
         "ForesailSourceStale",
@@ -61,8 +67,8 @@ FIRING = [
         },
         {"cluster": "a", "reason": "kill_switch"},
         "Workloads are held for 5 minutes now: kill_switch (kill_switch: set, or not readable;"
-        " cluster_down: the API server is out of sight; no_fresh_data: no reading is fresh)."
-        " First see whether somebody meant it.",
+        " cluster_down: the API server is out of sight; no_fresh_data: no reading is fresh; paused_by_operator: a"
+        " pause of all). First see whether somebody meant it.",
         CLUSTER,
     ),
     Case(
@@ -74,8 +80,115 @@ FIRING = [
         },
         {"cluster": "a"},
         # 4 each minute, over 5 minutes.
-        "About 20 writes failed or ticks were given up in 5 minutes: scaling goes on, but a restart now forgets what"
-        " was not written. First look at the database's disk and connection.",
+        "About 20 writes failed or ticks were given up in 5 minutes: rises go on and falls wait, and a restart now"
+        " forgets what was not written. First look at the database's disk and connection.",
+        CLUSTER,
+    ),
+    Case(
+        "ForesailSourceQueriesFailing",
+        "30m",
+        {
+            'foresail_source_queries_total{cluster="a",source="prometheus",result="failure"}': "0+1x40",
+            'foresail_source_queries_total{cluster="a",source="prometheus",result="success"}': "0+3x40",
+        },
+        {"cluster": "a", "source": "prometheus"},
+        "25% of the queries of prometheus failed over 10 minutes: the workloads that need them are held."
+        " First read `problems` in /api/v1/health for what it answers.",
+        CLUSTER,
+    ),
+    Case(
+        "ForesailLoopSlow",
+        "40m",
+        {
+            # All ticks lie between 15 and 30 s; the 99th percentile is put at 15 + 0.99 * 15 s.
+            'foresail_loop_duration_seconds_bucket{cluster="a",phase="tick",le="15"}': "0x50",
+            'foresail_loop_duration_seconds_bucket{cluster="a",phase="tick",le="30"}': "0+2x50",
+            'foresail_loop_duration_seconds_bucket{cluster="a",phase="tick",le="+Inf"}': "0+2x50",
+        },
+        {"cluster": "a"},
+        "One tick in a hundred takes 29.85s or more; with the usual interval of 15 s decisions begin to come late."
+        " First see on the dashboard which phase it is.",
+        CLUSTER,
+    ),
+    Case(
+        "ForesailUnhandledErrors",
+        "30m",
+        {'foresail_unhandled_errors_total{cluster="a"}': "0x10 60x30"},
+        {"cluster": "a"},
+        # One step of 60, stretched from the 30 minutes that are known to those and half a minute more on both sides.
+        "About 60 faults in the last hour were caught by nothing but the supervisor. First keep the log: the stack"
+        " traces in it are what a report needs.",
+        CLUSTER,
+    ),
+    Case(
+        "ForesailWorkloadsQuarantined",
+        "20m",
+        {'foresail_quarantined_workloads{cluster="a"}': "2x30"},
+        {"cluster": "a"},
+        "2 workloads are held for ten minutes at a time, as deciding on them failed; the others go on."
+        " First see `foresail status` for which, and what failed.",
+        CLUSTER,
+    ),
+    Case(
+        "ForesailPolicyRefused",
+        "20m",
+        {
+            'foresail_policies{cluster="a",state="invalid"}': "1x30",
+            'foresail_policies{cluster="a",state="valid"}': "9x30",
+        },
+        {"cluster": "a"},
+        "1 problems were found in the policies."
+        " First read them with `foresail policy validate`, or under `problems` in /api/v1/health.",
+        CLUSTER,
+    ),
+    Case(
+        "ForesailPublishFailing",
+        "90m",
+        {
+            'foresail_publish_last_success_timestamp_seconds{cluster="a",target="grafana"}': "600x100",
+            'foresail_publish_last_success_timestamp_seconds{cluster="a",target="rule_files"}': "0+60x100",
+        },
+        {"cluster": "a", "target": "grafana"},
+        # 90 minutes are 5400 s, less 600.
+        "grafana was last brought up to date 1h 20m 0s ago (years: never since the start)."
+        " First see `foresail_publish_writes_total` for how its writes end.",
+        CLUSTER,
+    ),
+    Case(
+        "ForesailMessagesLost",
+        "40m",
+        {
+            'foresail_webhook_messages_total{cluster="a",result="rejected"}': "0+1x50",
+            'foresail_webhook_messages_total{cluster="a",result="dropped"}': "0+1x50",
+            'foresail_webhook_messages_total{cluster="a",result="delivered"}': "0+7x50",
+        },
+        {"cluster": "a"},
+        # Two each minute, over 15 minutes.
+        "About 30 messages in 15 minutes never reached the receiver of the webhook."
+        " First see in the log what it answers.",
+        CLUSTER,
+    ),
+    Case(
+        "ForesailForecastBandMiscalibrated",
+        "370m",
+        {
+            f'{COVERAGE}{{cluster="a",horizon="1d"}}': "0.75x400",
+            f'{COVERAGE}{{cluster="a",horizon="1h"}}': "0.93x400",
+            f'{OLDEST_FIT}{{cluster="a"}}': "60x400",
+        },
+        {"cluster": "a", "horizon": "1d"},
+        "1d ahead, the share of loads at or below the 0.95 quantile is 20% away from 95 %."
+        " First see on the dashboard since when; no decision rests on it.",
+        CLUSTER,
+    ),
+    Case(
+        "ForesailForecastStale",
+        "4400m",
+        {f'{OLDEST_FIT}{{cluster="a"}}': "600x4500"},
+        {"cluster": "a"},
+        # 264,000 s less 600 s are 3 d 1 h 10 min.
+        "The oldest fit was made 3d 1h 10m 0s ago; workloads should be fitted anew each day. First see in the log"
+        " whether the worker process ends or runs out of memory.",
         CLUSTER,
     ),
     Case("ForesailWatchdog", "0m", described="Route it to a service that calls when it stops coming."),
@@ -83,19 +196,93 @@ FIRING = [
 
 SILENT = [
     pytest.param(
-        Case("ForesailAbsent", "20m", {'foresail_build_info{version="1"}': "1x30"}),
-        id="absent-not-while-it-is-scraped",
+        Case("ForesailForecastStale", "4400m", {f'{OLDEST_FIT}{{cluster="a"}}': "0x4500"}),
+        id="forecast-stale-not-while-nothing-is-told",
     ),
     pytest.param(
         Case(
-            "ForesailLoopStalled",
-            "20m",
+            "ForesailNoActor",
+            "30m",
+            {f'{LAST_TICK}{{cluster="a",pod="x"}}': "0+60x40", f'{LAST_TICK}{{cluster="a",pod="y"}}': "0x40"},
+        ),
+        id="no-actor-not-while-one-instance-ticks",
+    ),
+    pytest.param(
+        Case(
+            "ForesailNoActor",
+            "400m",
+            {f'{LAST_TICK}{{cluster="old"}}': "0+60x10", f'{LAST_TICK}{{cluster="a"}}': "0+60x400"},
+        ),
+        id="no-actor-not-for-a-cluster-that-is-gone-for-six-hours",
+    ),
+    pytest.param(
+        Case("ForesailNoActor", "25m", {f'{LAST_TICK}{{cluster="a"}}': "0+60x10 600x6 1020+60x20"}),
+        id="no-actor-not-for-a-restart-of-six-minutes",
+    ),
+    pytest.param(
+        Case(
+            "ForesailSourceQueriesFailing",
+            "30m",
             {
-                'foresail_loop_last_success_timestamp_seconds{cluster="a",pod="x"}': "0+60x30",
-                'foresail_loop_last_success_timestamp_seconds{cluster="a",pod="y"}': "0x30",
+                'foresail_source_queries_total{cluster="a",source="prometheus",result="failure"}': "0+1x40",
+                'foresail_source_queries_total{cluster="a",source="prometheus",result="success"}': "0+9x40",
             },
         ),
-        id="loop-stalled-not-while-one-instance-ticks",
+        id="source-queries-not-for-one-in-ten",
+    ),
+    pytest.param(
+        Case(
+            "ForesailLoopSlow",
+            "40m",
+            {
+                'foresail_loop_duration_seconds_bucket{cluster="a",phase="tick",le="1"}': "0+4x50",
+                'foresail_loop_duration_seconds_bucket{cluster="a",phase="tick",le="30"}': "0+4x50",
+                'foresail_loop_duration_seconds_bucket{cluster="a",phase="tick",le="+Inf"}': "0+4x50",
+            },
+        ),
+        id="loop-slow-not-where-ticks-take-a-second",
+    ),
+    pytest.param(
+        Case("ForesailUnhandledErrors", "90m", {'foresail_unhandled_errors_total{cluster="a"}': "0 0 1x100"}),
+        id="unhandled-errors-not-for-one-that-is-over-an-hour-old",
+    ),
+    pytest.param(
+        Case("ForesailWorkloadsQuarantined", "20m", {'foresail_quarantined_workloads{cluster="a"}': "0x30"}),
+        id="quarantined-not-where-there-are-none",
+    ),
+    pytest.param(
+        Case(
+            "ForesailPolicyRefused",
+            "20m",
+            {
+                'foresail_policies{cluster="a",state="invalid"}': "0 0 1 1 0x20",
+                'foresail_policies{cluster="a",state="valid"}': "9x30",
+            },
+        ),
+        id="policy-refused-not-for-a-mistake-that-is-mended-at-once",
+    ),
+    pytest.param(
+        Case(
+            "ForesailPublishFailing",
+            "90m",
+            {'foresail_publish_last_success_timestamp_seconds{cluster="a",target="grafana"}': "600x30 2400x90"},
+        ),
+        id="publish-failing-not-for-50-minutes",
+    ),
+    pytest.param(
+        Case(
+            "ForesailMessagesLost", "40m", {'foresail_webhook_messages_total{cluster="a",result="delivered"}': "0+7x50"}
+        ),
+        id="messages-lost-not-while-they-are-delivered",
+    ),
+    pytest.param(
+        Case(
+            "ForesailForecastBandMiscalibrated",
+            "370m",
+            # Nothing is told of the next week: there is no fit.
+            {f'{COVERAGE}{{cluster="a",horizon="1d"}}': "0x400", f'{OLDEST_FIT}{{cluster="a"}}': "0x400"},
+        ),
+        id="band-not-while-nothing-is-told",
     ),
     pytest.param(
         Case(

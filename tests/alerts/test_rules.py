@@ -7,8 +7,10 @@ import pytest
 import yaml
 
 from alerts.catalogue import alerts, files
-from alerts.rule import Alert, Links
+from alerts.rule import Alert, Links, Severity
+from dashboards.catalogue import BOARDS
 from dashboards.fleet import UID
+from policies.gpus.exported import AGENT
 from policies.signals import EXPORTED
 from tests.architecture.source import ROOT
 
@@ -35,9 +37,15 @@ def test_names_are_unique_and_begin_with_the_component() -> None:
     assert [name for name in names if not re.fullmatch(r"Foresail([A-Z]+[a-z]+)+", name)] == []
 
 
+def test_at_most_six_wake_somebody() -> None:
+    # The watchdog does so by whoever misses it.
+    waking = [alert.name for alert in alerts() if alert.severity in {Severity.CRITICAL, Severity.NONE}]
+    assert 2 <= len(waking) <= 6
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_follows_the_conventions(rule: dict[str, Any]) -> None:
-    assert rule["labels"]["severity"] in {"critical", "warning", "none"}
+    assert rule["labels"]["severity"] in {"critical", "warning", "info", "none"}
     assert set(rule["annotations"]) == {"summary", "description", "runbook_url", "dashboard_url"}
     assert "{{" not in rule["annotations"]["summary"]
     # Two evaluations of the usual minute at the least.
@@ -46,14 +54,25 @@ def test_a_rule_follows_the_conventions(rule: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_asks_only_for_metrics_that_are_exported(rule: dict[str, Any]) -> None:
-    assert set(re.findall(r"foresail_\w+", rule["expr"])) <= {metric.name for metric in EXPORTED}
+    named = {name.removesuffix("_bucket") for name in re.findall(r"foresail_\w+", rule["expr"])}
+    assert named <= {metric.name for metric in (*EXPORTED, *AGENT)}
 
 
 @pytest.mark.parametrize("alert", PAGES)
 def test_the_labels_that_an_alert_names_are_those_that_its_series_keep(alert: Alert) -> None:
     assert set(re.findall(r"\$labels\.(\w+)", alert.description)) <= set(alert.labels)
-    kept = {label for by in re.findall(r"by \(([^)]*)\)", alert.expr) for label in by.split(", ")}
+    kept = {label for by in re.findall(r"by \(([^)]*)\)", alert.expr) for label in by.split(", ")} - {"le"}
     assert kept == set(alert.labels)
+
+
+@pytest.mark.parametrize("alert", PAGES)
+def test_an_alert_leads_to_a_dashboard_that_there_is(alert: Alert) -> None:
+    assert alert.dashboard in {board.uid for board in BOARDS}
+
+
+@pytest.mark.parametrize("alert", PAGES)
+def test_what_an_alert_needs_is_what_it_asks_for(alert: Alert) -> None:
+    assert [name for name in alert.needs if name not in alert.expr] == []
 
 
 @pytest.mark.parametrize("alert", PAGES)
@@ -72,4 +91,4 @@ def test_links_lead_to_the_runbooks_and_the_grafana_that_are_named() -> None:
     links = Links(runbooks="https://example.org/runbooks/", grafana="https://grafana.example.org/")
     annotations = {rule["alert"]: rule["annotations"] for rule in _rules(links)}
     assert annotations["ForesailMaxedOut"]["runbook_url"] == "https://example.org/runbooks/foresailmaxedout.md"
-    assert annotations["ForesailAbsent"]["dashboard_url"] == f"https://grafana.example.org/d/{UID}"
+    assert annotations["ForesailWatchdog"]["dashboard_url"] == f"https://grafana.example.org/d/{UID}"

@@ -39,11 +39,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What one tick saw and decided."""
+    """What one tick saw, decided and left for the next."""
 
     fleet: Fleet
     seen: Observation
     decision: Decision
+    state: EngineState
 
 
 def policy(uid: str, mode: str = "active") -> WorkloadPolicy:
@@ -90,8 +91,8 @@ def decided(*uids: str, load: Sequence[float] | None = None, replicas: int = 3, 
         starts=Starts.none(),
         applied=Applied.none(),
     )
-    _, decision = decide(fleet, EngineState.fresh(fleet), seen)
-    return Decided(fleet, seen, decision)
+    state, decision = decide(fleet, EngineState.fresh(fleet), seen)
+    return Decided(fleet, seen, decision, state)
 
 
 def measured(*, slow_ratio: float, status: Status = Status.FRESH) -> Decided:
@@ -113,8 +114,8 @@ def measured(*, slow_ratio: float, status: Status = Status.FRESH) -> Decided:
     waited = np.array([0] * 9 + [1] * 10, np.int8)
     starts = Starts(integers(19), np.where(waited, 240.0, 60.0), np.arange(19) < 18, waited)
     seen = replace(plain.seen, readings=readings, starts=starts)
-    _, decision = decide(fleet, EngineState.fresh(fleet), seen)
-    return Decided(fleet, seen, decision)
+    state, decision = decide(fleet, EngineState.fresh(fleet), seen)
+    return Decided(fleet, seen, decision, state)
 
 
 def with_standing(made: Decided, *in_charge: int, known_h: float = 36.0) -> Decided:

@@ -270,11 +270,29 @@ async def gives_up_a_value_that_the_database_cannot_hold_and_goes_on(url: str) -
         assert (journal.health.problem, journal.health.failures, journal.health.pending) == ("", 1, 0)
 
 
+async def tells_the_last_orders_and_how_they_ended(url: str) -> None:
+    async with opened(url) as journal:
+        await journal.record_fleet(1.0, b"fleet", {})
+        ended = []
+        for number, result in enumerate(["applied", "conflict", "rejected", ""]):
+            at_s, made = 10.0 + number, order(version=str(number))
+            await journal.write_intents(at_s, [made, order("shop/search")])
+            if result:
+                ended.append(Outcome(made, at_s + 0.5, result, f"{number}"))
+                await journal.write_outcomes(at_s, ended[-1:])
+        found = await journal.orders(CHAT, limit=3)
+        assert [each.at_s for each in found] == [13.0, 12.0, 11.0]
+        assert [each.outcome for each in found] == [None, ended[2], ended[1]]
+        assert found[0].order == order(version="3")
+        assert len(await journal.orders(CHAT, limit=20)) == 4
+        assert await journal.orders("shop/gone", limit=20) == ()
+
+
 async def refuses_a_newer_schema(url: str) -> None:
     async with opened(url) as journal:
         await journal.record_fleet(1.0, b"fleet", {})
     await scalar(url, "UPDATE alembic_version SET version_num = '9999' RETURNING version_num")
-    with pytest.raises(Rejected, match=r"schema 9999, newer than 0002 of this Foresail"):
+    with pytest.raises(Rejected, match=r"schema 9999, newer than 0003 of this Foresail"):
         await Journal.open(url)
 
 
@@ -301,6 +319,7 @@ CONTRACT = (
     begins_with_the_first_snapshot_where_its_own_beginning_was_pruned,
     keeps_fewer_snapshots_of_older_times,
     gives_up_a_value_that_the_database_cannot_hold_and_goes_on,
+    tells_the_last_orders_and_how_they_ended,
     refuses_a_newer_schema,
     refuses_a_schema_of_two_versions,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
+    from controller.ports import Clock
     from controller.records import ScaleOrder, TickReport
 
+WEEK_S = 7 * 86_400.0
 REFUSED = "configmaps in foresail: Foresail may not read them; grant it get, list and watch"
 
 
@@ -52,14 +55,20 @@ class Ticked:
 
 @asynccontextmanager
 async def ticked(
-    folder: Path, cluster: SimulatedCluster, *problems: str, settings: Mapping[str, object] | None = None
+    folder: Path,
+    cluster: SimulatedCluster,
+    *problems: str,
+    settings: Mapping[str, object] | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Ticked]:
     cluster.add(Workload(Rig.ref("web"), 2))
     (folder / "policy.json").write_text(json.dumps(policy().model_dump(mode="json", by_alias=True)))
     listen = f"127.0.0.1:{free_port()}"
     given = {"policies": str(folder / "policy.json"), "state_dir": str(folder), "listen": listen}
     source = LoadSource(VirtualClock(START_S), {"web": 35.0})
-    outside = Outside(cluster, cluster, KeptEvents(), source=source, problems=lambda: problems)
+    outside = Outside(
+        cluster, cluster, KeptEvents(), clock=clock or SystemClock(), source=source, problems=lambda: problems
+    )
     stop = asyncio.Event()
     reports: asyncio.Queue[TickReport] = asyncio.Queue()
     async with asyncio.timeout(30), asyncio.TaskGroup() as group:
@@ -73,6 +82,23 @@ async def test_what_is_wrong_with_the_world_is_in_every_report_and_in_the_api(tm
     async with ticked(tmp_path, SimulatedCluster(SystemClock()), REFUSED) as daemon:
         assert daemon.report.problems == (REFUSED,)
         assert json.loads(await daemon.get("/api/v1/workloads"))["problems"] == [REFUSED]
+
+
+class WeeksAgo(SystemClock):
+    """As the demo's: behind the machine's clock."""
+
+    def now_s(self) -> float:
+        return super().now_s() - 9 * WEEK_S
+
+
+async def test_the_journal_is_written_at_the_time_of_the_daemons_clock(tmp_path: Path) -> None:
+    clock = WeeksAgo()
+    async with ticked(tmp_path, SimulatedCluster(clock), clock=clock) as daemon:
+        told = re.search(
+            r"^foresail_journal_last_write_timestamp_seconds (\S+)$", await daemon.get("/metrics"), re.MULTILINE
+        )
+        assert told is not None
+        assert 0 <= clock.now_s() - float(told[1]) < 30
 
 
 async def test_a_write_that_breaks_is_counted_as_a_fault(tmp_path: Path) -> None:

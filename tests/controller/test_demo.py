@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -13,18 +14,11 @@ import yaml
 from controller.demo import prometheus
 from controller.demo.clock import ScaledClock
 from controller.demo.embedded import EmbeddedSource
+from controller.demo.engine import Engine, free_gpu
 from controller.demo.exporter import CLUSTER_PATH, DAEMON_PATH, GATEWAY_PATH, Daemon, Exporter, PodTargets, stamped
 from controller.demo.load import ARRIVALS, BUDGET, NAMESPACE, WAITING, WORKLOADS, Load, start_s
-from controller.demo.servers import (
-    Deployed,
-    FluidQueue,
-    ModelServers,
-    Moment,
-    Pod,
-    cluster_text,
-    gateway_text,
-    pod_text,
-)
+from controller.demo.servers import Deployed, FluidQueue, ModelServers, Moment, Pod
+from controller.demo.texts import GPUS, cluster_text, gateway_text, gpus_text, pod_text
 from controller.errors import Rejected
 from controller.policy_text import parse_policies
 from controller.records import Answered, SignalQuery, Unanswered
@@ -44,6 +38,10 @@ def _servers(clock: VirtualClock, replicas: int) -> ModelServers:
     cluster.add(Simulated(CHAT.ref, replicas))
     asyncio.run(cluster.follow([CHAT.ref]))
     return ModelServers(cluster, clock, [CHAT], {"chat": Load(CHAT, start_s=START_S, seed=1)})
+
+
+def _pod(name: str, engine: Engine) -> Pod:
+    return Pod(name, "chat", 1.5, engine, created_at_s=900.0, ready_at_s=990.0)
 
 
 def test_the_demo_plays_on_a_tuesday_morning_weeks_ago() -> None:
@@ -99,7 +97,7 @@ def test_servers_share_what_was_served_among_ready_pods() -> None:
     servers.step()
     clock.advance(10.0)
     moment = servers.step()
-    served = [pod.served_total for pod in moment.pods.values()]
+    served = [pod.engine.served for pod in moment.pods.values()]
     # 10 s of about 60 requests/s on 20 pods.
     assert len(served) == 20
     assert sum(served) == pytest.approx(servers.queues["chat"].arrived)
@@ -112,8 +110,8 @@ def test_exported_text_is_stamped_with_the_simulated_time() -> None:
     moment = Moment(1_000.5, arrived={"chat": 12.5}, rejected={"chat": 0.0}, waiting={"chat": 3.0}, late={"chat": 1.5})
     assert 'demo_requests_late_total{namespace="demo",app="chat"} 1.5 1000500\n' in gateway_text(moment)
     assert 'demo_requests_total{namespace="demo",app="chat"} 12.5 1000500\n' in gateway_text(moment)
-    pod = Pod("chat-1", "chat", ready=True, served_total=7.0, waiting=1.5)
-    assert "demo_requests_waiting 1.5 1000500\n" in pod_text(pod, moment.at_s)
+    pod = _pod("chat-1", Engine(0))
+    assert "demo_requests_waiting{} 1.5 1000500\n" in pod_text(pod, moment.at_s)
 
 
 def test_the_clusters_deployments_are_told_as_kube_state_metrics_does() -> None:
@@ -121,6 +119,39 @@ def test_the_clusters_deployments_are_told_as_kube_state_metrics_does() -> None:
     text = cluster_text(moment)
     assert 'kube_deployment_status_replicas{namespace="demo",deployment="chat"} 15 1000500\n' in text
     assert 'kube_deployment_status_replicas_updated{namespace="demo",deployment="chat"} 15 1000500\n' in text
+
+
+def test_pods_and_nodes_are_told_as_kube_state_metrics_does() -> None:
+    pods = {"chat-1": _pod("chat-1", Engine(0)), "chat-2": replace(_pod("chat-2", Engine(1)), ready_at_s=None)}
+    text = cluster_text(Moment(1_000.5, {}, {}, {}, {}, pods=pods, began_s=10.0))
+    assert 'kube_pod_created{namespace="demo",pod="chat-2"} 900.0 1000500\n' in text
+    assert 'kube_pod_status_ready_time{namespace="demo",pod="chat-1"} 990.0 1000500\n' in text
+    assert 'kube_pod_status_ready_time{namespace="demo",pod="chat-2"}' not in text
+    assert 'kube_node_created{node="demo-10"} 10.0 1000500\n' in text
+    assert text.count('condition="Ready",status="true"} 1 ') == 10
+
+
+def test_a_server_tells_its_batch_and_how_long_requests_took() -> None:
+    engine = Engine(9)
+    engine.serve(30.0, seconds=10.0, capacity=6.0, wait_s=0.0)  # half of what it can
+    # The typical first token comes after 0.15 / (1 - 0.7 / 2) = 0.23 s, and the whole takes 0.8 * 1.5 = 1.2 s more.
+    assert engine.running == pytest.approx(3 * 1.431, abs=0.001)
+    text = pod_text(_pod("chat-1", engine), 1_000.5)
+    assert 'vllm:num_requests_waiting{model_name="demo",engine="0"} 1.5 1000500\n' in text
+    assert 'vllm:kv_cache_usage_perc{model_name="demo",engine="0"} 0.45 1000500\n' in text
+    name = 'vllm:time_to_first_token_seconds_bucket{{model_name="demo",engine="0",le="{}"}} {} 1000500\n'
+    assert name.format("+Inf", 30.0) in text
+    assert engine.first_token.at_most[:2] == pytest.approx([0.0, 24.0])  # 0.12, 0.18 and 0.23 s are at most 0.25 s
+    assert engine.whole.sum_s == pytest.approx(30 * 1.431 * 1.03, abs=0.01)  # 1.03: the mean of the spread
+
+
+def test_each_server_has_a_gpu_of_its_own_and_one_that_is_free_is_taken_again() -> None:
+    assert [free_gpu({}), free_gpu({"a": Engine(0), "b": Engine(2)})] == [0, 1]
+    text = gpus_text(Moment(1_000.5, {}, {}, {}, {}, pods={"chat-1": _pod("chat-1", Engine(9, busy=0.5))}))
+    whose = 'hostname="demo-2",gpu="1",UUID="GPU-demo-9",namespace="demo",pod="chat-1",container="server"'
+    assert f"DCGM_FI_PROF_GR_ENGINE_ACTIVE{{{whose}}} 0.5 1000500\n" in text
+    assert 'DCGM_FI_DEV_FB_USED{hostname="demo-1",gpu="0",UUID="GPU-demo-0"} 0.0 1000500\n' in text
+    assert sum(each.replicas[1] for each in WORKLOADS) <= GPUS
 
 
 def test_the_budget_is_seen_and_takes_nothing_from_anybody() -> None:
@@ -163,7 +194,7 @@ def _status(exporter: Exporter, path: str) -> int:
 
 
 def test_a_pod_that_is_gone_is_not_found() -> None:
-    pod = Pod("chat-1", "chat", ready=True, served_total=7.0, waiting=1.5)
+    pod = _pod("chat-1", Engine(0))
     moment = Moment(1.0, {"chat": 1.0}, {"chat": 0.0}, {"chat": 0.0}, {"chat": 0.0}, {"chat-1": pod})
     with _exporting(moment) as (exporter, scrapes):
         paths = (GATEWAY_PATH, "/pods/chat-1/metrics", "/pods/chat-2/metrics", "/")
@@ -173,7 +204,7 @@ def test_a_pod_that_is_gone_is_not_found() -> None:
 
 def test_targets_are_written_when_pods_change(tmp_path: Path) -> None:
     targets = PodTargets(tmp_path / "pods.json", "127.0.0.1:1")
-    pod = Pod("chat-1", "chat", ready=True, served_total=0.0, waiting=0.0)
+    pod = _pod("chat-1", Engine(0))
     targets.publish([pod])
     group = json.loads(targets.file.read_text())[0]
     assert group["labels"]["__metrics_path__"] == "/pods/chat-1/metrics"

@@ -29,13 +29,13 @@ AN_HOUR, A_DAY = HORIZONS_MIN.index(60), HORIZONS_MIN.index(1440)
 
 
 def plans_of(fleet: Fleet, made_at_s: float = AT_S) -> Plans:
-    """Every lane needs 2 replicas at the median and 3 at 0.9 now, and one more of each a day.
+    """Every lane needs 1 replica at 0.1, 2 at the median and 3 at 0.9 now, and one more of each a day.
 
     The ridge speaks everywhere but a day ahead, where it is demoted.
     """
     plans = Plans.empty(fleet)
     days = np.array(LEADS_MIN)[:, np.newaxis] / 1440
-    plans.replicas[:] = np.array([2.0, 3.0]) + days
+    plans.replicas[:], plans.low[:] = np.array([2.0, 3.0]) + days, 1.0 + days[:, 0]
     plans.made_at_s[:], plans.said[:], plans.maximum[:] = made_at_s, True, 9
     models = plans.models
     models.fitted_at_s[:], models.charge[:] = made_at_s - HOUR_S, Expert.RIDGE
@@ -82,11 +82,11 @@ def test_replicas_ahead_are_told_from_now_on_however_long_ago_the_week_was_looke
     found = {name: value for name, value in told(report).items() if name.startswith("foresail_outlook_replicas,")}
     # An hour went by, so that 5 minutes ahead is 65 minutes from then; beyond a week the last value stands.
     expected = {("5m", 65), ("1h", 120), ("1d", 1500), ("7d", 10_080)}
-    for quantile, base in (("0.5", 2.0), ("0.9", 3.0)):
+    for quantile, base in (("0.1", 1.0), ("0.5", 2.0), ("0.9", 3.0)):
         for horizon, minutes in expected:
             name = f"foresail_outlook_replicas,horizon={horizon},namespace=shop,quantile={quantile},workload=chat"
             assert found[name] == pytest.approx(base + minutes / 1440, abs=1e-5)
-    assert len(found) == 8
+    assert len(found) == 12
 
 
 def test_when_the_maximum_is_exceeded_is_told_where_it_is() -> None:

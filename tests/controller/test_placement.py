@@ -230,6 +230,7 @@ async def test_it_is_shown_by_the_api_and_as_metrics() -> None:
     assert f'foresail_capacity_desired_replicas{{{whose},capacity_type="on_demand"}} {base}' in lines
     assert f'foresail_capacity_ready_replicas{{{whose},capacity_type="spot"}} {surge}' in lines
     assert f"foresail_spot_noticed_replicas{{{whose}}} {going}" in lines
+    assert f"foresail_spot_short_budget_ratio{{{whose}}} 0.05" in lines
     priced = replace(report.fleet.budget, need=np.array([[2.0, UNKNOWN]]))
     spot_price = 2.0 * report.fleet.spot.price_ratio[0]
     lines = workload_text(replace(report, fleet=replace(report.fleet, budget=priced))).splitlines()

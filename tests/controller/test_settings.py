@@ -68,6 +68,12 @@ def test_reads(name: str, given: str, expected: object) -> None:
         pytest.param({"removal_ratio": "10"}, "--removal-ratio: must be a share between 0 and 1", id="ten-times-all"),
         pytest.param({"prometheus_url": "prom:9090"}, "must be an http:// or https:// URL", id="no-scheme"),
         pytest.param({"prometheus_url": "http://u:p@prom"}, "must not hold a user or password", id="secret-in-url"),
+        pytest.param(
+            {"grafana_url": "https://grafana.example/g?orgId=2"},
+            "--grafana-url: must have no .query and no #fragment; leave them out after grafana.example/g$",
+            id="query-in-url",
+        ),
+        pytest.param({"dashboard_url": "https://g.example#top"}, "must have no .query", id="fragment-in-url"),
         pytest.param({"prometheus_concurrency": "many"}, "whole number of at least 1, not 'many'", id="not-a-number"),
         pytest.param({"journal_url": "mysql://h/d"}, "must be a file, sqlite:///FILE or postgresql", id="other-kind"),
         pytest.param({"journal_url": "sqlite://x.db"}, "three slashes", id="too-few-slashes"),

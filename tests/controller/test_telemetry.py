@@ -14,10 +14,12 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 
 from controller.records import Outcome, PolicySet, ScaleOrder, SourceHealth, TargetRef, TickReport
 from controller.telemetry import About, Telemetry
+from controller.telemetry.changes import Changes
 from policies.contradiction import Contradicted
 from policies.model import UNKNOWN, Applied, Forecast, Hold, Status
 from policies.signals import BY_WORKLOAD, EXPORTED
 from policies.tournament import INCUMBENT
+from tests.builders import policy as written
 from tests.controller.decisions import decided, measured, policy, with_standing
 
 if TYPE_CHECKING:
@@ -93,6 +95,8 @@ def test_shows_what_a_tick_saw_and_decided(telemetry: Telemetry) -> None:
     assert values['foresail_saturation_ratio{namespace="shop",signal="rps",workload="chat"}'] == pytest.approx(5 / 3)
     assert values['foresail_decision_reason{namespace="shop",reason="rate_limit",workload="chat"}'] == 1
     assert values['foresail_decisions_total{action="raise",reason="rate_limit"}'] == 1
+    assert values[f"foresail_stale_signals{{{chat}}}"] == 0
+    assert values[f"foresail_awaits_node{{{chat}}}"] == 0
     assert values['foresail_source_last_sample_timestamp_seconds{source="prometheus"}'] == 995.0
     assert values['foresail_safe_mode{reason="no_fresh_data"}'] == 0
 
@@ -278,6 +282,24 @@ def test_tells_when_replicas_changed_and_whose_change_it_was(telemetry: Telemetr
     assert changed() == {name.format("foresail"): 980.0, name.format("other"): 995.0}
 
 
+def test_counts_how_often_replicas_turned_in_the_last_hour() -> None:
+    made, changes = decided("shop/chat", "shop/search"), Changes()
+
+    def turns(at_s: float, asked: int) -> list[tuple[str, int]]:
+        seen = replace(made.seen, spec_replicas=np.array([asked, 3]))
+        tick = replace(report(made), at_s=at_s, seen=seen)
+        changes.take(tick)
+        _, names, counts = changes.turns(tick, ["chat{", "search{"])
+        return list(zip(names, counts.tolist(), strict=True))
+
+    assert turns(0.0, 3) == []
+    # Up twice is no turn; down, up and down again are three.
+    told = [turns(60.0, 4), turns(120.0, 6), turns(180.0, 5), turns(240.0, 9), turns(300.0, 2)]
+    assert told == [[("chat{}", count)] for count in (0, 0, 1, 2, 3)]
+    # The turns at 180 and 240 s lie over an hour back.
+    assert turns(3_850.0, 2) == [("chat{}", 1)]
+
+
 def test_prices_replicas_and_what_they_save_where_the_policy_has_a_price(telemetry: Telemetry) -> None:
     """Three replicas at 2 an hour; in the mean of a week 8.5 are in charge of what 11 of the incumbent would do."""
     made = with_standing(decided("shop/chat", "shop/search"), 37, 37, known_h=12)
@@ -295,6 +317,15 @@ def test_prices_replicas_and_what_they_save_where_the_policy_has_a_price(telemet
     chat = 'namespace="shop",workload="chat"'
     assert f'foresail_savings_usd_per_hour{{against="incumbent",{chat}}}' in values
     assert f'foresail_cost_usd_per_hour{{capacity_type="any",{chat}}}' in values
+
+
+def test_when_prices_held_where_the_policy_says_so(telemetry: Telemetry) -> None:
+    told = report(decided("shop/chat", "shop/search"))
+    dated = written("chat", objective={"prices": {"replicaHour": 2, "asOf": "2026-11-01T00:00:00Z"}})
+    policies = (dated, written("search", objective={"prices": {"replicaHour": 2}}))
+    telemetry.show(replace(told, policies=PolicySet(policies)))
+    held = {name: value for name, value in samples(telemetry).items() if "foresail_price_timestamp" in name}
+    assert held == {'foresail_price_timestamp_seconds{namespace="shop",workload="chat"}': 1_793_491_200.0}
 
 
 @pytest.mark.bench

@@ -15,6 +15,7 @@ DOCUMENTS = documents()
 FILLED_IN = {
     "$__rate_interval": "5m",
     "$__interval_ms": "60000",
+    "$__interval": "1m",
     "$cluster": ".*",
     "$namespace": "shop",
     "$workload": ".*",
@@ -32,6 +33,7 @@ class Asked(NamedTuple):
     title: str
     ref: str
     expr: str
+    instant: bool
 
 
 def panels_of(document: Document) -> Iterator[dict[str, Any]]:
@@ -46,13 +48,13 @@ def panels_of(document: Document) -> Iterator[dict[str, Any]]:
 def asked() -> list[Asked]:
     """Every PromQL of every panel and annotation."""
     of_panels = [
-        Asked(document.uid, panel["id"], panel["title"], target["refId"], target["expr"])
+        Asked(document.uid, panel["id"], panel["title"], target["refId"], target["expr"], bool(target.get("instant")))
         for document in DOCUMENTS
         for panel in panels_of(document)
         for target in panel["targets"]
     ]
     of_annotations = [
-        Asked(document.uid, 0, each["name"], "A", each["target"]["expr"])
+        Asked(document.uid, 0, each["name"], "A", each["target"]["expr"], instant=False)
         for document in DOCUMENTS
         for each in document.body["annotations"]["list"]
     ]

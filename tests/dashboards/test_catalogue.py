@@ -12,6 +12,7 @@ import yaml
 from dashboards import foreign, links
 from dashboards.catalogue import Document, documents, text_of
 from dashboards.panels import Means
+from dashboards.queries import told_before
 from policies.gpus.exported import AGENT
 from policies.metric import Histogram
 from policies.signals import EXPORTED
@@ -92,7 +93,15 @@ def test_variables_are_in_the_usual_order(document: Document) -> None:
 @pytest.mark.parametrize("document", BOARDS)
 def test_annotations_and_links_are_seen_and_not_in_a_menu(document: Document) -> None:
     annotations = document.body["annotations"]["list"]
-    assert [each["name"] for each in annotations] == ["Replicas asked for changed", "Rollout"]
+    assert {each["name"]: each["enable"] for each in annotations} == {
+        "Replicas asked for changed": True,
+        "Somebody else changed replicas": True,
+        "People paused or fixed": True,
+        "Rollout": True,
+        "An HPA changed its mind": False,
+        "A node came, or is not ready": False,
+        "Quota or budget withholds replicas": False,
+    }
     (others,) = document.body["links"]
     assert (others["type"], others["tags"], others["includeVars"], others["keepTime"]) == (
         *("dashboards", ["foresail"]),
@@ -126,7 +135,14 @@ def test_missing_samples_are_gaps(panel: dict[str, Any]) -> None:
             # Of a query over time the last value may be an old one.
             assert all(target["instant"] and not target.get("range") for target in panel["targets"])
         case kind:
-            assert kind == "table"
+            assert kind in ("table", "heatmap")  # which show only what there is
+
+
+def panel_of(uid: str, panel_id: int) -> dict[str, Any]:
+    """One panel by its id."""
+    (document,) = (each for each in DOCUMENTS if each.uid == uid)
+    (panel,) = (each for each in panels_of(document) if each["id"] == panel_id)
+    return panel
 
 
 def test_one_colour_has_one_meaning() -> None:
@@ -153,6 +169,9 @@ def test_a_band_is_filled_down_to_a_series_of_its_panel() -> None:
                 filled += len(below)
                 assert set(below) <= legends
     assert filled == 2
+    assert {target["expr"] for target in panel_of(links.WORKLOAD, 8)["targets"]} > {
+        f"sum ({told_before('$horizon', quantile)})" for quantile in ("0.1", "0.5", "0.9")
+    }
 
 
 @pytest.mark.parametrize("document", BOARDS)
@@ -175,6 +194,19 @@ def test_links_lead_to_known_dashboards(document: Document) -> None:
     assert set(led) <= UIDS
     urls = [each["url"] for panel in panels_of(document) for each in panel["links"]]
     assert all(url.startswith("/d/") and "${__url_time_range}" in url for url in urls)
+
+
+@pytest.mark.parametrize("document", BOARDS)
+def test_a_figure_that_can_be_red_leads_on(document: Document) -> None:
+    red = [
+        panel
+        for panel in panels_of(document)
+        if any(
+            step["color"] == "red" for step in panel["fieldConfig"]["defaults"].get("thresholds", {}).get("steps", ())
+        )
+    ]
+    assert [panel["title"] for panel in red if not panel["links"] and "Runbooks: " not in panel["description"]] == []
+    assert red
 
 
 @pytest.mark.parametrize("document", BOARDS)
@@ -201,6 +233,32 @@ def test_tables_show_a_column_for_every_value() -> None:
     assert set(organized["excludeByName"]) == {"Time", "Value #G", "Value #H"}
     assert table["options"]["sortBy"] == [{"displayName": "Saturation", "desc": True}]
     assert "/d/foresail-workload?" in json.dumps(table["fieldConfig"]["overrides"])
+
+
+def test_the_last_decisions_are_rows_with_their_time_the_newest_first() -> None:
+    merged, newest, last, organized = (each["options"] for each in panel_of(links.WORKLOAD, 22)["transformations"])
+    assert (merged, newest, last) == ({}, {"sort": [{"field": "Time", "desc": True}]}, {"limitField": 20})
+    assert organized["renameByName"] == {
+        "Time": "When",
+        "reason": "Reason",
+        "in_charge": "In charge",
+        "mode": "Mode",
+        "Value #A": "Decided",
+        "Value #B": "Before",
+        "Value #C": "Asked for",
+        "Value #D": "Ready",
+    }
+    assert set(organized["excludeByName"]) == {"Value #E", "Value #F"}
+
+
+@pytest.mark.parametrize(
+    ("panel_id", "calculated", "form"),
+    [pytest.param(24, True, "time_series", id="of-series"), pytest.param(33, False, "heatmap", id="of-buckets")],
+)
+def test_a_density_counts_series_or_buckets(panel_id: int, calculated: bool, form: str) -> None:  # noqa: FBT001 - a case
+    panel = panel_of(links.WORKLOAD, panel_id)
+    assert (panel["type"], panel["options"]["calculate"]) == ("heatmap", calculated)
+    assert [target["format"] for target in panel["targets"]] == [form]
 
 
 def test_metrics_are_those_of_the_catalogue_or_of_a_named_exporter() -> None:

@@ -16,12 +16,11 @@ import time
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
 
-from controller.demo.load import start_s
 from tests.controller.adapters.nvml.stand_in import StandIn, compiled
 from tests.dashboards.boards import FILLED_IN, Asked, asked, filled_in
 from tests.integration.servers.process import (
@@ -36,11 +35,11 @@ from tests.integration.servers.process import (
 from tests.integration.servers.prometheus import Series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tests.integration.servers.prometheus import Prometheus
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 FORESAIL = str(Path(sys.executable).parent / "foresail")
 CHOSEN = {**FILLED_IN, "$namespace": "demo", "$workload": "chat"}
@@ -48,23 +47,22 @@ ALL = {**FILLED_IN, "$namespace": ".*", "$workload": ".*"}
 # What PromQL of panels asks for and the demo's Prometheus has no series of, and why.
 EXCEPTIONS = {
     r"ALERTS\{": "the demo loads no rules: they would be evaluated at the real time, weeks after its samples",
-    r"kube_horizontalpodautoscaler_": "no HPA scales the demo's workloads",
-    r"kube_node_": "the simulated cluster has no nodes",
-    r"DCGM_|foresail_gpu_(?!quota)": "the demo has no GPU, and nobody who reads one",
-    r"foresail_gpu_quota_withheld": "no quota of GPUs without GPUs",
-    r"vllm:": "the simulated servers are none of vLLM's",
+    r"kube_horizontalpodautoscaler_status": "no HPA scales the demo's workloads",
+    r"foresail_gpu_(?!quota)": "the demo's GPUs are simulated, and Foresail's agent reads real ones alone",
+    r"^max \(foresail_gpu_quota_withheld": "no quota of GPUs without GPUs",
     r"node_total_hourly_cost": "nobody bills simulated nodes: no OpenCost",
     r"karpenter_": "no Karpenter makes simulated nodes",
     r'foresail_capacity_(desired|ready|recommended)|foresail_spot_|against="on_demand"': "no workload has placement",
     r"foresail_vpa_recommendation_": "the simulated cluster has nothing whose containers could be sized",
     r"foresail_capacity_seen_ratio": "what is seen contradicts no declared capacity",
     r'horizon="1d"': "what was told a day before needs a demo of a day, 15 minutes at its fastest",
-    r"foresail_outlook_above_max_": "not every load of the demo needs more than its maximum within a week",
+    r"foresail_intervention_": "nobody pauses or overrides a workload of the demo",
+    r"^clamp_min\(.*foresail_outlook_above_max_": "not every load of the demo comes to need more than its maximum",
 }
-ENOUGH_S = 6_600.0  # simulated: what was told an hour before is there, as the next week is first looked at in minute 25
+FIRST_TOLD = "foresail_outlook_replicas offset 65m"  # the next week is first looked at in minute 25, or later
 SPEED = 100
-PATIENCE_S = 180.0
-DAY_S = 86_400.0
+PATIENCE_S = 300.0
+HOUR_S, DAY_S = 3_600.0, 86_400.0
 
 
 def excepted(expr: str) -> bool:
@@ -75,12 +73,18 @@ def excepted(expr: str) -> bool:
 def test_every_query_returns_data_on_the_demo(tmp_path: Path, prometheus: Prometheus) -> None:
     prometheus.stop()  # only to skip where there is none; the demo starts its own
     with demo(tmp_path) as (server, daemon):
-        began_s = start_s(time.time())
-        eventually(lambda: last_tick(daemon) - began_s > ENOUGH_S, PATIENCE_S, what="an hour of the demo")
-        at_s = last_tick(daemon)
+        eventually(lambda: result(server, FIRST_TOLD, last_tick(daemon)), PATIENCE_S, what="what was told an hour ago")
         expected = [each for each in asked() if not excepted(each.expr)]
-        assert len(expected) > 150
-        assert not fails(without_data(server, expected, CHOSEN, at_s))
+        assert len(expected) > 220
+        missing = without_data(server, expected, CHOSEN, last_tick(daemon))
+
+        def found() -> bool:
+            """On a machine that has much to do, scrapes fail now and then: what a moment lacks, another has."""
+            again = [each for each in expected if told(each) in missing]
+            missing[:] = without_data(server, again, CHOSEN, last_tick(daemon))
+            return not fails(missing)
+
+        eventually(found, 60.0, what="data of every query")
 
 
 def test_exceptions_are_of_queries_that_there_are() -> None:
@@ -103,8 +107,11 @@ def test_what_the_demo_cannot_have_returns_data_where_it_is(tmp_path: Path, prom
 
 
 def without_data(url: str, queries: list[Asked], values: Mapping[str, str], at_s: float) -> list[str]:
-    """The queries without a result, as people find them."""
-    return [told(each) for each in queries if not result(url, filled_in(_asked(each), values), at_s)]
+    """The queries without a result, as people find them: now, or over the hour before where a panel shows that."""
+    asked = {told(each): filled_in(_asked(each), values) for each in queries}
+    none_now = {name: expr for name, expr in asked.items() if not result(url, expr, at_s)}
+    over_time = {told(each) for each in queries if not each.instant}
+    return [name for name, expr in none_now.items() if name not in over_time or not results(url, expr, at_s)]
 
 
 def fails(missing: list[str]) -> bool:
@@ -125,9 +132,25 @@ def told(each: Asked) -> str:
 
 def result(url: str, expr: str, at_s: float) -> list[float]:
     """The numbers that an instant query results in; fails the test when it is refused."""
-    status, body = http_request("GET", f"{url}/api/v1/query?{urlencode({'query': expr, 'time': f'{at_s:.3f}'})}")
-    assert status == 200, f"{expr}: {body.decode(errors='replace')}"
-    values = [float(each["value"][1]) for each in json.loads(body)["data"]["result"]]
+    found = _answered(url, "query", {"query": expr, "time": f"{at_s:.3f}"})
+    return _numbers([each["value"]] for each in found)
+
+
+def results(url: str, expr: str, at_s: float) -> list[float]:
+    """The same each minute of the hour before: some tell only of moments at which something happened."""
+    asked = {"query": expr, "start": f"{at_s - HOUR_S:.3f}", "end": f"{at_s:.3f}", "step": "60"}
+    return _numbers(each["values"] for each in _answered(url, "query_range", asked))
+
+
+def _answered(url: str, kind: str, asked: dict[str, str]) -> list[dict[str, Any]]:
+    status, body = http_request("GET", f"{url}/api/v1/{kind}?{urlencode(asked)}", timeout_s=30.0)
+    assert status == 200, f"{asked['query']}: {body.decode(errors='replace')}"
+    found: list[dict[str, Any]] = json.loads(body)["data"]["result"]
+    return found
+
+
+def _numbers(series: Iterable[list[list[Any]]]) -> list[float]:
+    values = [float(value) for samples in series for _, value in samples]
     return [value for value in values if not math.isnan(value)]
 
 
@@ -197,34 +220,24 @@ def series(now_s: float) -> Iterator[Series]:
     yield growing("foresail_desired_replicas", now_s, **whose)
     maximum = {**whose, "quantile": "0.5", "bound": "maximum"}
     yield growing("foresail_outlook_above_max_timestamp_seconds", now_s, **maximum)
-    for quantile in ("0.5", "0.9"):
+    for quantile in ("0.1", "0.5", "0.9"):
         outlook = {**whose, "horizon": "1d", "quantile": quantile}
         yield growing("foresail_outlook_replicas", now_s - DAY_S, **outlook)
     yield growing("foresail_load_replicas", now_s, **whose)
+    yield growing("foresail_intervention_until_timestamp_seconds", now_s, **whose, kind="pause")
     yield from of_others(now_s)
 
 
 def of_others(now_s: float) -> Iterator[Series]:
-    """Names and labels as kube-state-metrics 2, DCGM exporter 4, vLLM, OpenCost, Karpenter and Prometheus have them."""
+    """Names and labels as kube-state-metrics 2, OpenCost, Karpenter and Prometheus have them."""
     yield growing("ALERTS", now_s, alertname="ForesailWatchdog", alertstate="firing")
     hpa = {"namespace": "demo", "horizontalpodautoscaler": "chat"}
     yield growing("kube_horizontalpodautoscaler_info", now_s, **hpa, scaletargetref_name="chat")
     yield growing("kube_horizontalpodautoscaler_status_desired_replicas", now_s, **hpa)
-    yield growing("kube_node_created", now_s, node="n1")
-    yield growing("kube_node_status_condition", now_s, node="n1", condition="Ready", status="true")
-    device = {"hostname": "n1", "gpu": "0", "UUID": "GPU-0", "namespace": "demo", "pod": "chat-1"}
-    of_device = ("FB_FREE", "FB_USED", "GPU_TEMP", "POWER_USAGE", "SM_CLOCK", "XID_ERRORS")
-    names = [*(f"DEV_{name}" for name in of_device), "PROF_GR_ENGINE_ACTIVE", "PROF_PIPE_TENSOR_ACTIVE"]
-    yield from (growing(f"DCGM_FI_{name}", now_s, **device) for name in names)
     gpu = {"node": "n1", "gpu": "0", "uuid": "GPU-0", "pci_bus_id": "00000000:10:00.0"}
     yield growing("foresail_gpu_xid_errors_total", now_s, **gpu, xid="79")  # the stand-in has no fault,
     yield growing("foresail_gpu_unsupported", now_s, **gpu, quantity="energy", reason="not_supported")  # tells all,
     yield growing("foresail_gpu_pcie_bytes_per_second", now_s, **gpu, direction="transmit")  # and counts
-    server = {"namespace": "demo", "pod": "chat-1", "model_name": "m", "engine": "0"}
-    for name in ("kv_cache_usage_perc", "num_requests_running", "num_requests_waiting"):
-        yield growing(f"vllm:{name}", now_s, **server)
-    for bound in ("0.5", "+Inf"):
-        yield growing("vllm:time_to_first_token_seconds_bucket", now_s, **server, le=bound)
     node = {"node": "n1", "instance_type": "g5.xlarge"}
     yield from (growing(name, now_s, **node) for name in ("node_total_hourly_cost", "kubecost_node_is_spot"))
     offer = {"instance_type": "g5.xlarge", "capacity_type": "spot", "zone": "a"}

@@ -48,8 +48,8 @@ async def test_rules_as_rendered_are_known_as_such_and_every_change_is_told(
     load(prometheus, file, groups, "ForesailOfYesterday")
     assert await messages(prometheus) == [
         f"1 of {count} are not loaded: {gone['alert']}",
-        f"2 are older or were changed: {older['alert']}, {shorter['alert']}",
-        "1 are not of this version: ForesailOfYesterday",
+        f"older or changed (2): {older['alert']}, {shorter['alert']}",
+        "not of this version (1): ForesailOfYesterday",
     ]
 
 

@@ -15,7 +15,9 @@ from aiohttp import web
 from controller.records import PolicySet, TargetRef, TickReport
 from controller.settings.values import Listen
 from controller.web import Views, serving, web_app
+from policies.forecast.horizon import HorizonFit
 from policies.model import UNKNOWN, Hold
+from policies.projection.origin import Left
 from policies.tournament import INCUMBENT
 from tests.controller.cli.shared import run
 from tests.controller.decisions import decided, with_standing
@@ -48,8 +50,9 @@ def _report(tick: Decided, *, age_s: float = 0.0, owners: dict[str, str] | None 
 
 
 @asynccontextmanager
-async def _daemon(report: TickReport | None) -> AsyncIterator[str]:
-    views = Views(lambda: report, lambda _: (b"", "text/plain"), lambda: (), lambda: (), {"version": "0"})
+async def _daemon(report: TickReport | None, left: Left | None = None) -> AsyncIterator[str]:
+    nothing = (lambda: report, lambda _: (b"", "text/plain"), lambda: (), lambda: ())
+    views = Views(*nothing, {"version": "0"}, left=lambda: left)
     async with serving(web_app(views), Listen("127.0.0.1", 0)) as url:
         yield url
 
@@ -168,6 +171,26 @@ async def test_the_present_decision_is_explained() -> None:
     # The API's default rates allow four more in one step.
     assert done.stdout.endswith("  Decision: raise from 3 to 7.\n")
     assert json.loads(short.stdout)["replicas"]["recommended"] == 7
+
+
+async def test_the_next_half_hour_is_told_after_the_decision() -> None:
+    tick = decided("web/shop", load=[70.0])
+    async with _daemon(_report(tick), Left(tick.state, HorizonFit.empty(()))) as url:
+        done = await _run("explain", "web/shop", "--url", url)
+    *_, decision, as_now, paused = done.stdout.splitlines()
+    assert decision == "  Decision: raise from 3 to 7."
+    why = "no model speaks for signal rps yet"
+    assert as_now == f"  If it goes on as now, nobody can say how many replicas web/shop will have: {why}."
+    assert paused.startswith("  If nobody changes anything, web/shop will have 3 replicas ready at ")
+    assert paused.endswith(f" UTC; what its load will need is not known: {why}.")
+
+
+async def test_a_daemon_that_does_not_tell_the_next_half_hour_is_noted() -> None:
+    async with _daemon(_report(decided("web/shop", load=[70.0]))) as url:
+        done = await _run("explain", "web/shop", "--url", url)
+    assert done.exit_code == 0
+    assert done.stdout.endswith("  Decision: raise from 3 to 7.\n")
+    assert "the next half hour is not told: what the last tick left for the next one is not known" in done.stderr
 
 
 async def test_a_workload_that_is_not_there() -> None:

@@ -123,9 +123,9 @@ async def test_rules_that_lack_and_one_that_fails(server: FakePrometheus) -> Non
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        pytest.param({"query": "up == 0"}, "1 are older or were changed: {}", id="query"),
-        pytest.param({"duration": 1.0}, "1 are older or were changed: {}", id="wait"),
-        pytest.param({"annotations": {"summary": "old"}}, "1 are older or were changed: {}", id="text"),
+        pytest.param({"query": "up == 0"}, "older or changed (1): {}", id="query"),
+        pytest.param({"duration": 1.0}, "older or changed (1): {}", id="wait"),
+        pytest.param({"annotations": {"summary": "old"}}, "older or changed (1): {}", id="text"),
     ],
 )
 async def test_a_rule_of_other_text(server: FakePrometheus, change: dict[str, object], words: str) -> None:
@@ -147,8 +147,8 @@ async def test_rules_that_are_left_over_and_rules_that_are_loaded_twice(server: 
     server.groups.append({"name": "a copy", "rules": [rules[0]]})
     server.groups.append({"name": "somebody else's", "rules": [{**rules[0], "name": "NotOurs"}]})
     assert [message for _, _, message in faults(await examine_prometheus(HttpAccess(server.url), GROUPS))] == [
-        "1 are not of this version: ForesailOfYesterday",
-        f"1 are loaded more than once: {rules[0]['name']}",
+        "not of this version (1): ForesailOfYesterday",
+        f"loaded more than once (1): {rules[0]['name']}",
     ]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from controller.errors import ForesailError, Rejected, Unavailable
 from controller.loop.supervisor import Supervisor
 from controller.publish import Publishing
+from controller.publishers import version_of
 from controller.records import Publication
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ async def kept(
         found.shown.append(([each.result for each in done], well))
 
     async with asyncio.timeout(5):
-        work = Publishing((*others, target), clock, Supervisor(), 600.0, show, lambda: version(clock))
+        work = Publishing((*others, target), clock, Supervisor(), 600.0, show, lambda _: version(clock))
         await work.run(stop)
     found.waits_s = [later - earlier for earlier, later in pairwise([0.0, *target.at_s])][1:]
     return found
@@ -133,6 +134,19 @@ async def test_nothing_is_published_before_the_policies_are_read_and_a_change_is
 
     found = await kept("unchanged", rounds=2, version=version)
     assert found.waits_s == [80, 600]  # from 20 s to 100 s, then the interval
+
+
+async def test_what_depends_on_no_policy_does_not_wait_for_them() -> None:
+    clock, stop = Clock(), asyncio.Event()
+    waits, ready = (
+        Target(["unchanged"], clock, stop, rounds, name) for rounds, name in ((1, "rule_files"), (2, "grafana"))
+    )
+    work = Publishing(
+        (waits, ready), clock, Supervisor(), 600.0, lambda *_: None, lambda target: version_of(target, policies="")
+    )
+    async with asyncio.timeout(5):
+        await work.run(stop)
+    assert (waits.at_s, len(ready.at_s)) == ([], 2)
 
 
 async def test_a_target_that_hangs_keeps_no_other_waiting_and_ends_with_the_process() -> None:

@@ -14,6 +14,7 @@ from controller.settings.values import Listen
 from controller.web import Acted, Actions, Check, Guard, Hub, Sessions, Views, serving, web_app
 from controller.web.changes import publish_tick
 from controller.web.holds import intervention
+from policies.projection.origin import Left
 from tests.rig import ListedPolicies, Rig, policy
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, TypeVar
 
-    from controller.journal import DecisionRow
+    from controller.journal import DecisionRow, Intent
     from controller.ports import Access
     from controller.records import TickReport
 
@@ -57,9 +58,16 @@ class Stage:
     async def decisions(self, uid: str, before_s: float, limit: int) -> Sequence[DecisionRow]:
         return await self.journal.decisions(uid, before_s=before_s, limit=limit)
 
+    async def orders(self, uid: str, limit: int) -> Sequence[Intent]:
+        return await self.journal.orders(uid, limit=limit)
+
     def told(self, acted: Acted) -> None:
         self.counted.append((acted.taken.told.kind, "done"))
         self.hub.publish("intervention", intervention(acted.taken.told))
+
+    def left(self) -> Left | None:
+        loop = self.rig.loop
+        return None if loop.state is None else Left(loop.state, loop.planning.fit)
 
     def views(self) -> Views:
         return Views(
@@ -69,8 +77,10 @@ class Stage:
             ready=lambda: [Check("policies", ok=True)],
             version={"version": "1.2.3"},
             decisions=self.decisions,
+            orders=self.orders,
             outcomes=lambda: {each.order.uid: each for made in self.rig.reports for each in made.outcomes},
             interventions=self.rig.loop.interventions.in_force,
+            left=self.left,
         )
 
     def actions(self) -> Actions:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import ClientSession
@@ -20,9 +22,11 @@ from tests.integration.servers.process import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import AsyncIterator
 
     from aiohttp import ClientWebSocketResponse
+
+AXE = Path(__file__).parent / "axe" / "axe.min.js"
 
 _ERRORS = ("Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled")
 _COMPLETE = "document.readyState === 'complete'"
@@ -62,8 +66,6 @@ class Chromium:
         argv = (program, *flags, *places, "about:blank")
         self._process = ServerProcess(Launch("chromium", argv, folder, lambda: tcp_open(self._port), timeout_s=60.0))
         self._session = ClientSession()
-        self._calls = 0
-        self._events: list[dict[str, Any]] = []
 
     async def __aenter__(self) -> Self:
         """Start the browser."""
@@ -75,40 +77,80 @@ class Chromium:
         await self._session.close()
         self._process.stop()
 
-    async def look(self, page: Path, view: View) -> Seen:
-        """Open a page of a file in a window and wait until it is there."""
+    @asynccontextmanager
+    async def tab(self, url: str, view: View) -> AsyncIterator[Tab]:
+        """A page in a window, once it is there."""
         tabs = json.loads(http_request("GET", f"http://127.0.0.1:{self._port}/json")[1])
         address = next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
         async with self._session.ws_connect(address, max_msg_size=0) as socket:
-            self._events.clear()
-            for domain in ("Page", "Log", "Runtime"):
-                await self._call(socket, f"{domain}.enable")
-            size = {"width": view.width, "height": 900, "deviceScaleFactor": 1, "mobile": view.phone}
-            await self._call(socket, "Emulation.setDeviceMetricsOverride", **size)
-            scheme = [{"name": "prefers-color-scheme", "value": view.scheme}]
-            await self._call(socket, "Emulation.setEmulatedMedia", features=scheme)
-            await self._call(socket, "Page.navigate", url=page.as_uri())
+            tab = Tab(socket)
+            for domain in ("Page", "Log", "Runtime", "Network"):
+                await tab.call(f"{domain}.enable")
+            await tab.set_view(view)
+            await tab.go(url)
+            yield tab
 
-            async def there() -> bool:
-                found = await self._value(socket, f"location.href === {json.dumps(page.as_uri())} && {_COMPLETE}")
-                return bool(found)
+    async def look(self, page: Path, view: View) -> Seen:
+        """Open a page of a file in a window and say what is there."""
+        async with self.tab(page.as_uri(), view) as tab:
+            page_width, window_width, plots = await tab.value(_SIZES)
+            picture = await tab.picture()
+            return Seen(tab.complaints(), page_width, window_width, plots, picture)
 
-            await eventually_async(there, what=f"{page} in the browser")
-            page_width, window_width, plots = await self._value(socket, _SIZES)
-            shot = await self._call(socket, "Page.captureScreenshot", format="png", captureBeyondViewport=True)
-            complaints = [event["params"] for event in self._events if event.get("method") in _ERRORS]
-        return Seen(complaints, page_width, window_width, plots, base64.b64decode(shot["data"]))
 
-    async def _value(self, socket: ClientWebSocketResponse, expression: str) -> Any:  # noqa: ANN401 - any JSON
-        answer = await self._call(socket, "Runtime.evaluate", expression=expression, returnByValue=True)
-        return answer["result"]["value"]
+class Tab:
+    """A page in the browser. What it complains of is kept from the moment it is asked for."""
 
-    async def _call(self, socket: ClientWebSocketResponse, method: str, **parameters: object) -> dict[str, Any]:
+    def __init__(self, socket: ClientWebSocketResponse) -> None:
+        """The browser answers through the socket."""
+        self._socket = socket
+        self._calls = 0
+        self._events: list[dict[str, Any]] = []
+
+    async def set_view(self, view: View) -> None:
+        """Set the window's size, and light or dark."""
+        size = {"width": view.width, "height": 900, "deviceScaleFactor": 1, "mobile": view.phone}
+        await self.call("Emulation.setDeviceMetricsOverride", **size)
+        scheme = [{"name": "prefers-color-scheme", "value": view.scheme}]
+        await self.call("Emulation.setEmulatedMedia", features=scheme)
+
+    async def go(self, url: str) -> None:
+        """Open a page and wait until it is there."""
+        self._events.clear()
+        await self.call("Page.navigate", url=url)
+
+        async def there() -> bool:
+            return bool(await self.value(f"location.href === {json.dumps(url)} && {_COMPLETE}"))
+
+        await eventually_async(there, what=f"{url} in the browser")
+
+    async def axe(self) -> list[str]:
+        """What axe-core finds wrong with the page: rule, what it means, and where."""
+        await self.call("Runtime.evaluate", expression=AXE.read_text(encoding="utf-8"))
+        found = await self.value("axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations)")
+        return [f"{each['id']}: {each['help']}: {[node['html'][:200] for node in each['nodes']]}" for each in found]
+
+    async def picture(self) -> bytes:
+        """The whole page as PNG."""
+        shot = await self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        return base64.b64decode(shot["data"])
+
+    def complaints(self) -> list[dict[str, Any]]:
+        """What the browser has written to its console."""
+        return [event["params"] for event in self._events if event.get("method") in _ERRORS]
+
+    async def value(self, expression: str) -> Any:  # noqa: ANN401 - any JSON
+        """What a JavaScript expression comes to, once it has settled where it is a promise."""
+        answer = await self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    async def call(self, method: str, **parameters: object) -> dict[str, Any]:
         """Ask and wait for the answer; what the browser tells meanwhile is kept."""
         self._calls += 1
-        await socket.send_json({"id": self._calls, "method": method, "params": parameters})
+        await self._socket.send_json({"id": self._calls, "method": method, "params": parameters})
         while True:
-            told: dict[str, Any] = await socket.receive_json(timeout=30)
+            told: dict[str, Any] = await self._socket.receive_json(timeout=30)
             if told.get("id") == self._calls:
                 assert "error" not in told, told
                 result: dict[str, Any] = told["result"]

@@ -89,7 +89,10 @@ def test_the_most_demanding_signal_counts_and_one_without_a_capacity_does_not() 
 
     assert both.replicas[0, an_hour, 0] == pytest.approx(10, rel=0.05)
     assert alone.replicas[0, an_hour, 0] == pytest.approx(5, rel=0.05)
+    assert (both.low < both.replicas[..., 0]).all()
+    assert both.low[0, an_hour] == pytest.approx(10, rel=0.2)
     assert np.isnan(nobody.replicas).all()
+    assert np.isnan(nobody.low).all()
     assert np.isnan(nobody.above_at_s).all()
 
 
