@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ from controller.adapters.kubernetes.vertical import KubernetesVertical
 from controller.adapters.nvml.machine import GpuMachine, GpuSettings
 from controller.adapters.policy_files import PolicyFiles
 from controller.adapters.prometheus import Allowance, PrometheusSource
+from controller.allocator import return_large_blocks
 from controller.clients.access import prometheus_access
 from controller.clients.kubernetes import connect
 from controller.clock import SystemClock
@@ -37,18 +39,32 @@ from controller.publish import Content, Publishing
 from controller.publishers import files, grafana, in_cluster, links_of, version_of, webhook
 from controller.telemetry import About, Telemetry, Wrote
 from controller.vertical.loop import VerticalLoop, VerticalParts, VerticalReport
-from controller.web import Acted, Actions, Check, Guard, Hub, Sessions, Views, heartbeat, serving, web_app
+from controller.web import (
+    Acted,
+    Actions,
+    Bundles,
+    Check,
+    Guard,
+    Hub,
+    OnDemand,
+    Sessions,
+    Views,
+    heartbeat,
+    serving,
+    web_app,
+)
 from controller.web.auth import AnyAccess
 from controller.web.changes import publish_tick
 from controller.web.health import StateLog
 from controller.web.holds import intervention
+from controller.whatif.asking import WhatIfs
 from controller.worker import worker
 from policies.model import Limits
 from policies.projection.origin import Left
 from simulations.daemon import warmed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 
     from controller.journal import DecisionRow, Intent
     from controller.ports import Access, Actuator, Clock, Cluster, Events, MetricsSource, Publisher
@@ -89,12 +105,14 @@ async def run_daemon(
     stop: asyncio.Event,
     outside: Outside | None = None,
     on_tick: Callable[[TickReport], None] | None = None,
+    origins: Mapping[str, str] | None = None,
 ) -> None:
-    """Run until `stop` is set.
+    """Run until `stop` is set. `origins` say where settings come from, for the debug bundle.
 
     Raises ForesailError when the start is impossible: no way to the API server, an address in use, a journal of a
     newer version.
     """
+    return_large_blocks()
     async with AsyncExitStack() as stack:
         world = outside if outside is not None else await stack.enter_async_context(_kubernetes(settings))
         clock, source = world.clock, world.source
@@ -118,12 +136,12 @@ async def run_daemon(
             executor=executor,
             interventions=interventions,
         )
-        daemon = _Daemon(settings, world, journal, on_tick, interventions)
+        daemon = _Daemon(settings, world, journal, on_tick, interventions, origins or {})
         loop = Loop(parts, _pace(settings), daemon.show)
         views = daemon.views(loop)
         if settings.nvml and daemon.telemetry is not None:
             await stack.enter_async_context(_gpus(daemon.telemetry))
-        url = await stack.enter_async_context(serving(daemon.web(views), settings.listen))
+        url = await stack.enter_async_context(serving(daemon.web(views, loop), settings.listen))
         if world.vertical is not None:
             sizing = await stack.enter_async_context(PrometheusSource(prometheus_access(settings), SIZING))
             vertical = daemon.vertical(loop, VerticalParts(clock, sizing, world.vertical, loop.supervisor))
@@ -155,6 +173,7 @@ class _Daemon:
     journal: Journal
     on_tick: Callable[[TickReport], None] | None
     interventions: Interventions
+    origins: Mapping[str, str]
     report: TickReport | None = None
     telemetry: Telemetry | None = None
     sized: VerticalReport | None = None
@@ -222,7 +241,7 @@ class _Daemon:
         work = Publishing(publishers, *pace, show, lambda target: version_of(target, loop.policies.digest))
         await stack.enter_async_context(_running(work.run(stop)))
 
-    def web(self, views: Views) -> Application:
+    def web(self, views: Views, loop: Loop) -> Application:
         """The web application, and who may act through it."""
         access = _access(self.settings, self.world)
         guard = Guard(Sessions(self.world.clock), access, open_reading=self.settings.auth_reading == "open")
@@ -234,7 +253,14 @@ class _Daemon:
             told=self._done,
             refused=lambda kind: self._counted(kind, "refused"),
         )
-        return web_app(views, guard=guard, actions=actions, hub=self.hub)
+        settings, journal = self.settings, self.journal
+        on_demand = OnDemand(
+            WhatIfs(settings.journal_url, lambda: self.report, lambda: loop.state),
+            Bundles(
+                settings, self.origins, os.environ, journal.statistics, lambda: journal.health, self.world.clock.now_s
+            ),
+        )
+        return web_app(views, guard=guard, actions=actions, hub=self.hub, on_demand=on_demand)
 
     def _done(self, acted: Acted) -> None:
         """Show what somebody told at once; what it does, the next tick shows."""

@@ -95,7 +95,8 @@ class LeadTime:
     def with_lanes(self, learned: LeadTime, source: IntArray) -> LeadTime:
         """Lane i takes what lane `source[i]` of `learned` remembers, where it knows more; -1 stands for itself."""
         known = np.where(source >= 0, learned.scores.known[np.maximum(source, 0)], 0) if learned.lanes else source * 0
-        return _aligned(learned, self, np.where(known > self.scores.known, source, -1))
+        taken = np.where(known > self.scores.known, source, -1)
+        return _aligned(learned, self, taken) if (taken >= 0).any() else self
 
 
 class Bound(NamedTuple):

@@ -5,7 +5,8 @@ What is shown of a tournament comes from here; nothing is decided by it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,6 +65,10 @@ class Standing:
         nobody = np.full(who, UNKNOWN, np.int64)
         return cls(nobody, zero, np.zeros(who), np.zeros(who), zero, zero, zero, integers(lanes), integers(lanes))
 
+    def of(self, lane: int) -> Standing:
+        """That of one lane alone."""
+        return Standing(*(getattr(self, name)[lane : lane + 1] for name in _FIELDS))
+
     @property
     def there(self) -> BoolArray:
         """Somebody is in charge, `[lane]`."""
@@ -83,6 +88,9 @@ class Standing:
     def evidence_ratio(self) -> FloatArray:
         """How much there is of the evidence that lets the one in charge decide alone, from 0 to 1, `[lane]`."""
         return np.minimum(self.known / EVIDENCE_STEPS, 1.0)
+
+
+_FIELDS = tuple(each.name for each in fields(Standing))
 
 
 def standing_of(lead: LeadTime, fleet: Fleet) -> Standing:
@@ -124,6 +132,7 @@ def awaited_tracks(fleet: Fleet, seen: Observation, readings: Readings) -> BoolA
     return awaited
 
 
+@cache
 def family_name(candidate: int) -> str:
     """The family of a candidate, one of `FAMILIES`."""
     return FAMILIES[candidate // _A_FAMILY if candidate < GRID else candidate - GRID + EXPERTS]
@@ -135,6 +144,7 @@ def margin_of(candidate: int) -> tuple[float, float]:
     return float(SCALES[rest // HOLDS.size]), float(HOLDS[rest % HOLDS.size] * STEP_S)
 
 
+@cache
 def candidate_name(candidate: int) -> str:
     """What a candidate does, in a few words: "largest +1.8 errors, held 5 min"."""
     if candidate >= GRID:

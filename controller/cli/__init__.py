@@ -58,6 +58,9 @@ SUBCOMMANDS = {
     "pause": Lazy("controller.cli.hold:pause", "Let Foresail change nothing for a while: of a workload, or of all."),
     "resume": Lazy("controller.cli.hold:resume", "End a pause or an override now."),
     "override": Lazy("controller.cli.hold:override", "Let a workload have exactly so many replicas for a while."),
+    "debug-bundle": Lazy(
+        "controller.cli.debug_bundle:debug_bundle", "Save what explains a running daemon, without secrets, in one file."
+    ),
     "history": Lazy("controller.cli.history:app", "Read past load from Prometheus."),
     "replay": Lazy("controller.cli.replay:replay", "Replay a policy on a load file: same decisions, virtual time."),
     "backtest": Lazy(

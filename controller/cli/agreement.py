@@ -13,13 +13,13 @@ from controller.cli.whatif import progress
 from controller.settings import values
 
 if TYPE_CHECKING:
-    from controller.cli.recorded import Asked, Recorded
     from controller.loop.compared import Difference
+    from controller.recorded import Asked, Recorded
 
 
 def asked_of(journal: str, workloads: tuple[str, ...], since: str | None, until: str | None) -> "Asked":
     """What the options ask for; what is wrong with them ends the command as a usage error."""
-    from controller.cli.recorded import Asked
+    from controller.recorded import Asked
 
     try:
         asked = Asked(values.journal_url(journal), workloads=workloads)
@@ -38,7 +38,7 @@ def asked_of(journal: str, workloads: tuple[str, ...], since: str | None, until:
 
 def decided_again(asked: "Asked") -> "Recorded":
     """Decide a journal again, with progress. Raises Unavailable or Rejected."""
-    from controller.cli.recorded import recorded_of
+    from controller.recorded import recorded_of
 
     began_s = time.perf_counter()
     recorded = asyncio.run(recorded_of(asked, partial(progress, "deciding again")))

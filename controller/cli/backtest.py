@@ -60,7 +60,7 @@ from controller.settings import catalogue
 from policies.quantities import parse_duration_s
 
 if TYPE_CHECKING:
-    from controller.cli.recorded import Recorded
+    from controller.recorded import Recorded
     from policies.arrays import IntArray
     from simulations.contenders import Contender
     from simulations.intervals import Interval

@@ -93,7 +93,7 @@ def _place(workload: str | None, namespace: str, *, every: bool) -> tuple[str, .
 def _tell(
     place: tuple[str, ...], act: str, body: dict[str, Any], token_file: Path | None, url: str, output: Output
 ) -> None:
-    found = daemon(url).tell((*place, act), body, _token(token_file))
+    found = daemon(url).tell((*place, act), body, shown_token(token_file))
     emit("InterventionResult", found, output, lambda: _told(found))
     for obstacle in found["obstacles"]:
         note(f"warning: it has no effect now: {obstacle}")
@@ -101,7 +101,8 @@ def _tell(
         note("warning: the journal cannot be written, so a restart before it can would forget this")
 
 
-def _token(file: Path | None) -> str:
+def shown_token(file: Path | None) -> str:
+    """The token to show a daemon: a file's, else the environment's; empty for none. Raises Rejected."""
     if file is None:
         return os.environ.get(_TOKEN_VARIABLE, "").strip()
     try:

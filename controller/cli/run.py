@@ -11,7 +11,7 @@ from controller.cli.flags import loaded, with_settings
 from controller.settings import catalogue
 
 if TYPE_CHECKING:
-    from controller.settings import Settings
+    from controller.settings import Loaded
 
 
 @with_settings(catalogue())
@@ -24,13 +24,13 @@ def run(command: typer.Context, **flags: object) -> None:
 
     if flags.get("log_level") is None:
         flags["log_level"] = command.obj
-    settings = loaded(flags).settings
-    configure(settings.log_level, settings.log_format)
-    if asyncio.run(_daemon(settings)):
+    found = loaded(flags)
+    configure(found.settings.log_level, found.settings.log_format)
+    if asyncio.run(_daemon(found)):
         raise typer.Exit(INTERRUPTED)
 
 
-async def _daemon(settings: "Settings") -> bool:
+async def _daemon(found: "Loaded") -> bool:
     """Run the daemon; True when Ctrl-C ended it. A second signal ends the process at once."""
     from controller.app import run_daemon
 
@@ -45,5 +45,5 @@ async def _daemon(settings: "Settings") -> bool:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end, number)
-    await run_daemon(settings, stop=stop)
+    await run_daemon(found.settings, stop=stop, origins=found.origins)
     return ended_by == [signal.SIGINT]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 TIMEOUT_S = 10.0
+BUNDLE_TIMEOUT_S = 120.0
+_GZIP = b"\x1f\x8b"
 _PAGE = 1000
 _UNAVAILABLE = 500  # from here on the server is at fault
 
@@ -55,23 +58,38 @@ class DaemonApi:
         data = json.dumps(body).encode()
         return self._asked(Request(f"{self.url}/api/v1/{path}", data, headers))  # noqa: S310 - as below
 
+    def debug_bundle(self, token: str) -> bytes:
+        """The debug bundle's bytes. Raises Unavailable, and Rejected with the reason."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        request = Request(f"{self.url}/api/v1/debug-bundle", headers=headers)  # noqa: S310 - as below
+        body = self._answered(request, BUNDLE_TIMEOUT_S)
+        if not body.startswith(_GZIP):
+            raise Unavailable(f"what answers at {self.url} is not Foresail, or an older one")
+        return body
+
     def _get(self, path: str) -> Document:
         return self._asked(Request(f"{self.url}{path}"))  # noqa: S310 - http or https, see `daemon`
 
     def _asked(self, request: Request) -> Document:
+        body = self._answered(request, TIMEOUT_S)
         try:
-            with self._opener.open(request, timeout=TIMEOUT_S) as answer:
-                document = json.load(answer)
-        except HTTPError as error:
-            raise self._refusal(error) from error
-        except (URLError, OSError) as error:
-            reason = getattr(error, "reason", None) or error
-            raise Unavailable(f"no daemon answers at {self.url} ({reason}); start one or name it with --url") from error
+            document = json.loads(body)
         except ValueError as error:
             raise Unavailable(f"what answers at {self.url} is not Foresail: {error}") from error
         if not isinstance(document, dict) or "kind" not in document:
             raise Unavailable(f"what answers at {self.url} is not Foresail")
         return document
+
+    def _answered(self, request: Request, timeout_s: float) -> bytes:
+        try:
+            with self._opener.open(request, timeout=timeout_s) as answer:
+                body: bytes = answer.read()
+        except HTTPError as error:
+            raise self._refusal(error) from error
+        except (URLError, OSError, HTTPException) as error:
+            reason = getattr(error, "reason", None) or error
+            raise Unavailable(f"no daemon answers at {self.url} ({reason}); start one or name it with --url") from error
+        return body
 
     def _refusal(self, error: HTTPError) -> ForesailError:
         """The problem document's words, where there is one."""

@@ -31,8 +31,10 @@ from controller.journal.rows import (
     TickRow,
     decision_rows,
     rows_of,
-    told_of,
+    to_change,
+    unlike,
 )
+from controller.journal.statistics import Statistics, statistics_of
 from controller.journal.tables import (
     DECISIONS,
     FLEETS,
@@ -47,7 +49,7 @@ from controller.journal.tables import (
 from controller.journal.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -63,11 +65,13 @@ __all__ = [
     "Page",
     "Restored",
     "Snapshot",
+    "Statistics",
     "StepRow",
     "TickRow",
     "decision_rows",
     "rows_of",
-    "told_of",
+    "to_change",
+    "unlike",
 ]
 
 TIMEOUT_S = 2.0
@@ -144,7 +148,7 @@ class Journal:
     async def record_tick(self, at_s: float, observation: bytes, decisions: Sequence[DecisionRow]) -> None:
         """Record what a tick saw, packed, and what `decision_rows` made of it. Raises Unavailable or Rejected."""
         tick = {"at_s": at_s, "fleet_digest": self._fleet.digest, "observation": observation}
-        rows = [_decision(row) for row in decisions]
+        rows = await asyncio.to_thread(_decisions, decisions)
         await self._writer.write(Write([(DECISIONS, rows)], [(TICKS, [tick])]), self._timeout_s)
 
     async def write_intents(self, at_s: float, orders: Sequence[ScaleOrder]) -> None:
@@ -215,6 +219,26 @@ class Journal:
                 return
             after_s = page.ticks[-1].at_s
 
+    async def tick_times(self, *, since_s: float, until_s: float = _NEVER_S) -> tuple[float, ...]:
+        """When the ticks between two wall times were, rising. Raises Unavailable or Rejected."""
+        async with self._reading() as connection:
+            return await queries.tick_times(connection, since_s, until_s)
+
+    async def ticks_at(
+        self, at_s: Sequence[float], known: Collection[str] = ()
+    ) -> tuple[tuple[TickRow, ...], Mapping[str, bytes]]:
+        """The ticks of these times, rising, and the fleets that are not `known`, packed, by digest.
+
+        Raises Unavailable or Rejected.
+        """
+        async with self._reading() as connection:
+            return await queries.ticks_at(connection, at_s, known)
+
+    async def statistics(self) -> Statistics:
+        """How much there is of what, and where. Raises Unavailable or Rejected."""
+        async with self._reading() as connection:
+            return await statistics_of(connection)
+
     async def explain(self, uid: str, at_s: float) -> Explained | None:
         """The decision on a workload that stood at `at_s`; None when none is known. Raises Unavailable or Rejected."""
         async with self._reading() as connection:
@@ -248,6 +272,10 @@ class Journal:
                 yield connection
         except TimeoutError as error:
             raise Unavailable(f"the journal did not answer within {_READING_S:g} s") from error
+
+
+def _decisions(rows: Sequence[DecisionRow]) -> list[dict[str, Any]]:
+    return [_decision(row) for row in rows]
 
 
 def _decision(row: DecisionRow) -> dict[str, Any]:

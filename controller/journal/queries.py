@@ -34,6 +34,8 @@ from controller.journal.thinning import thinned
 from controller.records import LONGEST_INTERVENTION_S, Intervention, Outcome, ScaleOrder, TargetRef
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from sqlalchemy import Row, Select
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -115,6 +117,23 @@ async def page(connection: AsyncConnection, after_s: float, until_s: float, size
         {row.digest: row.fleet for row in fleets},
         {row.at_s: row.core for row in await connection.execute(saved)},
     )
+
+
+async def tick_times(connection: AsyncConnection, since_s: float, until_s: float) -> tuple[float, ...]:
+    """When the ticks between two wall times were, rising."""
+    wanted = select(TICKS.c.at_s).where(TICKS.c.at_s.between(since_s, until_s)).order_by(TICKS.c.at_s)
+    return tuple([row.at_s for row in await connection.execute(wanted)])
+
+
+async def ticks_at(
+    connection: AsyncConnection, at_s: Sequence[float], known: Collection[str]
+) -> tuple[tuple[TickRow, ...], dict[str, bytes]]:
+    """The ticks of these times, rising, and their fleets by digest, but for those that are `known`."""
+    found = await connection.execute(select(TICKS).where(TICKS.c.at_s.in_(at_s)).order_by(TICKS.c.at_s))
+    ticks = tuple([TickRow(row.at_s, row.fleet_digest, row.observation) for row in found])
+    digests = {tick.fleet_digest for tick in ticks}.difference(known)
+    fleets = (await connection.execute(select(FLEETS).where(FLEETS.c.digest.in_(digests)))).all()
+    return ticks, {row.digest: row.fleet for row in fleets}
 
 
 async def interventions(connection: AsyncConnection, since_s: float) -> tuple[Intervention, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from policies.codes import word_of
 from policies.model import RULES, Action, Mode
 
 if TYPE_CHECKING:
@@ -132,20 +133,27 @@ class JournalHealth:
 
 
 def decision_rows(fleet: Fleet, decision: Decision, before: IntArray, last: Decision | None) -> tuple[DecisionRow, ...]:
-    """The rows of a tick: lanes whose scale should change, and lanes whose target or reason is not as in `last`.
+    """The rows of a tick: lanes whose scale is to be changed, and lanes whose target or reason is not as in `last`.
 
     `before` is the scale that was observed, `[lane]`. `last` must be of the same fleet; None, as
     after a change of fleet, keeps every lane.
     """
-    told = np.ones(before.size, np.bool_) if last is None else told_of(decision.replicas, before, last.replicas)
+    told = np.ones(before.size, np.bool_)
+    if last is not None:
+        told = to_change(fleet, decision.replicas, before) | unlike(decision.replicas, last.replicas)
     return rows_of(fleet, decision, before, np.flatnonzero(told))
 
 
-def told_of(plan: ReplicaPlan, before: IntArray, last: ReplicaPlan) -> BoolArray:
-    """Lanes of which a tick has something to tell, `[lane]`: a scale that should change, or a plan unlike `last`."""
-    new = (plan.target != last.target) | (plan.action != last.action) | (plan.reason != last.reason)
-    told: BoolArray = new | (plan.target != before)
-    return told
+def to_change(fleet: Fleet, plan: ReplicaPlan, before: IntArray) -> BoolArray:
+    """Lanes whose scale is to be changed, `[lane]`. One that only watches may want for days what nobody does."""
+    wanted: BoolArray = (fleet.mode == Mode.ACTIVE) & (plan.target != before)
+    return wanted
+
+
+def unlike(plan: ReplicaPlan, last: ReplicaPlan) -> BoolArray:
+    """Lanes whose target, action or reason is not as in `last`, `[lane]`."""
+    new: BoolArray = (plan.target != last.target) | (plan.action != last.action) | (plan.reason != last.reason)
+    return new
 
 
 def rows_of(fleet: Fleet, decision: Decision, before: IntArray, lanes: IntArray) -> tuple[DecisionRow, ...]:
@@ -156,8 +164,8 @@ def rows_of(fleet: Fleet, decision: Decision, before: IntArray, lanes: IntArray)
         DecisionRow(
             at_s=decision.at_s,
             uid=fleet.uid[lane],
-            action=Action(int(action[lane])).name.lower(),
-            mode=Mode(int(fleet.mode[lane])).name.lower(),
+            action=word_of(Action, int(action[lane])),
+            mode=word_of(Mode, int(fleet.mode[lane])),
             before=int(before[lane]),
             target=int(target[lane]),
             reason=RULES[reason[lane]],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from controller.journal import rows_of, told_of
+from controller.journal import rows_of, to_change, unlike
 from policies.arrays import booleans, integers, small
 from policies.model import RULES, Action, ReplicaPlan
 
@@ -112,8 +112,7 @@ class Comparison:
     def _compare(self, tick: Decided, last: _Standing, now: _Standing) -> None:
         said, before, decided = self.agreement, tick.decision.current, tick.decision.replicas
         counted = np.array([self._counts(uid) for uid in tick.fleet.uid], np.bool_)
-        must = np.ones(before.size, np.bool_) if tick.changed else told_of(decided, before, last.plan)
-        must &= last.known | tick.changed | (decided.target != before)
+        must = to_change(tick.fleet, decided, before) | (unlike(decided, last.plan) & last.known) | tick.changed
         same = _Same.of(now.plan, decided)
         compared = counted & now.known
         said.ticks += 1
@@ -126,7 +125,8 @@ class Comparison:
         said.workloads |= {tick.fleet.uid[lane] for lane in np.flatnonzero(compared).tolist()}
         said.whole += bool(now.recorded.all() and (tick.changed or not must.all()))
         found = said.differing
-        self._rows(tick, now.recorded & counted, needless=now.recorded & ~must & ~now.recorded.all())
+        idle = ~must & (decided.target == before)
+        self._rows(tick, now.recorded & counted, needless=now.recorded & idle & ~now.recorded.all())
         self._absent(tick, counted & ~now.recorded & must, last)
         for uid in sorted(row.uid for row in tick.rows.values() if row.uid not in tick.fleet.uid):
             if self._counts(uid):

@@ -196,7 +196,8 @@ class Loop:
         """
         policies = tuple(policy for policy in found.policies if policy.uid not in self.quarantined)
         accepted = replace(found, policies=policies)
-        fleet = fleet_of(policies, replace(self.pace.limits, tick_s=self.pace.interval_s), found.budgets)
+        limits = replace(self.pace.limits, tick_s=self.pace.interval_s)
+        fleet = await asyncio.to_thread(fleet_of, policies, limits, found.budgets)
         self._to_follow = tuple(ref for policy in found.policies for ref in objects_of(policy))
         self._with_nodes = any(policy.spec.placement is not None for policy in found.policies)
         await self._follow()

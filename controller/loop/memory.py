@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
-import yaml
 
 from controller.errors import ForesailError, Unavailable
 from controller.journal import decision_rows
+from controller.policy_text import policy_texts
 from policies.packing import pack
 from policies.snapshot import snapshot_of
 
@@ -70,7 +70,7 @@ class Memory:
         """Record the fleet that the next ticks decide for."""
         if self.journal is None:
             return
-        texts = {policy.uid: yaml.safe_dump(policy.document(), sort_keys=False) for policy in policies.policies}
+        texts = await asyncio.to_thread(policy_texts, policies.policies)
         packed = await asyncio.to_thread(pack, fleet)
         try:
             await self.journal.record_fleet(at_s, packed, texts)
@@ -85,7 +85,8 @@ class Memory:
         if self.journal is None:
             return True
         at_s = happened.seen.now_s
-        rows = decision_rows(happened.fleet, happened.decision, happened.decision.current, happened.last)
+        told = (happened.fleet, happened.decision, happened.decision.current, happened.last)
+        rows = await asyncio.to_thread(decision_rows, *told)
         observation = await asyncio.to_thread(pack, happened.seen)
         writes = await asyncio.gather(
             self.journal.record_tick(at_s, observation, rows),

@@ -3,8 +3,9 @@
 from aiohttp.web import Application
 
 from controller.web.actions import Act, Acted, Actions
-from controller.web.app import ACTIONS, GUARD, HUB, VIEWS, Check, Views, heartbeat, serving, web_app
+from controller.web.app import ACTIONS, GUARD, HUB, VIEWS, Check, OnDemand, Views, heartbeat, serving, web_app
 from controller.web.auth import CALLER, Guard, Session, Sessions, set_cookie
+from controller.web.bundle import Bundles
 from controller.web.events import Hub
 
 __all__ = [
@@ -17,9 +18,11 @@ __all__ = [
     "Acted",
     "Actions",
     "Application",
+    "Bundles",
     "Check",
     "Guard",
     "Hub",
+    "OnDemand",
     "Session",
     "Sessions",
     "Views",

@@ -38,7 +38,7 @@ Lasting = Annotated[
 M = TypeVar("M", bound="Body")
 
 
-def _whole(given: object) -> object:
+def whole(given: object) -> object:
     """JSON knows no whole numbers: 3.0 is 3."""
     return int(given) if isinstance(given, float) and given.is_integer() else given
 
@@ -65,7 +65,7 @@ class ResumeRequest(Body):
 class OverrideRequest(Body):
     """Keep exactly so many replicas for a while."""
 
-    replicas: Annotated[StrictInt, Field(ge=0, le=MOST_REPLICAS, description="How many."), BeforeValidator(_whole)]
+    replicas: Annotated[StrictInt, Field(ge=0, le=MOST_REPLICAS, description="How many."), BeforeValidator(whole)]
     reason: Reason
     lasting: Lasting = "1h"
     beyond_bounds: Annotated[
@@ -101,16 +101,16 @@ class _Acts:
     actions: Actions | None
 
     async def pause(self, request: web.Request) -> web.Response:
-        body = await _body(request, PauseRequest)
+        body = await body_of(request, PauseRequest)
         wanted = Wanted("pause", _uid(request), body.reason, parse_duration_s(body.lasting))
         return await self._done(request, Act(wanted))
 
     async def resume(self, request: web.Request) -> web.Response:
-        body = await _body(request, ResumeRequest)
+        body = await body_of(request, ResumeRequest)
         return await self._done(request, Act(Wanted("resume", _uid(request), body.reason)))
 
     async def override(self, request: web.Request) -> web.Response:
-        body = await _body(request, OverrideRequest)
+        body = await body_of(request, OverrideRequest)
         lasting_s = parse_duration_s(body.lasting)
         wanted = Wanted("override", _uid(request), body.reason, lasting_s, body.replicas)
         return await self._done(request, Act(wanted, body.beyond_bounds))
@@ -129,7 +129,7 @@ class _SessionPath:
 
     async def begin(self, request: web.Request) -> web.Response:
         see_origin(request)
-        session = await self.guard.open_session((await _body(request, SessionRequest)).token)
+        session = await self.guard.open_session((await body_of(request, SessionRequest)).token)
         response = web.json_response(_session(session.person.name, session), status=201)
         set_cookie(request, response, session)
         return response
@@ -172,8 +172,8 @@ def _session(name: str, session: Session | None) -> SessionStatus:
     return {"apiVersion": API_VERSION, "kind": "Session", "name": name, "csrfToken": token}
 
 
-async def _body(request: web.Request, model: type[M]) -> M:
-    """What was sent. Raises an HTTP error that names every problem, and never a value: one may be a token."""
+async def body_of(request: web.Request, model: type[M]) -> M:
+    """What was sent as JSON. Raises an HTTP error that names every problem, and never a value: one may be a token."""
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType(text=f"the body must be application/json, not {request.content_type}")
     try:

@@ -69,7 +69,7 @@ class Actions:
         if found is None:
             raise Unavailable("no tick has come to a decision yet, so no workload is known; /readyz?verbose says why")
         target = None if wanted.uid == FLEET else _target(found, wanted.uid)
-        await self._permit(person, target)
+        await self.permit(person, target)
         if problems := self._problems(wanted):
             raise Rejected("; ".join(problems))
         _see_bounds(found, act)
@@ -79,6 +79,12 @@ class Actions:
         acted = Acted(await self.interventions.take(wanted, person.name), self.obstacles(wanted))
         self.told(acted)
         return acted
+
+    async def permit(self, person: Person, target: TargetRef | None) -> None:
+        """See that somebody may act on a target, or on all workloads. Raises HTTPForbidden, or Unavailable."""
+        why = "nothing says who may act" if self.access is None else await self.access.may_act(person, target)
+        if why is not None:
+            raise web.HTTPForbidden(text=f"{person.name} may not do this: {why}")
 
     def obstacles(self, wanted: Wanted) -> tuple[str, ...]:
         """Why what is wanted of a workload has no effect now, as far as the last tick knows."""
@@ -106,11 +112,6 @@ class Actions:
         if FLEET in self.interventions.in_force():
             return ": the workload itself was not paused, all workloads were; resume all"
         return ": nobody has paused it or overridden its count"
-
-    async def _permit(self, person: Person, target: TargetRef | None) -> None:
-        why = "nothing says who may act" if self.access is None else await self.access.may_act(person, target)
-        if why is not None:
-            raise web.HTTPForbidden(text=f"{person.name} may not do this: {why}")
 
     def _problems(self, wanted: Wanted) -> list[str]:
         problems = []

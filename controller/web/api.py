@@ -11,6 +11,7 @@ from controller.errors import Conflict, ForesailError, Rejected
 from controller.web import documents, health, listed, openapi, projection
 from controller.web.documents import API_VERSION
 from controller.web.holds import intervention
+from controller.web.once import once
 from controller.web.pages import PAGE, Asked
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from controller.web import schemas
     from controller.web.app import Views
     from controller.web.pages import Pages
+    from policies.model import Fleet
 
     Lister = Callable[[TickReport, Asked], Mapping[str, object]]
 
@@ -151,10 +153,16 @@ def lane_of(found: TickReport, request: web.Request) -> int:
     uid = f"{request.match_info['namespace']}/{request.match_info['name']}"
     if uid in found.quarantined:
         raise web.HTTPConflict(text=f"{uid} is in quarantine: {found.quarantined[uid]}")
-    if uid not in found.fleet.uid:
+    lane = _lanes(found.fleet).get(uid)
+    if lane is None:
         known = ", ".join(found.fleet.uid[:_SHOWN]) or "none"
         raise web.HTTPNotFound(text=f"no policy is in force for {uid}; those in force begin with {known}")
-    return found.fleet.uid.index(uid)
+    return lane
+
+
+@once
+def _lanes(fleet: Fleet) -> Mapping[str, int]:
+    return {uid: lane for lane, uid in enumerate(fleet.uid)}
 
 
 def _limit_asked(request: web.Request) -> int:

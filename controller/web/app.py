@@ -11,7 +11,7 @@ from aiohttp import web
 
 from controller.clock import SystemClock
 from controller.errors import Unavailable
-from controller.web import acting, api, console
+from controller.web import acting, api, bundle, console, whatif
 from controller.web.actions import Actions
 from controller.web.auth import Guard, Sessions
 from controller.web.events import Hub
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from controller.journal import DecisionRow, Intent
     from controller.records import Intervention, Outcome, SizedWorkload, TickReport
     from controller.settings.values import Listen
+    from controller.web.bundle import Bundles
     from controller.web.health import State
     from controller.web.schemas import Version
+    from controller.whatif.asking import WhatIfs
     from policies.projection.origin import Left
 
 _INTERVALS = 4
@@ -48,6 +50,17 @@ class Check:
     def __str__(self) -> str:
         told = f"[+]{self.name} ok" if self.ok else f"[-]{self.name} failed"
         return f"{told}: {self.message}" if self.message else told
+
+
+@dataclass(frozen=True, slots=True)
+class OnDemand:
+    """What is made when somebody asks for it alone, as it takes long."""
+
+    whatifs: WhatIfs | None = None
+    bundles: Bundles | None = None
+
+
+_NOTHING = OnDemand()
 
 
 async def _no_decisions(_uid: str, _before_s: float, _limit: int) -> Sequence[DecisionRow]:
@@ -98,7 +111,12 @@ HUB = web.AppKey("hub", Hub)
 
 
 def web_app(
-    views: Views, *, guard: Guard | None = None, actions: Actions | None = None, hub: Hub | None = None
+    views: Views,
+    *,
+    guard: Guard | None = None,
+    actions: Actions | None = None,
+    hub: Hub | None = None,
+    on_demand: OnDemand = _NOTHING,
 ) -> web.Application:
     """The application with all its routes. Without `guard` and `actions` it only shows."""
     guard = guard or Guard(Sessions(SystemClock()))
@@ -119,7 +137,9 @@ def web_app(
             web.get("/healthz", _probe(views.live)),
             *api.routes(views, pages, beside),
             *acting.routes(guard, actions),
-            *console.routes(shell, pages, half_hour, actions),
+            *whatif.routes(views.report, on_demand.whatifs),
+            *bundle.routes(views, guard, actions, on_demand.bundles),
+            *console.routes(shell, pages, half_hour, actions, on_demand.whatifs),
             web.get("/api/v1/events", hub.stream, allow_head=False),
         ]
     )

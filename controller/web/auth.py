@@ -40,6 +40,7 @@ _OPEN = frozenset({"/", "/metrics", "/livez", "/readyz", "/healthz"})
 _OPENING = frozenset({SESSION_PATH, SIGN_IN_PATH})
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_SESSIONS = 1000
+READING_POST = "askWhatIf"  # name of the route that takes a body and changes nothing
 LONGEST_TOKEN = 16_384
 
 CALLER = web.RequestKey("caller", Person)
@@ -139,9 +140,9 @@ class Guard:
         if session is None:
             return None
         if request.method in _READS:
-            return session.person if self.open_reading else await self._still(session)
+            return session.person if self.open_reading else await self.still(session)
         await _show_intent(request, session)
-        return await self._still(session)
+        return await self.still(session)
 
     def middleware(self) -> Middleware:
         """What refuses: writing without a token, and reading where that is closed."""
@@ -153,7 +154,8 @@ class Guard:
             if request.path in _OPENING and request.method == "POST":
                 return await handler(request)  # which looks at the token itself
             found = await self.caller(request)
-            free = request.method in _READS and (self.open_reading or request.path.startswith(self.unguarded))
+            reads = request.method in _READS or request.match_info.route.name == READING_POST
+            free = reads and (self.open_reading or request.path.startswith(self.unguarded))
             if found is None and not free:
                 raise self.refusal()
             if found is not None:
@@ -169,8 +171,8 @@ class Guard:
         text = "a token is needed: send it as Authorization: Bearer TOKEN, or open a session"
         return web.HTTPUnauthorized(text=text, headers={"WWW-Authenticate": "Bearer"})
 
-    async def _still(self, session: Session) -> Person:
-        """Whose session this is, asked again: a token may have been revoked since."""
+    async def still(self, session: Session) -> Person:
+        """Whose session this is, asked again: a token may have been revoked since. Raises as `open_session`."""
         try:
             return await self._known(session.token)
         except web.HTTPUnauthorized:

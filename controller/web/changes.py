@@ -8,6 +8,7 @@ import numpy as np
 
 from controller.web.times import time_text
 from policies.arrays import indices
+from policies.codes import word_of
 from policies.model import RULES, Action, Hold
 
 if TYPE_CHECKING:
@@ -40,14 +41,14 @@ def change(report: TickReport, lane: int) -> ChangeEvent:
     """One workload's new decision."""
     decision = report.decision
     namespace, _, name = report.fleet.uid[lane].partition("/")
-    hold = Hold(int(decision.hold[lane]))
+    hold = int(decision.hold[lane])
     return {
         "at": time_text(decision.at_s),
         "namespace": namespace,
         "name": name,
-        "action": Action(int(decision.replicas.action[lane])).name.lower(),
+        "action": word_of(Action, int(decision.replicas.action[lane])),
         "reason": RULES[int(decision.replicas.reason[lane])],
-        "hold": None if hold is Hold.NONE else hold.name.lower(),
+        "hold": None if hold == Hold.NONE else word_of(Hold, hold),
         "before": int(decision.current[lane]),
         "after": int(decision.replicas.target[lane]),
     }
@@ -60,7 +61,7 @@ def tick(report: TickReport, changed: int) -> TickEvent:
         "at": time_text(report.at_s),
         "workloads": report.fleet.lanes,
         "changed": changed,
-        "actions": {each.name.lower(): int(actions[each]) for each in Action},
+        "actions": {word_of(Action, each): int(actions[each]) for each in Action},
         "problems": len(report.problems),
         "seconds": round(report.phases_s.get("tick", 0.0), 4),
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from controller.telemetry import ready_replicas
+from controller.web.once import once
 from policies.arrays import booleans, max_by
 from policies.codes import Code
 from policies.fixed import FixedBy
@@ -15,7 +16,7 @@ from policies.model import Hold, Kind, Status
 
 if TYPE_CHECKING:
     from controller.records import TickReport
-    from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray
+from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray
 
 
 class Condition(Code):
@@ -76,6 +77,9 @@ class Standings:
         """Lanes in the order in which they need looking at: by condition, then by saturation, then by name."""
         saturation = np.nan_to_num(self.saturation, nan=-1.0, posinf=np.inf)
         return np.lexsort((np.arange(self.ready.size), -saturation, self.condition))
+
+
+standings_of = once(Standings.of)
 
 
 def _saturation(report: TickReport, ready: IntArray) -> FloatArray:

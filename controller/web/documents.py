@@ -8,12 +8,15 @@ import numpy as np
 
 from controller.web import bindings, holds
 from controller.web.budget import budget, gpu_quota
-from controller.web.condition import Condition, Standings
+from controller.web.condition import Condition, Standings, standings_of
+from controller.web.once import once
 from controller.web.outlook import outlook
 from controller.web.placement import placement
 from controller.web.sizes import sentences as size_sentences
 from controller.web.sizes import sizes
 from controller.web.times import time_text
+from policies.arrays import indices
+from policies.codes import word_of
 from policies.explain import sentences, steps_of
 from policies.forecast.words import outlook_sentences
 from policies.lateness import base_value
@@ -22,12 +25,11 @@ from policies.standing import ROLES, awaited_tracks, candidate_name, family_name
 from policies.startup import Given
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from controller.journal import DecisionRow, Intent
     from controller.records import Outcome, TickReport
     from controller.web import schemas, shapes
-    from policies.arrays import BoolArray
     from policies.standing import Standing
 
 API_VERSION = "foresail.dev/v1alpha1"
@@ -35,7 +37,7 @@ API_VERSION = "foresail.dev/v1alpha1"
 
 def workload_list(report: TickReport, lanes: Sequence[int], more: str) -> schemas.WorkloadList:
     """A page of workloads. `more` is where the next page begins; empty on the last one."""
-    standings, awaited = Standings.of(report), _awaited(report)
+    standings, awaited = standings_of(report), _awaited(report)
     return {
         "apiVersion": API_VERSION,
         "kind": "WorkloadStatusList",
@@ -52,7 +54,7 @@ def workload(report: TickReport, lane: int, last: Outcome | None = None) -> sche
     return {
         "apiVersion": API_VERSION,
         "kind": "WorkloadStatus",
-        **_summary(report, lane, Standings.of(report), _awaited(report)),
+        **_summary(report, lane, standings_of(report), _awaited(report)),
         "startupSeconds": float(decision.startup_s[lane]),
         "startup": _startup(report, lane),
         "kubernetesReplicas": int(decision.kubernetes[lane]),
@@ -97,17 +99,17 @@ def problem(status: int, title: str, detail: str, path: str) -> schemas.Problem:
     return {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": path}
 
 
-def _summary(report: TickReport, lane: int, standings: Standings, awaited: BoolArray) -> shapes.Workload:
+def _summary(report: TickReport, lane: int, standings: Standings, awaited: Mapping[int, list[str]]) -> shapes.Workload:
     decision, target, uid = report.decision, report.targets[lane], report.fleet.uid[lane]
     namespace, _, name = uid.partition("/")
     return {
         "namespace": namespace,
         "name": name,
         "target": {"apiVersion": target.api_version, "kind": target.kind, "name": target.name},
-        "mode": Mode(int(report.fleet.mode[lane])).name.lower(),
-        "condition": Condition(int(standings.condition[lane])).name.lower(),
+        "mode": word_of(Mode, int(report.fleet.mode[lane])),
+        "condition": word_of(Condition, int(standings.condition[lane])),
         "at": time_text(decision.at_s),
-        "action": Action(int(decision.replicas.action[lane])).name.lower(),
+        "action": word_of(Action, int(decision.replicas.action[lane])),
         "reason": RULES[int(decision.replicas.reason[lane])],
         "hold": holds.hold_name(report, lane),
         "owner": report.owners.get(uid),
@@ -119,7 +121,7 @@ def _summary(report: TickReport, lane: int, standings: Standings, awaited: BoolA
         "saturationRatio": _finite(float(standings.saturation[lane])),
         "forecast": _forecast(report, lane),
         "standing": _standing(report, lane),
-        "evidenceAwaits": _names(report, awaited, lane),
+        "evidenceAwaits": awaited.get(lane, []),
         "placement": placement(report, lane),
         "budget": budget(report, lane),
         "gpuQuota": gpu_quota(report, lane),
@@ -151,31 +153,31 @@ def _forecast(report: TickReport, lane: int) -> shapes.Forecast | None:
 
 
 def _standing(report: TickReport, lane: int) -> shapes.Standing | None:
-    standing = report.decision.standing
-    if not standing.there[lane]:
+    standing = report.decision.standing.of(lane)
+    if not standing.there[0]:
         return None
-    proven = bool(standing.proven[lane])
-    in_charge, runner_up, incumbent = (_candidate(standing, lane, who) for who in range(len(ROLES)))
+    proven = bool(standing.proven[0])
+    in_charge, runner_up, incumbent = (_candidate(standing, who, proven=proven) for who in range(len(ROLES)))
     return {
         "inCharge": in_charge,
         "runnerUp": runner_up,
         "incumbent": incumbent,
-        "trimErrors": float(standing.trim[lane]),
-        "fromOtherLoadsRatio": float(standing.elsewhere[lane]),
-        "realisedLateRatio": float(standing.realised[lane]) if proven else None,
-        "lateBudgetRatio": float(standing.budget[lane]),
-        "evidenceSeconds": float(standing.known_s[lane]),
-        "evidenceRatio": float(standing.evidence_ratio[lane]),
+        "trimErrors": float(standing.trim[0]),
+        "fromOtherLoadsRatio": float(standing.elsewhere[0]),
+        "realisedLateRatio": float(standing.realised[0]) if proven else None,
+        "lateBudgetRatio": float(standing.budget[0]),
+        "evidenceSeconds": float(standing.known_s[0]),
+        "evidenceRatio": float(standing.evidence_ratio[0]),
     }
 
 
-def _candidate(standing: Standing, lane: int, who: int) -> shapes.Candidate:
-    candidate, proven = int(standing.candidate[lane, who]), bool(standing.proven[lane])
+def _candidate(standing: Standing, who: int, *, proven: bool) -> shapes.Candidate:
+    candidate = int(standing.candidate[0, who])
     return {
         "name": candidate_name(candidate),
         "family": family_name(candidate),
-        "replicas": float(standing.cost[lane, who]) if proven else None,
-        "lateRatio": float(standing.late[lane, who]) if proven else None,
+        "replicas": float(standing.cost[0, who]) if proven else None,
+        "lateRatio": float(standing.late[0, who]) if proven else None,
     }
 
 
@@ -215,16 +217,13 @@ def _last_change(outcome: Outcome) -> schemas.LastChange:
     }
 
 
-def _awaited(report: TickReport) -> BoolArray:
-    """The demand signals for want of which a workload's load adds no evidence now, `[track]`."""
-    return awaited_tracks(report.fleet, report.seen, report.decision.readings)
-
-
-def _names(report: TickReport, chosen: BoolArray, lane: int) -> list[str]:
-    """The chosen ones of a lane's signals."""
-    tracks = report.fleet.tracks
-    first, end = np.searchsorted(tracks.lane, [lane, lane + 1])
-    return [signal_name(tracks.uid[track]) for track in range(first, end) if chosen[track]]
+@once
+def _awaited(report: TickReport) -> Mapping[int, list[str]]:
+    """By lane, the demand signals for want of which its load adds no evidence now."""
+    tracks, found = report.fleet.tracks, dict[int, list[str]]()
+    for track in indices(awaited_tracks(report.fleet, report.seen, report.decision.readings)).tolist():
+        found.setdefault(int(tracks.lane[track]), []).append(signal_name(tracks.uid[track]))
+    return found
 
 
 def _startup(report: TickReport, lane: int) -> shapes.Startup:
@@ -245,9 +244,9 @@ def signal(report: TickReport, track: int) -> shapes.Signal:
     there = status is not Status.MISSING
     return {
         "name": signal_name(report.fleet.tracks.uid[track]),
-        "status": status.name.lower(),
-        "why": Why(int(readings.why[track])).name.lower(),
-        "kind": Kind(int(report.fleet.tracks.kind[track])).name.lower(),
+        "status": word_of(Status, status),
+        "why": word_of(Why, int(readings.why[track])),
+        "kind": word_of(Kind, int(report.fleet.tracks.kind[track])),
         "value": base_value(report.fleet.tracks, readings, track) if there else None,
         "ageSeconds": float(readings.age_s[track]) if there else None,
         "proposed": _known(int(report.decision.proposed[track])),
@@ -260,7 +259,7 @@ def _outlook_sentences(report: TickReport, lane: int) -> tuple[str, ...]:
 
 
 def _trust(standings: Standings, lane: int) -> shapes.Trust:
-    status = Status(int(standings.status[lane])).name.lower()
+    status = word_of(Status, int(standings.status[lane]))
     return {"status": status, "oldestSeconds": _finite(float(standings.age_s[lane]))}
 
 

@@ -7,13 +7,14 @@ bytes for ten seconds, is dropped, and comes back with `Last-Event-ID`.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
 from contextlib import suppress
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+
+from controller.web.pages import json_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,8 +50,9 @@ class Hub:
 
     def publish(self, kind: str, document: Mapping[str, object]) -> None:
         """Tell everybody; never waits."""
-        told = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        self._ring.append(f"id: {self.run}-{self._next}\nevent: {kind}\ndata: {told}\n\n".encode())
+        self._ring.append(
+            f"id: {self.run}-{self._next}\nevent: {kind}\ndata: ".encode() + json_bytes(document) + b"\n\n"
+        )
         self._next += 1
         news, self._news = self._news, asyncio.Event()
         news.set()

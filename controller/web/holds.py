@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from controller.web.times import time_text
+from policies.codes import word_of
 from policies.explain import HOLD_WORDS
 from policies.fixed import FIXED_RULES, FixedBy
 from policies.model import Hold
@@ -47,9 +48,9 @@ def fixed(report: TickReport, lane: int) -> FixedCount | None:
 
 def hold_name(report: TickReport, lane: int) -> str | None:
     """Why a workload is not changed, or by what its count is fixed; None where neither is so."""
-    hold = Hold(int(report.decision.hold[lane]))
-    if hold is not Hold.NONE:
-        return hold.name.lower()
+    hold = int(report.decision.hold[lane])
+    if hold != Hold.NONE:
+        return word_of(Hold, hold)
     counts = report.decision.fixed
     by = FixedBy.NOBODY if counts is None else FixedBy(int(counts.by[lane]))
     return FIXED_RULES.get(by)

@@ -8,15 +8,16 @@ from controller.records import FLEET
 from controller.telemetry import budgets
 from controller.web import documents, holds
 from controller.web.documents import API_VERSION, list_metadata
+from controller.web.once import once
 from controller.web.placement import placement
 from controller.web.sizes import sized
 from policies.arrays import indices
 from policies.model import Hold, signal_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from controller.records import SizedWorkload, TickReport
+    from controller.records import PolicySet, SizedWorkload, TickReport
     from controller.web import schemas
     from controller.web.pages import Asked
 
@@ -71,7 +72,7 @@ def signals(report: TickReport, asked: Asked) -> schemas.SignalList:
     tracks = report.fleet.tracks
     order = sorted(range(len(tracks.uid)), key=tracks.uid.__getitem__)
     places, more = asked.page([tracks.uid[track] for track in order])
-    queries = _queries(report)
+    queries = _queries(report.policies)
     return {
         "apiVersion": API_VERSION,
         "kind": "SignalList",
@@ -83,7 +84,7 @@ def signals(report: TickReport, asked: Asked) -> schemas.SignalList:
 
 def signals_of(report: TickReport, lane: int) -> list[schemas.WorkloadSignal]:
     """What is read for one workload."""
-    queries = _queries(report)
+    queries = _queries(report.policies)
     return [_signal(report, track, queries) for track in indices(report.fleet.tracks.lane == lane).tolist()]
 
 
@@ -126,16 +127,17 @@ def _placement(report: TickReport, uid: str, lane: int) -> schemas.WorkloadPlace
     return {"namespace": namespace, "name": name, "placement": found}
 
 
-def _queries(report: TickReport) -> dict[str, str]:
+@once
+def _queries(policies: PolicySet) -> Mapping[str, str]:
     """What each signal asks, by workload and name."""
     return {
         f"{policy.uid}/{signal.name}": bound.query
-        for policy in report.policies.policies
+        for policy in policies.policies
         for signal, bound in zip(policy.spec.signals, policy.queries(), strict=True)
     }
 
 
-def _signal(report: TickReport, track: int, queries: dict[str, str]) -> schemas.WorkloadSignal:
+def _signal(report: TickReport, track: int, queries: Mapping[str, str]) -> schemas.WorkloadSignal:
     uid = report.fleet.tracks.uid[track]
     namespace, _, workload = uid.rpartition("/")[0].partition("/")
     query = queries.get(f"{namespace}/{workload}/{signal_name(uid)}")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from controller.web import acting, schemas, shapes
-from controller.web.auth import COOKIE, CSRF_HEADER
+from controller.web import acting, schemas, shapes, whatif
+from controller.web.auth import COOKIE, CSRF_HEADER, READING_POST
 from controller.web.pages import LARGEST_PAGE, PAGE
 from policies.fixed import MOST_REPLICAS
 
@@ -159,6 +159,15 @@ OPERATIONS = (
             ("/fleet", "Fleet", "resume", "End the pause of all.", acting.ResumeRequest),
         )
     ),
+    Operation(
+        "post",
+        f"{_ONE}/whatif",
+        READING_POST,
+        "What the last days would have been under another policy, from the journal. It changes nothing.",
+        schemas.WhatIf,
+        whatif.WhatIfRequest,
+        errors=_ACTED,
+    ),
     Operation("get", "/session", "getSession", "Who calls.", schemas.SessionStatus, errors=(503,)),
     Operation(
         "post",
@@ -187,6 +196,7 @@ def document() -> Json:
     for each in OPERATIONS:
         paths.setdefault(f"/api/v1{each.path}", {})[each.method] = _operation(each)
     paths["/api/v1/events"] = {"get": _events()}
+    paths["/api/v1/debug-bundle"] = {"get": _bundle()}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Foresail", "version": version("foresail"), "description": _ABOUT},
@@ -280,6 +290,23 @@ def _events() -> Json:
             "401": {"description": _WORDS[401], "content": problem},
             "403": {"description": _WORDS[403], "content": problem},
             "503": {"description": "Too many listen.", "content": problem},
+        },
+    }
+
+
+def _bundle() -> Json:
+    """The archive, which is no JSON."""
+    problem = {PROBLEM: {"schema": _reference(schemas.Problem)}}
+    return {
+        "operationId": "getDebugBundle",
+        "summary": "What explains this Foresail, without secrets, for who may act on all workloads.",
+        "security": [{"bearer": []}, {"session": []}],
+        "responses": {
+            "200": {
+                "description": "A tar archive, compressed with gzip.",
+                "content": {"application/gzip": {"schema": {"type": "string", "format": "binary"}}},
+            },
+            **{str(status): {"description": _WORDS[status], "content": problem} for status in (401, 403, 503)},
         },
     }
 

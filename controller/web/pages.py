@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from bisect import bisect_right
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from pydantic_core import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 LARGEST_PAGE = 5000
 PAGE = 500
 
-_MOST_KEPT = 512  # answers of one tick
+_MOST_KEPT = 512  # answers of one tick,
+_MOST_BYTES = 64 * 2**20  # and bytes of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +71,42 @@ class Pages:
         self, request: web.Request, subject: object, make: Callable[[], Mapping[str, object]]
     ) -> web.Response:
         """The answer to a request for its path and query, as `make` makes it of the subject, in a thread."""
-        return answered(request, await self.rendered(request.path_qs, subject, lambda: _json(make())))
+        return answered(request, await self.rendered(request.path_qs, subject, lambda: json_bytes(make())))
 
     async def rendered(self, key: object, subject: object, make: Callable[[], bytes]) -> Rendered:
         """What `make` renders of the subject under a key, in a thread; kept until another subject is shown."""
         if subject is not self._subject:
             self._subject, self._kept = subject, {}
         found = self._kept.get(key)
-        if found is None or (found.done() and (found.cancelled() or found.exception() is not None)):
-            if len(self._kept) >= _MOST_KEPT:
-                del self._kept[next(iter(self._kept))]
+        if found is None or (found.done() and not _well(found)):
+            self._make_room()
             found = asyncio.get_running_loop().run_in_executor(self._executor, lambda: Rendered.of(make()))
             self._kept[key] = found
         return await asyncio.shield(found)
 
+    def known(self, key: object, subject: object) -> Rendered | None:
+        """What was rendered already."""
+        found = self._kept.get(key) if subject is self._subject else None
+        return found.result() if found is not None and _well(found) else None
+
+    def _make_room(self) -> None:
+        """Forget the oldest answers where there are too many, or too many bytes of them."""
+        sizes = {key: len(made.result().body) if _well(made) else 0 for key, made in self._kept.items()}
+        left = sum(sizes.values())
+        for number, (key, size) in enumerate(sizes.items()):
+            if len(sizes) - number < _MOST_KEPT and left <= _MOST_BYTES:
+                break
+            del self._kept[key]
+            left -= size
+
     def close(self) -> None:
         """End the thread."""
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _well(made: asyncio.Future[Rendered]) -> bool:
+    """Whether an answer is there."""
+    return made.done() and not made.cancelled() and made.exception() is None
 
 
 def answered(request: web.Request, rendered: Rendered, content_type: str = "application/json") -> web.Response:
@@ -97,5 +117,6 @@ def answered(request: web.Request, rendered: Rendered, content_type: str = "appl
     return web.Response(body=rendered.body, content_type=content_type, charset="utf-8", headers=headers)
 
 
-def _json(document: Mapping[str, object]) -> bytes:
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+def json_bytes(document: Mapping[str, object]) -> bytes:
+    """A document as JSON, in a quarter of the time that Python's own encoder takes. What is not a number is null."""
+    return to_json(document, inf_nan_mode="null")

@@ -5,8 +5,9 @@ Names are camelCase, as in Kubernetes. What is not known is null.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import WithJsonSchema
 from typing_extensions import TypedDict
 
 from controller.web import shapes
@@ -300,6 +301,67 @@ class ChangeEvent(TypedDict):
     hold: str | None
     before: int
     after: int
+
+
+class WhatIfHour(TypedDict):
+    """The hour in which most load came late, and the share of its load that did."""
+
+    at: shapes.Time
+    lateRatio: float
+
+
+class WhatIfRow(TypedDict):
+    """What one way of scaling cost and missed; its terms are null for what really happened.
+
+    `lateRatio` is the share of the known load that came while ready replicas were above the serving limit, `churn` how
+    many replicas were started or stopped in a day, `cost` in the policies' currency; null without a price.
+    """
+
+    name: Annotated[str, WithJsonSchema({"type": "string", "enum": ["happened", "present", "asked"]})]
+    late: float | None
+    min: int | None
+    max: int | None
+    price: float | None
+    replicaHours: float
+    cost: float | None
+    lateRatio: float | None
+    worstHour: WhatIfHour | None
+    churn: float
+
+
+WhatIfSpan = TypedDict("WhatIfSpan", {"from": shapes.Time, "to": shapes.Time})
+
+
+class WhatIfEvidence(TypedDict):
+    """What the figures rest on: `judged` after the time that only warms policies up, `read` of the journal.
+
+    `whole` is false where there was no time to read all that was asked for.
+    """
+
+    judged: WhatIfSpan
+    read: WhatIfSpan
+    readEverySeconds: float
+    whole: bool
+    warmupHours: float
+    loadHours: float
+    censoredRatio: float
+    unknownRatio: float
+
+
+class WhatIf(TypedDict):
+    """The last days of a workload: as they were, under the present policy, and under the one asked for, if any.
+
+    `policy` are the lines of the policy's YAML to change; `notes` say what is not replayed.
+    """
+
+    apiVersion: str
+    kind: Literal["WhatIf"]
+    namespace: str
+    name: str
+    evidence: WhatIfEvidence
+    rows: list[WhatIfRow]
+    policy: str
+    notes: list[str]
 
 
 class Problem(TypedDict):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from controller.errors import Rejected
@@ -192,6 +192,46 @@ async def gives_its_ticks_page_by_page(url: str) -> None:
     assert (whole.cores, pages[0].cores) == ({20.0: b"core"}, {})
 
 
+async def gives_single_ticks_by_their_times(url: str) -> None:
+    async with opened(url) as journal:
+        first = await journal.record_fleet(9.0, b"fleet", {})
+        await journal.record_tick(10.125, b"a", [])
+        await journal.record_tick(20.3, b"b", [])
+        second = await journal.record_fleet(25.0, b"another", {})
+        await journal.record_tick(30.7, b"c", [])
+        assert await journal.tick_times(since_s=10.0) == (10.125, 20.3, 30.7)
+        assert await journal.tick_times(since_s=15.0, until_s=30.0) == (20.3,)
+        ticks, fleets = await journal.ticks_at([30.7, 10.125, 11.0], known=[first])
+    assert [(tick.at_s, tick.fleet_digest, tick.observation) for tick in ticks] == [
+        (10.125, first, b"a"),
+        (30.7, second, b"c"),
+    ]
+    assert fleets == {second: b"another"}
+
+
+async def tells_how_much_it_holds(url: str) -> None:
+    async with opened(url) as journal:
+        empty = await journal.statistics()
+        await journal.record_fleet(9.0, b"fleet", {})
+        for at_s in (10.0, 20.0):
+            await journal.record_tick(at_s, b"seen", [row(at_s)])
+        await journal.save_snapshot(20.0, b"core", {0: b"hour"})
+        found = await journal.statistics()
+    assert (empty.ticks_s, empty.rows["ticks"]) == (None, 0)
+    assert found.database == make_url(url).get_backend_name()
+    assert found.revision == await scalar(url, "SELECT version_num FROM alembic_version")
+    assert found.ticks_s == (10.0, 20.0)
+    assert {name: count for name, count in found.rows.items() if count} == {
+        "fleets": 1,
+        "ticks": 2,
+        "decisions": 2,
+        "snapshots": 1,
+        "snapshot_blocks": 1,
+        "history_blocks": 1,
+    }
+    assert 10_000 < found.size_bytes < 10_000_000
+
+
 async def begins_where_ticks_can_be_decided_again(url: str) -> None:
     async with opened(url) as journal:
         assert await journal.beginning() == Beginning(-float("inf"), None, {}, 0)
@@ -315,6 +355,8 @@ CONTRACT = (
     keeps_when_pruned_what_a_restart_needs,
     stores_a_block_once_for_all_its_snapshots,
     gives_its_ticks_page_by_page,
+    gives_single_ticks_by_their_times,
+    tells_how_much_it_holds,
     begins_where_ticks_can_be_decided_again,
     begins_with_the_first_snapshot_where_its_own_beginning_was_pruned,
     keeps_fewer_snapshots_of_older_times,

@@ -24,6 +24,7 @@ from controller.journal import Journal, StepRow, decision_rows
 from controller.journal.buffer import Buffer, Write
 from controller.journal.database import Database
 from controller.journal.writer import Writer
+from policies.model import Mode
 from policies.proposal import Step
 from tests.controller.decisions import decided, with_plan
 from tests.controller.journal_contract import CHAT, CONTRACT, last_of, opened, order, row
@@ -292,6 +293,13 @@ def test_rows_are_of_lanes_that_changed_or_changed_their_reason() -> None:
     assert (rows[0].before, rows[0].target, rows[0].action) == (3, 5, "raise")
     assert (rows[0].reason, rows[0].mode) == ("bounds", "active")
     assert len(decision_rows(fleet, now, before, None)) == 4
+
+
+def test_what_is_wanted_for_long_is_told_again_only_where_it_may_be_done() -> None:
+    before, made = np.array([3, 3], np.int64), decided("a/watched", "b/scaled")
+    fleet = replace(made.fleet, mode=np.array([Mode.SHADOW, Mode.ACTIVE], np.int8))
+    wants = with_plan(made.decision, target=[5, 5], reason=["signals"] * 2)
+    assert [each.uid for each in decision_rows(fleet, wants, before, wants)] == ["b/scaled"]
 
 
 @pytest.mark.bench

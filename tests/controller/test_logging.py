@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from controller.logging import configure
+from controller.logging import configure, recent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,3 +84,17 @@ def test_a_terminal_gets_readable_lines(out: io.StringIO) -> None:
 
 def lines(out: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_the_last_records_are_kept_as_json_whatever_is_shown(out: io.StringIO) -> None:
+    configure("info", "console", out)
+    log = structlog.get_logger("foresail.loop")
+    for number in range(2001):
+        log.info("scaled", number=number)
+    log.info("x" * 10_000)
+    kept = recent()
+    assert len(kept) == 2000
+    assert json.loads(kept[0])["number"] == 2
+    assert len(kept[-1]) == 4000
+    configure("info", "json", out)
+    assert recent() == ()

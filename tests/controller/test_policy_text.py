@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.policy_text import load_policies, parse_policies
+from controller.policy_text import load_policies, parse_policies, policy_texts
 from policies.spec import API_VERSION, KIND, PolicyError, policy_from
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -253,3 +253,10 @@ def test_any_quoted_decimal_survives_yaml_exactly(capacity: Decimal) -> None:
     (policy,) = parse_policies(WEB.replace("Replica: 40", f'Replica: "{capacity:f}"'), source="")
     assert policy == parse_policies(yaml.safe_dump(policy.document()), source="")[0]
     assert policy.spec.signals[0].model_dump()["capacity_per_replica"] == f"{capacity:f}"
+
+
+def test_the_texts_of_policies_parse_to_the_same_policies() -> None:
+    policies = parse_policies(f"{WEB}\n---\n{WEB.replace('name: web', 'name: api')}", source="")
+    texts = policy_texts(policies)
+    assert list(texts) == ["default/web", "default/api"]
+    assert tuple(parse_policies(each, source="")[0] for each in texts.values()) == policies

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from controller.worker import worker
+from controller.worker import GivenUp, alone, worker
 from tests.integration.servers.process import eventually
 
 if TYPE_CHECKING:
@@ -72,3 +73,47 @@ def _alive(process: int) -> bool:
     except OSError:
         return False
     return state != "Z"
+
+
+async def test_work_alone_has_the_least_priority_and_its_answer_comes_back() -> None:
+    process, niceness = await alone(_who, 0, within_s=PATIENCE_S)
+    assert process != os.getpid()
+    assert niceness == 19
+    eventually(lambda: not _alive(process), PATIENCE_S)
+
+
+async def test_work_alone_that_takes_too_long_is_killed(tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    with pytest.raises(GivenUp, match="it took too long"):
+        await alone(_sleep, began, within_s=20.0)
+    process = int(began.read_text())
+    assert not _alive(process)
+
+
+async def test_work_alone_is_killed_when_nobody_waits(tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    waiting = asyncio.create_task(alone(_sleep, began, within_s=600.0))
+    await asyncio.to_thread(eventually, lambda: began.exists() and bool(began.read_text()), PATIENCE_S)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    process = int(began.read_text())
+    await asyncio.to_thread(eventually, lambda: not _alive(process), PATIENCE_S)
+
+
+async def test_work_alone_that_dies_says_so() -> None:
+    with pytest.raises(GivenUp, match="its process ended without an answer"):
+        await alone(_die, 0, within_s=PATIENCE_S)
+
+
+def _who(_given: int) -> tuple[int, int]:
+    return os.getpid(), os.nice(0)
+
+
+def _sleep(began: Path) -> None:
+    began.write_text(str(os.getpid()))
+    time.sleep(600)
+
+
+def _die(_given: int) -> None:
+    os._exit(1)

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from controller.web import documents
-from controller.web.condition import Condition, Standings
+from controller.web.condition import Condition, standings_of
+from controller.web.once import once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +53,7 @@ class ListAsked:
 
 def listing(report: TickReport, asked: ListAsked) -> Mapping[str, object]:
     """What the list shows: a page of workloads, how many there are, and how many of each condition."""
-    standings, uids = Standings.of(report), report.fleet.uid
+    standings, uids = standings_of(report), report.fleet.uid
     found = [lane for lane in standings.worst_first().tolist() if _matches(uids[lane], asked)]
     pages = max(1, -(-len(found) // ROWS))
     here = asked.at(min(asked.page, pages))
@@ -68,6 +69,7 @@ def listing(report: TickReport, asked: ListAsked) -> Mapping[str, object]:
     }
 
 
+@once
 def namespaces(report: TickReport) -> list[str]:
     """Those that workloads are in, sorted."""
     return sorted({uid.partition("/")[0] for uid in report.fleet.uid})

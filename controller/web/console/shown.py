@@ -102,12 +102,12 @@ class Shown:
         return await self.pages.rendered(("console", asked), report, make)
 
     async def _sections(self, report: TickReport, lane: int) -> Rendered:
+        key = ("console", report.fleet.uid[lane])
+        known = self.pages.known(key, report)
+        if known is not None:
+            return known  # without asking the journal again
         subject = await sections.subject_of(self.shell.views, report, lane)
-        return await self.pages.rendered(
-            ("console", report.fleet.uid[lane]),
-            report,
-            lambda: sections.rendered(self.shell.templates, subject()),
-        )
+        return await self.pages.rendered(key, report, lambda: sections.rendered(self.shell.templates, subject()))
 
     def _form(self, request: web.Request, uid: str, filled: Filled | None) -> dict[str, object]:
         """What the forms of a workload or of all need."""

@@ -10,21 +10,26 @@ from typing import TYPE_CHECKING
 
 from controller.adapters.token_file import TokenFile
 from controller.journal import Journal
+from controller.settings import Settings
 from controller.settings.values import Listen
-from controller.web import Acted, Actions, Check, Guard, Hub, Sessions, Views, serving, web_app
+from controller.web import Acted, Actions, Bundles, Check, Guard, Hub, OnDemand, Sessions, Views, serving, web_app
 from controller.web.changes import publish_tick
 from controller.web.holds import intervention
+from controller.whatif import Question, answered
+from controller.whatif.asking import WhatIfs
 from policies.projection.origin import Left
 from tests.rig import ListedPolicies, Rig, policy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
     from pathlib import Path
     from typing import Any, TypeVar
 
-    from controller.journal import DecisionRow, Intent
+    from controller.errors import ForesailError
+    from controller.journal import DecisionRow, Intent, JournalHealth
     from controller.ports import Access
     from controller.records import TickReport
+    from controller.whatif import Answered
 
     T = TypeVar("T")
 
@@ -44,6 +49,11 @@ class Stage:
     url: str = ""
     counted: list[tuple[str, str]] = field(default_factory=list)
     loop: asyncio.AbstractEventLoop | None = None
+    journal_url: str = ""
+    asked: list[Question] = field(default_factory=list)
+    answer: Callable[[Question], Awaitable[Answered | ForesailError]] | None = None
+    settings: Settings = field(default_factory=Settings)
+    environ: dict[str, str] = field(default_factory=dict)
 
     def report(self) -> TickReport | None:
         return self.rig.reports[-1] if self.rig.reports else None
@@ -93,26 +103,60 @@ class Stage:
             lambda kind: self.counted.append((kind, "refused")),
         )
 
+    def on_demand(self) -> OnDemand:
+        """What-ifs are answered in a thread: a process takes seconds to start."""
+
+        async def answer(question: Question) -> Answered | ForesailError:
+            self.asked.append(question)
+            return await (self.answer or _in_a_thread)(question)
+
+        whatifs = WhatIfs(self.journal_url, self.report, lambda: self.rig.loop.state, answer)
+        bundles = Bundles(
+            self.settings,
+            {"listen": "default"},
+            self.environ,
+            self.journal.statistics,
+            self._health,
+            self.rig.clock.now_s,
+        )
+        return OnDemand(whatifs, bundles)
+
+    def _health(self) -> JournalHealth:
+        return self.journal.health
+
     def bridge(self, work: Coroutine[Any, Any, T]) -> T:
         assert self.loop is not None
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(30.0)
 
 
+async def _in_a_thread(question: Question) -> Answered | ForesailError:
+    return await asyncio.to_thread(answered, question)
+
+
 @asynccontextmanager
 async def staged(
-    folder: Path, *names: str, access: Access | None = None, open_reading: bool = True, ticks: int = 2, **spec: object
+    folder: Path,
+    *names: str,
+    access: Access | None = None,
+    open_reading: bool = True,
+    ticks: int = 2,
+    answer: Callable[[Question], Awaitable[Answered | ForesailError]] | None = None,
+    **spec: object,
 ) -> AsyncIterator[Stage]:
     """A stage with workloads shop/NAME under load, after some ticks, served on loopback."""
     folder.joinpath("tokens").write_text(f"# who may act\n{PERSON} {TOKEN}\n")
-    journal = await Journal.open(f"sqlite+aiosqlite:///{folder / 'journal.db'}")
+    url = f"sqlite+aiosqlite:///{folder / 'journal.db'}"
+    journal = await Journal.open(url)
     try:
         rig = Rig(ListedPolicies([policy(name, **spec) for name in names or ("web", "api")]), journal)
         rig.source.load = {each.metadata.name: 30.0 for each in rig.policies.policies}
         stage = Stage(rig, journal, access=access or TokenFile(folder / "tokens"), open_reading=open_reading)
+        stage.answer, stage.journal_url = answer, url
+        stage.settings = Settings(auth_token_file=folder / "tokens", journal_url=url)
         for _ in range(ticks):
             await stage.tick()
         guard = Guard(Sessions(rig.clock), stage.access, open_reading=open_reading)
-        app = web_app(stage.views(), guard=guard, actions=stage.actions(), hub=stage.hub)
+        app = web_app(stage.views(), guard=guard, actions=stage.actions(), hub=stage.hub, on_demand=stage.on_demand())
         async with serving(app, Listen("127.0.0.1", 0)) as url:
             stage.url = url
             yield stage

@@ -1,4 +1,4 @@
-"""What a journal recorded, for the command line: decided again and compared, and each workload's load."""
+"""What a journal recorded: decided again and compared, and each workload's load."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from controller.cli.times import moment_text
 from controller.errors import Rejected, Unavailable
 from controller.journal import Journal
 from controller.loop.again import Again
@@ -16,6 +15,7 @@ from policies.engine import demand_replicas
 from policies.history import MINUTE_S
 from policies.lead_time import serving_per_replica
 from policies.model import Status
+from policies.quantities import moment_text
 from policies.rows import demand_tracks
 from simulations.recorded import RecordedLoad
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from controller.loop.compared import Agreement
     from policies.arrays import FloatArray
     from policies.history import History
-    from policies.model import Fleet
+    from policies.model import Fleet, Observation
 
     Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 
@@ -104,7 +104,9 @@ class _Reading:
         for tick in self.again.take(page):
             self.comparison.take(tick)
             if tick.at_s >= self.asked.since_s:
-                self.samples.append(_Sample(tick.at_s, tick.fleet, _fresh_demand(tick), tick.decision.startup_s))
+                self.samples.append(
+                    _Sample(tick.at_s, tick.fleet, fresh_demand(tick.fleet, tick.seen), tick.decision.startup_s)
+                )
             self.last = tick
             self.done += 1
             on_tick(self.done)
@@ -193,16 +195,16 @@ def _lane(uid: str, fleet: Fleet) -> int | None:
     return fleet.uid.index(uid) if uid in fleet.uid else None
 
 
-def _fresh_demand(tick: Decided) -> FloatArray:
+def fresh_demand(fleet: Fleet, seen: Observation) -> FloatArray:
     """The largest fresh demand of each lane in replicas at the serving limit, NaN where none is fresh, `[lane]`."""
-    readings = tick.seen.readings
+    readings = seen.readings
     fresh = readings.status == Status.FRESH
     status = np.where(fresh, readings.status, Status.MISSING).astype(np.int8)
-    demand, known = demand_replicas(tick.fleet, replace(tick.seen, readings=replace(readings, status=status)))
+    demand, known = demand_replicas(fleet, replace(seen, readings=replace(readings, status=status)))
     return np.where(known, demand, np.nan)
 
 
 def _nothing(asked: Asked) -> str:
-    since = "" if np.isinf(asked.since_s) else f" since {moment_text(asked.since_s)}"
-    until = "" if np.isinf(asked.until_s) else f" until {moment_text(asked.until_s)}"
+    since = "" if np.isinf(asked.since_s) else f" since {moment_text(int(asked.since_s))}"
+    until = "" if np.isinf(asked.until_s) else f" until {moment_text(int(asked.until_s))}"
     return f"no tick is recorded{since}{until} that can be decided again"
