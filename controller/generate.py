@@ -21,6 +21,7 @@ from policies.gpus.exported import AGENT
 from policies.metric import Counter, Gauge, Histogram, Metric
 from policies.presets.catalogue import PRESETS
 from policies.presets.model import Candidate, Preset
+from policies.presets.written import BROUGHT
 from policies.signals import EXPORTED
 from policies.spec import WorkloadPolicy
 from simulations.whatif.document import Scenario
@@ -263,7 +264,10 @@ def _sections(path: str, schema: Schema, *, definitions: Schema, note: str = "")
     yield Section(
         title=(f"`{path}`" if path else "The document") + note,
         text=schema["description"],
-        rows=tuple(_row(path, name, value, name in required) for name, value in properties.items()),
+        rows=tuple(
+            _row(path, name, value, _needed(name, properties) if name in required else "")
+            for name, value in properties.items()
+        ),
     )
     for name, value in properties.items():
         inner = value.get("items", value)
@@ -279,9 +283,13 @@ def _members(schema: Schema, definitions: Schema) -> Iterator[tuple[str, Schema]
         yield kind, definitions[_definition(reference)]
 
 
-def _row(path: str, name: str, schema: Schema, required: bool) -> Row:  # noqa: FBT001 - one column of the table
-    default = "required" if required else _default(schema)
-    return Row(_joined(path, name), _type(schema), default, schema.get("description", ""))
+def _needed(name: str, properties: Mapping[str, Schema]) -> str:
+    """When a field must be there that the schema requires: a preset brings what it tells itself."""
+    return "required without `preset`" if "preset" in properties and name in BROUGHT else "required"
+
+
+def _row(path: str, name: str, schema: Schema, needed: str) -> Row:
+    return Row(_joined(path, name), _type(schema), needed or _default(schema), schema.get("description", ""))
 
 
 def _without_null(schema: Schema) -> Schema:

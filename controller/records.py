@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from policies.budget import Budget
     from policies.forecast.plans import Plans
     from policies.model import Decision, Fleet, Observation, Why
+    from policies.presets.model import Binding
     from policies.pricing.shapes import Weights
     from policies.pricing.table import Commitment, Offer, PriceTable
     from policies.spec import WorkloadPolicy
@@ -305,18 +306,15 @@ class Spoke:
 
 @dataclass(frozen=True, slots=True)
 class ContainerSize:
-    """What a container asks for and should ask for, in thousandths of a core and of a byte by resource.
-
-    `why` says in a sentence what the target rests on, and `young` that it is less than a day of use.
-    """
+    """What a container asks for and should ask for, in thousandths of a core and of a byte by resource."""
 
     container: str
     requests: Mapping[str, int]
     lower: Mapping[str, int]
     target: Mapping[str, int]
     upper: Mapping[str, int]
-    young: bool
-    why: str
+    young: bool  # it rests on less than a day of use
+    why: str  # a sentence: what the target rests on
     spoke: Mapping[str, Spoke]  # by resource
 
 
@@ -394,6 +392,7 @@ class TickReport:
     killed: str | None = None
     plans: Plans | None = None  # of the fleet's lanes
     gpus: GpuUse | None = None
+    bindings: Mapping[str, Binding] = field(default_factory=dict)  # by `namespace/workload/signal`: of presets
     surges: Mapping[str, TargetRef] = field(default_factory=dict)  # by uid: the second object of those that have one
     interventions: Mapping[str, Intervention] = field(default_factory=dict)  # in force, by uid
     sizes: Mapping[str, SizedWorkload] = field(default_factory=dict)  # by uid: of those with spec.resources: recommend

@@ -96,7 +96,8 @@ GPU_IDLE = Gauge(
 )
 SIGNAL_BOUND = Gauge(
     "foresail_signal_bound",
-    "Always 1; the metrics that a quantity is read from, the best of those that are there.",
+    "Always 1; the metrics that a preset of signals (vllm/tokens) is read from for some workload, or a quantity of GPUs"
+    " (gpu_activity): the best of those that are there.",
     ("signal", "candidate"),
 )
 GPU_QUOTA_WITHHELD = Gauge(

@@ -48,7 +48,7 @@ async def _names(settings: "Settings", chosen: "Sequence[Preset]") -> frozenset[
 
 
 def _listed(preset: "Preset", there: frozenset[str] | None) -> dict[str, object]:
-    bound = None if there is None else preset.bound(there)
+    bound = None if there is None else preset.read_from(there)
     off = next((each.off for each in preset.candidates if each.off), "")
     return {
         "preset": preset.name,
@@ -56,9 +56,9 @@ def _listed(preset: "Preset", there: frozenset[str] | None) -> dict[str, object]
         "unit": preset.unit,
         "meaning": preset.meaning,
         "legacy": preset.legacy,
-        "candidates": [name for each in preset.candidates for name in each.names],
-        "bound": None if bound is None else bound[1],
-        "missing": there is not None and bound is None,
+        "candidates": list(preset.candidate_names()),
+        "bound": bound[0] if bound else None,
+        "missing": bound == (),
         "turnOn": off,
     }
 

@@ -17,10 +17,14 @@ from controller.collect.questions import surge_of, target_of
 from controller.doctor.cluster import examine_server, examine_targets, examine_vertical
 from controller.doctor.finding import Finding, Severity
 from controller.doctor.own import examine_daemon, examine_journal, examine_packages, examine_policies
+from controller.doctor.prices import examine_prices
 from controller.doctor.prometheus import examine_prometheus
+from controller.doctor.published import examine_published
 from controller.doctor.rights import Account, examine_rights, needs_of
 from controller.doctor.signals import examine_signals, examine_written
 from controller.errors import ForesailError
+from controller.publish import Content
+from controller.publishers import links_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
@@ -47,15 +51,22 @@ async def examine(asked: Asked) -> list[Finding]:
     """Everything that can be looked at, the worst first."""
     settings = asked.settings
     policies = await PolicyFiles(settings.policies).read()
+    content = Content(links_of(settings), policies.policies)
     parts = await asyncio.gather(
-        _whole("prometheus", settings.prometheus_url, examine_prometheus(prometheus_access(settings))),
+        _whole("prometheus", settings.prometheus_url, _of_prometheus(settings, content)),
+        _whole("published", "dashboards", examine_published(settings, content, asked.own_namespace)),
         _whole("policies", "lint", examine_written(policies, prometheus_access(settings))),
         _whole("kubernetes", "API server", _of_cluster(asked, policies)),
         _whole("journal", "database", examine_journal(settings)),
         _whole("daemon", asked.daemon_url, examine_daemon(asked.daemon_url)),
     )
     order = list(Severity)
-    found = [*examine_policies(policies), *examine_packages(), *(each for part in parts for each in part)]
+    own = (
+        *examine_policies(policies),
+        *examine_prices(settings.policies, SystemClock().now_s()),
+        *examine_packages(),
+    )
+    found = [*own, *(each for part in parts for each in part)]
     return sorted(found, key=lambda each: order.index(each.severity))
 
 
@@ -64,6 +75,10 @@ async def _whole(check: str, about: str, look: Awaitable[Iterable[Finding]]) -> 
         return list(await look)
     except (ForesailError, ApiFailure, Unscalable) as error:
         return [Finding(check, Severity.ERROR, about, f"cannot be checked: {error}", _LEFT_OUT, "See the message.")]
+
+
+async def _of_prometheus(settings: Settings, content: Content) -> list[Finding]:
+    return await examine_prometheus(prometheus_access(settings), await asyncio.to_thread(content.rule_groups))
 
 
 async def _of_cluster(asked: Asked, policies: PolicySet) -> list[Finding]:

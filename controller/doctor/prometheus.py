@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from alerts.catalogue import alerts
 from controller.clients.http import HttpClient, TooLarge
 from controller.doctor.finding import Finding, Severity, well
+from controller.doctor.rules import CHECK as _RULES
+from controller.doctor.rules import Loaded, examine_receivers
 from controller.errors import ForesailError
 from policies.signals import BUILD, RECOMMENDED_REPLICAS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from controller.clients.http import HttpAccess
 
 SKEW_WARNS_S, SKEW_FAILS_S = 2.0, 5.0  # a sample 5 s ahead of our clock is not believed
 
-_CHECK, _RULES = "prometheus", "rules"
+_CHECK = "prometheus"
 _MOST_BYTES = 64 * 1024 * 1024
 _HTTP_OK = 200
 _HELD = "Without it no signal is fresh: workloads are held or raised by what is known, and none is lowered."
@@ -33,6 +34,7 @@ class Server:
 
     client: HttpClient
     timeout_s: float
+    rules: Sequence[Mapping[str, Any]]  # the groups that are to be loaded
 
     async def examine(self) -> list[Finding]:
         """Everything about it; only that it does not answer, where it does not."""
@@ -85,7 +87,7 @@ class Server:
     async def _rules(self) -> list[Finding]:
         try:
             _, told = await self._asked("api/v1/rules")
-            rules = [rule for group in told["groups"] for rule in group["rules"]]
+            found = await Loaded(told["groups"], self._laid_out).compared(self.rules)
             _, receivers = await self._asked("api/v1/alertmanagers")
         except (ForesailError, KeyError, TypeError) as error:
             return [
@@ -98,7 +100,15 @@ class Server:
                     "Ask the ruler for the groups of `foresail alerts render`.",
                 )
             ]
-        return [*_loaded(rules), *_receivers(receivers)]
+        return [*found, examine_receivers(receivers)]
+
+    async def _laid_out(self, query: str) -> str:
+        """A query as this server writes it; as it is where the server does not lay out queries."""
+        try:
+            _, told = await self._asked(f"api/v1/format_query?query={quote(query)}")
+        except ForesailError:
+            return query
+        return str(told)
 
     async def _value(self, query: str) -> float | None:
         _, told = await self._asked(f"api/v1/query?query={quote(query)}")
@@ -122,10 +132,13 @@ class Server:
             raise ForesailError(f"{path}: what answers has not the API of Prometheus") from error
 
 
-async def examine_prometheus(access: HttpAccess) -> list[Finding]:
-    """Look at the server that the settings name. Raises ForesailError when its credentials cannot be read."""
+async def examine_prometheus(access: HttpAccess, rules: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    """Look at the server that the settings name, and for these groups of rules.
+
+    Raises ForesailError when its credentials cannot be read.
+    """
     async with HttpClient(access) as client:
-        return await Server(client, access.timeout_s).examine()
+        return await Server(client, access.timeout_s, rules).examine()
 
 
 def _clock(url: str, skew_s: float | None) -> Finding:
@@ -135,39 +148,3 @@ def _clock(url: str, skew_s: float | None) -> Finding:
     severity = Severity.ERROR if abs(skew_s) > SKEW_FAILS_S else Severity.WARNING
     means = "Samples seem older than they are, or from the future; then they are stale, and nothing is lowered."
     return Finding("clocks", severity, url, ahead, means, "Let both machines follow NTP (chronyd, systemd-timesyncd).")
-
-
-def _loaded(rules: Sequence[dict[str, Any]]) -> list[Finding]:
-    ours = {alert.name for alert in alerts()}
-    there = {rule["name"]: rule for rule in rules if rule.get("name") in ours}
-    means = "What goes wrong wakes nobody."
-    if not there:
-        mend = "Load what `make generate` renders into alerts/: as rule file, ConfigMap or PrometheusRule."
-        return [Finding(_RULES, Severity.WARNING, "alerts", "none of Foresail's rules is loaded", means, mend)]
-    found = [
-        Finding(_RULES, Severity.ERROR, name, f"fails: {rule.get('lastError') or rule['health']}", means, _MEND_RULE)
-        for name, rule in there.items()
-        if rule.get("health") == "err"
-    ]
-    if missing := sorted(ours - there.keys()):
-        mend = "Load the rules of this version of Foresail again."
-        told = f"{len(missing)} of {len(ours)} are not loaded: {_few(missing)}"
-        found.append(Finding(_RULES, Severity.WARNING, "alerts", told, means, mend))
-    return found or [well(_RULES, "alerts", f"all {len(ours)} are loaded")]
-
-
-_MEND_RULE = "Load the rules of this version of Foresail again; where it stays, see the labels that the series have."
-
-
-def _receivers(told: Any) -> list[Finding]:  # noqa: ANN401 - JSON
-    active = told.get("activeAlertmanagers") if isinstance(told, dict) else None
-    if active:
-        return [well(_RULES, "alertmanager", f"{len(active)} take this Prometheus' alerts")]
-    means = "Alerts fire and reach nobody."
-    mend = "Name an Alertmanager in `alerting.alertmanagers` of Prometheus' configuration."
-    return [Finding(_RULES, Severity.WARNING, "alertmanager", "Prometheus knows none", means, mend)]
-
-
-def _few(names: Iterable[str], most: int = 5) -> str:
-    listed = list(names)
-    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")

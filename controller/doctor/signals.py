@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ from controller.adapters.prometheus.present import read_present
 from controller.collect import Collector
 from controller.collect.collector import News
 from controller.doctor.finding import Finding, Severity, well
+from controller.errors import ForesailError
+from controller.loop.bindings import DEADLINE_S, bindings, bound_signals, count_query
 from controller.records import Unanswered
 from policies.fleet import fleet_of
 from policies.hpa.pods import listed_pods, ready_pods
@@ -19,9 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from controller.clients.http import HttpAccess
+    from controller.loop.bindings import Bound
     from controller.ports import MetricsSource
     from controller.records import Answer, ClusterView, PolicySet
     from policies.model import Fleet, Observation
+    from policies.presets.model import Preset
 
 _CHECK = "signals"
 _AS_WRITTEN = "The signal will not do what it seems to do."
@@ -63,9 +68,12 @@ async def examine_signals(
     answers = await collector.ask(at_s=at_s, deadline_s=deadline_s)
     seen = collector.observation(fleet, answers, view, at_s, News())
     refused, tracks = _refused(collector, answers), range(fleet.tracks.lane.size)
+    tried, presets = await _of_presets(policies, source, at_s)
     names = [signal.name for signal in collector.questions.signals]
-    found = [each for track in tracks if (each := _of(track, fleet, seen, names[track], refused.get(track, "")))]
-    return found or [well(_CHECK, "signals", f"all {len(tracks)} are fresh")]
+    words = [refused.get(track) or tried.get(fleet.tracks.uid[track].partition("#")[0], "") for track in tracks]
+    found = [each for track in tracks if (each := _of(track, fleet, seen, names[track], words[track]))]
+    fresh = [] if found else [well(_CHECK, "signals", f"all {len(tracks)} are fresh")]
+    return [*found, *fresh, *presets]
 
 
 async def examine_written(policies: PolicySet, access: HttpAccess) -> list[Finding]:
@@ -79,6 +87,47 @@ async def examine_written(policies: PolicySet, access: HttpAccess) -> list[Findi
         for policy in policies.policies
         for each in lint(policy, present)
     ]
+
+
+async def _of_presets(
+    policies: PolicySet, source: MetricsSource, at_s: float
+) -> tuple[Mapping[str, str], Sequence[Finding]]:
+    """What is bound, or was tried, by `namespace/workload/signal`, and findings about the metrics."""
+    signals = bound_signals(policies)
+    try:
+        read = await bindings(source, signals, at_s)
+        overwritten = await _overwritten(source, signals, at_s)
+    except ForesailError:
+        return {}, ()  # why there is no answer is told of each signal
+    return {each.uid: _tried(each.preset, read[each.uid]) for each in signals}, [*_bound(signals, read), *overwritten]
+
+
+def _bound(signals: Sequence[Bound], read: Mapping[str, tuple[str, ...]]) -> list[Finding]:
+    """What presets are read from, and in how many signals."""
+    counts = Counter((each.preset.name, metrics) for each in signals if (metrics := read[each.uid]))
+    return [
+        well(_CHECK, preset, f"is read from {' and '.join(metrics)} in {count} signal{'s' if count > 1 else ''}")
+        for (preset, metrics), count in sorted(counts.items())
+    ]
+
+
+async def _overwritten(source: MetricsSource, signals: Sequence[Bound], at_s: float) -> list[Finding]:
+    """Metrics of presets whose own labels were renamed at the scrape, so that no workload is found by them."""
+    if not signals:
+        return []
+    query = count_query(signals, (), ',exported_namespace!=""')
+    past = await source.past(query, start_s=at_s, end_s=at_s, step_s=1.0, deadline_s=DEADLINE_S)
+    means = "Its series are found under the exporter's own namespace and pod: presets see no workload, or a wrong one."
+    mend = "Set honor_labels: true on the exporter's scrape job (honorLabels: true on its ServiceMonitor)."
+    told = "has its labels as exported_namespace: they were overwritten at the scrape"
+    return [Finding(_CHECK, Severity.WARNING, series.key[0], told, means, mend) for series in past]
+
+
+def _tried(preset: Preset, metrics: tuple[str, ...]) -> str:
+    """Which candidate is bound, or which were tried."""
+    if metrics:
+        return f"{preset.name} is read from {' and '.join(metrics)}"
+    return f"{preset.name} has none of {', '.join(preset.candidate_names())} under the labels in match"
 
 
 def _refused(collector: Collector, answers: Sequence[Answer]) -> dict[int, str]:
@@ -96,12 +145,11 @@ def _of(track: int, fleet: Fleet, seen: Observation, signal: str, words: str) ->
     if Status(int(seen.readings.status[track])) == Status.FRESH:
         return None
     said, mend = _SAID.get(why, (why.name.lower().replace("_", " "), _SIGHT))
-    uid = fleet.uid[lane]
+    uid, told = fleet.uid[lane], f"signal {signal}: {said}{f' ({words})' if words else ''}"
     if why == Why.NO_SERIES and not listed_pods(seen.pods, fleet.lanes)[lane]:
-        message = f"signal {signal}: {said}; the workload has no pod now"
+        message = f"{told}; the workload has no pod now"
         return Finding(_CHECK, Severity.WARNING, uid, message, "It decides nothing until pods run.", mend)
-    ready = int(ready_pods(seen.pods, fleet.lanes)[lane])
-    message = f"signal {signal}: {said}{f' ({words})' if words else ''}; {ready} pods are ready"
+    message = f"{told}; {int(ready_pods(seen.pods, fleet.lanes)[lane])} pods are ready"
     if fleet.tracks.kind[track] == Kind.LATE:
         return Finding(_CHECK, Severity.WARNING, uid, message, "How late requests are is not measured.", mend)
     means = "While it is so the signal may raise or hold the workload, and never lowers it."

@@ -16,6 +16,7 @@ from controller.collect.questions import objects_of
 from controller.collect.quotas import QuotaRoom
 from controller.interventions import Interventions
 from controller.journal import Intent
+from controller.loop.bindings import BindingWatch
 from controller.loop.gpus import GpuWatch, Lanes
 from controller.loop.learning import Learning
 from controller.loop.memory import Happened, Memory
@@ -87,6 +88,7 @@ class Loop:
         self.learning = Learning(parts.source, parts.clock, parts.executor)
         self.planning = Planning(parts.clock, parts.executor)
         self.gpu_watch = GpuWatch(parts.source, parts.clock)
+        self.binding_watch = BindingWatch(parts.source, parts.clock)
         self.memory = Memory(parts.journal, pace.snapshot_every_s, pace.retention_s)
         self.told = Told(parts.events)
         self.supervisor = Supervisor()
@@ -143,6 +145,7 @@ class Loop:
         self.learning.stop()
         self.planning.stop()
         self.gpu_watch.stop()
+        self.binding_watch.stop()
 
     async def tick(self) -> TickReport | None:
         """One tick. None when there is nothing to decide for, or deciding failed for all."""
@@ -245,6 +248,7 @@ class Loop:
         self.learning.learn_when_due(fleet, self.state, seen)
         self.planning.plan_when_due(fleet, self.state, seen, QuotaRoom(view, targets), reading=self.learning.reading)
         self.gpu_watch.look_when_due(self._lanes(fleet))
+        self.binding_watch.look_when_due(self.policies)
         return self._report(seen, decision, answers, view)
 
     async def _answers(self) -> Sequence[Answer]:
@@ -321,6 +325,7 @@ class Loop:
             killed=view.killed,
             plans=self.planning.plans,
             gpus=self.gpu_watch.use(self._lanes(fleet)),
+            bindings=self.binding_watch.known(),
             interventions=self.interventions.in_force(),
             surges={uid: ref for uid, ref in zip(fleet.uid, self.collector.questions.surges, strict=True) if ref},
         )

@@ -303,6 +303,9 @@ def _bound(report: TickReport) -> Iterator[tuple[Gauge, tuple[str, ...], float]]
     """What quantities are read from."""
     for quantity, metrics in report.gpus.binding.items() if report.gpus is not None else ():
         yield signals.SIGNAL_BOUND, (f"gpu_{quantity}", metrics), 1.0
+    read = {(each.preset, metric) for each in report.bindings.values() for metric in each.metrics or ()}
+    for preset, metric in sorted(read):
+        yield signals.SIGNAL_BOUND, (preset, metric), 1.0
 
 
 def _until(report: TickReport) -> Iterator[tuple[Gauge, tuple[str, ...], float]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from controller.web import holds
+from controller.web import bindings, holds
 from controller.web.budget import budget, gpu_quota
 from controller.web.condition import Condition, Standings, standings_of
 from controller.web.once import once
@@ -62,6 +62,7 @@ def workload(report: TickReport, lane: int, last: Outcome | None = None) -> sche
         "explanation": [
             *holds.sentences(report, lane),
             *sentences(report.fleet, report.seen, decision, lane),
+            *bindings.sentences(report, lane),
             *_outlook_sentences(report, lane),
             *size_sentences(report, lane),
         ],
@@ -249,6 +250,7 @@ def signal(report: TickReport, track: int) -> shapes.Signal:
         "value": base_value(report.fleet.tracks, readings, track) if there else None,
         "ageSeconds": float(readings.age_s[track]) if there else None,
         "proposed": _known(int(report.decision.proposed[track])),
+        "binding": bindings.binding(report, track),
     }
 
 

@@ -221,6 +221,14 @@ class Step(TypedDict):
     after: int
 
 
+class Binding(TypedDict):
+    """Which of a preset's candidates a signal is read from: empty where none is there, null while not known."""
+
+    preset: str
+    metrics: list[str] | None
+    candidates: list[str]
+
+
 class Signal(TypedDict):
     """What was read of a signal, in base units, and the replicas that it proposes."""
 
@@ -231,6 +239,7 @@ class Signal(TypedDict):
     value: float | None
     ageSeconds: float | None
     proposed: int | None
+    binding: Binding | None
 
 
 class SizingMethod(TypedDict):

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from policies.gpus import exported
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 DEVICE_LABELS = ("node", "gpu", "slice", "namespace", "pod")  # of every answer; slice is empty but for MIG instances
 PRESENT_LABELS = ("metric",)
 ALLOCATION_LABELS = ("node", "resource")
+
+DCGM_SM_ACTIVE = "DCGM_FI_PROF_SM_ACTIVE"  # not in the exporter's own list of counters
 
 _MIB = 1_048_576.0
 _SENTINEL = 2**62  # DCGM writes blanks as values from here on
@@ -97,22 +101,22 @@ class Candidate:
 _A, _D = Exporter.AGENT, Exporter.DCGM
 CANDIDATES: Mapping[Quantity, tuple[Candidate, ...]] = {
     Quantity.ACTIVITY: (
-        Candidate(_A, ("foresail_gpu_sm_active_ratio",)),
-        Candidate(_D, ("DCGM_FI_PROF_SM_ACTIVE",)),
+        Candidate(_A, (exported.SM_ACTIVE.name,)),
+        Candidate(_D, (DCGM_SM_ACTIVE,)),
         Candidate(_D, ("DCGM_FI_PROF_GR_ENGINE_ACTIVE",), saturates=False),
-        Candidate(_A, ("foresail_gpu_utilization_ratio",), saturates=False),
+        Candidate(_A, (exported.UTILIZATION.name,), saturates=False),
         Candidate(_D, ("DCGM_FI_DEV_GPU_UTIL",), 0.01, saturates=False),
     ),
     Quantity.TENSOR: (
-        Candidate(_A, ("foresail_gpu_tensor_active_ratio",)),
+        Candidate(_A, (exported.TENSOR_ACTIVE.name,)),
         Candidate(_D, ("DCGM_FI_PROF_PIPE_TENSOR_ACTIVE",)),
     ),
     Quantity.MEMORY_USED: (
-        Candidate(_A, ("foresail_gpu_memory_used_bytes",)),
+        Candidate(_A, (exported.MEMORY_USED.name,)),
         Candidate(_D, ("DCGM_FI_DEV_FB_USED",), _MIB),
     ),
     Quantity.MEMORY_TOTAL: (
-        Candidate(_A, ("foresail_gpu_memory_total_bytes",)),
+        Candidate(_A, (exported.MEMORY_TOTAL.name,)),
         Candidate(_D, ("DCGM_FI_DEV_FB_USED", "DCGM_FI_DEV_FB_FREE", "DCGM_FI_DEV_FB_RESERVED"), _MIB),
         Candidate(_D, ("DCGM_FI_DEV_FB_USED", "DCGM_FI_DEV_FB_FREE"), _MIB),
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from policies.gpus.signals import CANDIDATES, DCGM_SM_ACTIVE, ONLY_UTILISATION, Exporter, Quantity
 from policies.presets.model import Candidate, Form, Preset
 from policies.problems import nearest
 
@@ -18,9 +19,7 @@ _ISTIO = {"destination_workload_namespace": "$namespace", "destination_workload"
 _RANK = 'tp_rank="0"'
 _VIA = 'reporter="destination"'
 _TRITON_HISTOGRAM = "start tritonserver with --metrics-config histogram_latencies=true"
-_DCGM_SM = (
-    "add the line `DCGM_FI_PROF_SM_ACTIVE, gauge, Ratio of cycles an SM was busy.` to the exporter's counters CSV"
-)
+_DCGM_SM = f"add the line `{DCGM_SM_ACTIVE}, gauge, Ratio of cycles an SM was busy.` to the exporter's counters CSV"
 _SGLANG = "start the server with --enable-metrics"
 
 
@@ -137,25 +136,31 @@ def _of_knative() -> Iterator[Preset]:
 
 
 def _of_devices() -> Iterator[Preset]:
-    def dcgm(metric: str, scale: float = 1.0, off: str = "") -> Candidate:
-        return Candidate((metric,), scale, blanks=True, off=off)
+    def told(quantity: Quantity, *, ran: bool = False) -> tuple[Candidate, ...]:
+        """As quantities of GPUs are told; of activity either what tells only that a kernel `ran`, or the rest."""
+        return tuple(
+            Candidate(
+                each.metrics,
+                each.scale,
+                blanks=each.exporter is Exporter.DCGM,
+                off=_DCGM_SM if each.name == DCGM_SM_ACTIVE else "",
+            )
+            for each in CANDIDATES[quantity]
+            if (each.name in ONLY_UTILISATION) is ran
+        )
 
-    activity = (
-        Candidate(("foresail_gpu_sm_active_ratio",)),
-        dcgm("DCGM_FI_PROF_SM_ACTIVE", off=_DCGM_SM),
-        dcgm("DCGM_FI_PROF_GR_ENGINE_ACTIVE"),
-    )
-    tensor = (Candidate(("foresail_gpu_tensor_active_ratio",)), dcgm("DCGM_FI_PROF_PIPE_TENSOR_ACTIVE"))
-    memory = (Candidate(("foresail_gpu_memory_used_bytes",)), dcgm("DCGM_FI_DEV_FB_USED", 1_048_576.0))
-    ran = (Candidate(("foresail_gpu_utilization_ratio",)), dcgm("DCGM_FI_DEV_GPU_UTIL", 0.01))
+    activity, ran = told(Quantity.ACTIVITY), told(Quantity.ACTIVITY, ran=True)
+    tensor, memory = told(Quantity.TENSOR), told(Quantity.MEMORY_USED)
     rows = (
         ("activity", Form.MEAN, "ratio", "Share of multiprocessors that were busy.", activity, 1.0),
         ("tensor-activity", Form.MEAN, "ratio", "Share of time in which tensor cores worked.", tensor, 1.0),
         ("memory", Form.SUM, "bytes", "Memory in use.", memory, None),
         ("utilisation", Form.MEAN, "ratio", "Share of time in which a kernel ran: full says little.", ran, 1.0),
     )
-    for name, form, unit, meaning, told, ceiling in rows:
-        yield _preset(f"gpu/{name}", "pressure", form, unit, meaning, *told, match=_PODS, ceiling=ceiling, per_pod=True)
+    for name, form, unit, meaning, candidates, ceiling in rows:
+        yield _preset(
+            f"gpu/{name}", "pressure", form, unit, meaning, *candidates, match=_PODS, ceiling=ceiling, per_pod=True
+        )
 
 
 def _of_kubernetes() -> Iterator[Preset]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from policies.presets.catalogue import PRESETS
 from policies.presets.model import Form
 from policies.quantities import shown
-from policies.spec import DemandSignal, PressureSignal
+from policies.spec import DemandSignal, LateSignal, PressureSignal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -62,7 +62,7 @@ def lint(policy: WorkloadPolicy, present: Present | None) -> tuple[Finding, ...]
     found: list[Finding] = []
     for place, (signal, bound) in enumerate(zip(policy.spec.signals, policy.queries(), strict=True)):
         path = f"spec.signals[{place}]"
-        preset = _preset_of(signal)
+        preset = preset_of(signal)
         if preset is not None and isinstance(signal, PressureSignal):
             found += _unreachable(path, preset, signal)
         if present is not None:
@@ -77,7 +77,7 @@ def names_in(policies: Sequence[WorkloadPolicy]) -> frozenset[str]:
     """Metrics that `lint` must know the presence of."""
     queries = [bound.query for policy in policies for bound in policy.queries()]
     written = {name for query in queries for name in _NAME.findall(query) if _how_to_turn_on(name) is not None}
-    presets = {name for policy in policies for each in policy.spec.signals for name in _metrics(_preset_of(each))}
+    presets = {name for policy in policies for each in policy.spec.signals for name in _metrics(preset_of(each))}
     return frozenset(written | presets)
 
 
@@ -88,18 +88,35 @@ def histograms_in(policies: Sequence[WorkloadPolicy]) -> frozenset[str]:
     )
 
 
-def requests_in(policies: Sequence[WorkloadPolicy]) -> frozenset[tuple[str, str, str, str]]:
-    """Policy uid, namespace, target and resource of each capacity that is taken from requests."""
+class Counted(NamedTuple):
+    """A capacity that is taken from requests: of which policy, namespace, target and resource."""
+
+    uid: str
+    namespace: str
+    kind: str
+    target: str
+    resource: str
+
+
+def requests_in(policies: Sequence[WorkloadPolicy]) -> frozenset[Counted]:
+    """Each capacity that is taken from requests."""
     return frozenset(
-        (policy.uid, policy.metadata.namespace, policy.spec.target.name, signal.capacity_from_request.resource)
+        Counted(
+            policy.uid,
+            policy.metadata.namespace,
+            policy.spec.target.kind,
+            policy.spec.target.name,
+            signal.capacity_from_request.resource,
+        )
         for policy in policies
         for signal in policy.spec.signals
         if isinstance(signal, DemandSignal) and signal.capacity_from_request is not None
     )
 
 
-def _preset_of(signal: Signal) -> Preset | None:
-    named = signal.preset if isinstance(signal, DemandSignal | PressureSignal) else None
+def preset_of(signal: Signal) -> Preset | None:
+    """The preset that a signal names, if it names one."""
+    named = None if isinstance(signal, LateSignal) else signal.preset
     return None if named is None else PRESETS[named]
 
 
@@ -125,7 +142,7 @@ def _unreachable(path: str, preset: Preset, signal: PressureSignal) -> Iterator[
 
 
 def _unbound(path: str, preset: Preset | None, present: Present) -> Iterator[Finding]:
-    if preset is None or preset.bound(present.names) is not None:
+    if preset is None or preset.read_from(present.names):
         return
     off = next((each.off for each in preset.candidates if each.off), "")
     wanted = ", ".join(preset.metrics()[:3])

@@ -38,10 +38,10 @@ class Candidate:
     blanks: bool = False
     off: str = ""
 
-    def named_in(self, present: Collection[str], form: Form) -> str | None:
-        """The first of its names that is there, if one is."""
+    def names_in(self, present: Collection[str], form: Form) -> tuple[str, ...]:
+        """Those of its names that are there."""
         suffix = {Form.P90: "_bucket", Form.RATIO: "_sum"}.get(form, "")
-        return next((name for name in self.names if f"{name}{suffix}" in present), None)
+        return tuple(name for name in self.names if f"{name}{suffix}" in present)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +77,16 @@ class Preset:
         suffixes = {Form.P90: ("_bucket",), Form.RATIO: ("_sum", "_count")}.get(self.form, ("",))
         return tuple(f"{name}{suffix}" for each in self.candidates for name in each.names for suffix in suffixes)
 
-    def bound(self, present: Collection[str]) -> tuple[Candidate, str] | None:
-        """The first candidate that is there, and the name that it has there."""
+    def candidate_names(self) -> tuple[str, ...]:
+        """The names by which it may be told, the best first; of histograms without suffix."""
+        return tuple(name for each in self.candidates for name in each.names)
+
+    def read_from(self, present: Collection[str]) -> tuple[str, ...]:
+        """The names that a reading is made of where these metrics are there: of the first candidate, all that are."""
         for candidate in self.candidates:
-            if (name := candidate.named_in(present, self.form)) is not None:
-                return candidate, name
-        return None
+            if found := candidate.names_in(present, self.form):
+                return found
+        return ()
 
     def _of(self, candidate: Candidate, by: str) -> str:
         scaled = "" if candidate.scale == 1 else f" * {candidate.scale!r}"
@@ -101,6 +105,14 @@ class Preset:
             case Form.P90:
                 buckets = _either(candidate, f"rate({{}}[{_QUANTILE_WINDOW}])", "_bucket")
                 return f"histogram_quantile(0.9, sum by (le, {by}) ({buckets})){scaled}"
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What a signal with a preset is read from: metrics, the newest name first; none there: empty; not known: None."""
+
+    preset: str
+    metrics: tuple[str, ...] | None
 
 
 def _either(candidate: Candidate, around: str, suffix: str = "") -> str:

@@ -8,6 +8,8 @@ from pydantic import AfterValidator, StrictStr
 from policies.presets.catalogue import PRESETS, preset_named
 from policies.problems import Location
 
+BROUGHT = ("kind", "name", "query")  # the fields that a policy need not have beside a preset
+
 
 def _known(name: str) -> str:
     return preset_named(name).name

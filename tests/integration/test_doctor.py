@@ -90,6 +90,32 @@ async def test_a_metric_that_was_renamed_is_named(stage: Stage) -> None:
     assert "exporter is scraped" in finding["mend"]
 
 
+async def test_a_preset_that_nothing_is_read_from_names_what_was_tried(stage: Stage) -> None:
+    """The pods are not scraped, or their series carry other labels: the preset finds nothing."""
+    stage.policy(signals=[{"preset": "vllm/kv-cache", "target": {"value": 0.8}}])
+    tried = "vllm/kv-cache has none of vllm:kv_cache_usage_perc, "
+    assert "under the labels in match" in doctor(stage).one("error", "signals", tried)["message"]
+
+
+async def test_labels_of_a_preset_that_the_scrape_overwrote(stage: Stage) -> None:
+    stage.policy(signals=[LOAD_OF_WEB, {"preset": "gpu/memory", "target": {"averageValue": "1G"}}])
+    stage.exporter.set("DCGM_FI_DEV_FB_USED", 5, exported_namespace=stage.namespace, exported_pod="web-1")
+    try:
+        eventually(lambda: stage.prometheus.value("DCGM_FI_DEV_FB_USED") == 5)
+        assert "honor_labels" in doctor(stage).one("warning", "signals", "DCGM_FI_DEV_FB_USED: has its labels")["mend"]
+    finally:
+        stage.exporter.remove("DCGM_FI_DEV_FB_USED", exported_namespace=stage.namespace, exported_pod="web-1")
+
+
+async def test_a_dashboard_that_a_person_changed_and_a_rule_file_that_is_gone(stage: Stage, tmp_path: Path) -> None:
+    argv = [FORESAIL, "dashboards", "publish", "--out", str(tmp_path)]
+    subprocess.run(argv, capture_output=True, check=True, timeout=120)  # noqa: ASYNC221 - nothing else runs here
+    (tmp_path / "foresail-fleet.json").write_text("{}")
+    found = doctor(stage, f"--publish-dir={tmp_path}")
+    assert "--force" in found.one("warning", "published", "dashboard_files, foresail-fleet.json: is not as")["mend"]
+    found.one("warning", "published", "rule_files, foresail.rules.yaml: is not there")
+
+
 async def test_a_query_that_prometheus_refuses_is_told_in_its_words(stage: Stage) -> None:
     stage.policy(query="sum(")
     assert "parse error" in doctor(stage).one("error", "signals", "Prometheus refuses the query")["message"]

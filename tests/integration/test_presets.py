@@ -1,24 +1,32 @@
-"""Presets on a real Prometheus: every one binds and answers in base units, also while its metric is renamed."""
+"""Presets on a real Prometheus: every candidate binds and answers in base units, also while its metric is renamed."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import TYPE_CHECKING
 
 import yaml
 
+from controller.adapters.prometheus import PrometheusSource
+from controller.adapters.prometheus.metered import Budget, MeteredPrometheus
+from controller.adapters.prometheus.present import unrequested
 from controller.adapters.prometheus.witness import witness_of
+from controller.clients.http import HttpAccess
+from controller.loop.bindings import Bound, bindings
 from controller.records import SignalQuery
 from policies.presets.catalogue import PRESETS
+from policies.presets.lint import Counted
 from policies.presets.model import Form
 from tests.controller.cli.shared import run
 from tests.integration.servers.prometheus import Series
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from policies.presets.model import Candidate, Preset
+    from policies.presets.model import Preset
     from tests.integration.servers.prometheus import Prometheus
 
 STEP_S = 15.0
@@ -27,9 +35,8 @@ LABELS = {"app": "chat", "instance": "10.0.0.1:80", "pod": "chat-1", "tp_rank": 
 MORE = {"container": "c", "image": "i"}
 
 
-def _series(preset: Preset, candidate: Candidate, at_s: list[float]) -> list[Series]:
+def _series(preset: Preset, name: str, labels: dict[str, str], at_s: list[float]) -> list[Series]:
     """One replica that tells 40 of the exported unit: a gauge of 40, 40 a second, or times that are 40 each."""
-    name, labels = candidate.names[0], LABELS | MORE
     count = [STEP_S * place for place in range(len(at_s))]
     by_40 = [40 * each for each in count]
     match preset.form:
@@ -54,6 +61,7 @@ EXPECTED = {
     "envoy/latency-p90": 0.038,
     "torchserve/queue-time": 0.04,
 }
+OF_NAME = {"DCGM_FI_DEV_FB_USED": 41_943_040.0, "DCGM_FI_DEV_GPU_UTIL": 0.4}  # 40 MiB, 40 %
 
 
 def _times() -> list[float]:
@@ -65,24 +73,48 @@ def _answer(prometheus: Prometheus, query: str, at_s: float) -> list[float]:
     return [float(each["value"][1]) for each in prometheus.query(query, at_s=at_s)]
 
 
-def test_every_preset_answers_in_base_units_with_a_witness(prometheus: Prometheus) -> None:
+def _by_app(prometheus: Prometheus, query: str, at_s: float) -> dict[str, float]:
+    return {
+        each["metric"].get("app", ""): round(float(each["value"][1]), 9) for each in prometheus.query(query, at_s=at_s)
+    }
+
+
+async def _bindings(prometheus: Prometheus, signals: Sequence[Bound], at_s: float) -> dict[str, tuple[str, ...]]:
+    async with PrometheusSource(HttpAccess(prometheus.url)) as source:
+        return await bindings(source, signals, at_s)
+
+
+def test_every_candidate_alone_is_bound_and_answers_in_base_units_with_a_witness(prometheus: Prometheus) -> None:
+    """Each candidate of each preset has an app of its own, which exports nothing else."""
     at_s = _times()
-    lasting = {}
-    for preset in PRESETS.values():
-        for each in _series(preset, preset.candidates[0], at_s):
-            lasting[each.name, tuple(each.labels.items())] = each
-    prometheus.backfill(list(lasting.values()))
-    got, unwitnessed = {}, []
+    alone = {
+        f"{preset.name} {name}": (preset, name) for preset in PRESETS.values() for name in preset.candidate_names()
+    }
+    prometheus.backfill(
+        [
+            series
+            for app, (preset, name) in alone.items()
+            for series in _series(preset, name, LABELS | MORE | {"app": app}, at_s)
+        ]
+    )
+
+    got: dict[str, float] = {}
+    unwitnessed = []
     for preset in PRESETS.values():
         query = preset.query(("app",))
-        got[preset.name] = _answer(prometheus, query, at_s[-1])
+        told = _by_app(prometheus, query, at_s[-1])
+        got |= {app: value for app, value in told.items() if app.startswith(f"{preset.name} ")}
         witness = witness_of(SignalQuery(query, ("app",), preset.per_pod, either=True))
-        if witness is None or len(_answer(prometheus, witness.text, at_s[-1])) != 2:  # newest and targets
-            unwitnessed.append(preset.name)
-    plain = {name: 38.0 if preset.form is Form.P90 else 40.0 for name, preset in PRESETS.items()}
-    wrong = {name: told for name, told in got.items() if [round(x, 9) for x in told] != [(plain | EXPECTED)[name]]}
-    assert wrong == {}
+        said = [] if witness is None else prometheus.query(witness.text, at_s=at_s[-1])
+        newest = {each["metric"]["app"] for each in said if each["metric"]["__witness__"].startswith("newest")}
+        unwitnessed += [app for app in told if app not in newest]
+
+    plain = {app: 38.0 if preset.form is Form.P90 else 40.0 for app, (preset, _) in alone.items()}
+    converted = {app: EXPECTED.get(preset.name, OF_NAME.get(name)) for app, (preset, name) in alone.items()}
+    assert got == plain | {app: value for app, value in converted.items() if value is not None}
     assert unwitnessed == []
+    signals = [Bound(app, preset, (("app", app),)) for app, (preset, _) in alone.items()]
+    assert asyncio.run(_bindings(prometheus, signals, at_s[-1])) == {app: (name,) for app, (_, name) in alone.items()}
     shown = run("signals", "--prometheus-url", prometheus.url, "-o", "json")
     rows = json.loads(shown.stdout)["signals"]
     assert [row["preset"] for row in rows if row["missing"]] == []
@@ -151,3 +183,28 @@ def test_validate_holds_policies_against_what_is_there(prometheus: Prometheus, t
     warnings = {each["path"]: each["message"] for each in json.loads(told.stdout)["warnings"]}
     assert sorted(warnings) == ["spec.signals[1].preset", "spec.signals[2].query"]
     assert "between its buckets 1 and 2.5" in warnings["spec.signals[2].query"]
+
+
+async def test_containers_without_requests_are_those_of_the_pods_that_a_workload_owns(prometheus: Prometheus) -> None:
+    """Deployments chat and chat-big own a ReplicaSet each; nobody tells who owns chat-old-1. None asks for CPU."""
+    at_s = _times()[-20:]
+    pods = {"chat-5d-a": "chat-5d", "chat-5d-b": "chat-5d", "chat-big-7f-c": "chat-big-7f", "chat-old-1": ""}
+    told = [("kube_pod_container_info", {"pod": pod, "container": "main"}) for pod in pods]
+    told += [
+        ("kube_pod_owner", {"pod": pod, "owner_kind": "ReplicaSet", "owner_name": owner})
+        for pod, owner in pods.items()
+        if owner
+    ]
+    told += [
+        ("kube_replicaset_owner", {"replicaset": owner, "owner_kind": "Deployment", "owner_name": owner[:-3]})
+        for owner in ("chat-5d", "chat-big-7f")
+    ]
+    prometheus.backfill([Series(name, labels | {"namespace": "ml"}, at_s, [1.0] * 20) for name, labels in told])
+
+    async with MeteredPrometheus(HttpAccess(prometheus.url), Budget(3)) as source:
+        found = [
+            await unrequested(source, Counted("ml/x", "ml", kind, name, "cpu"), at_s=at_s[-1])
+            for kind, name in (("Deployment", "chat"), ("Deployment", "chat-big"), ("LeaderWorkerSet", "chat"))
+        ]
+
+    assert found == [3, 1, 4]  # its own two and the one that nobody owns; its own; all of that name

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import urllib3
 from aiohttp import web
 from sqlalchemy import create_engine, text
 
-from alerts.catalogue import alerts
 from controller.clients.http import HttpAccess
 from controller.doctor import Finding, Severity
 from controller.doctor import own as own_checks
@@ -19,18 +18,30 @@ from controller.doctor.prometheus import examine_prometheus
 from controller.doctor.rights import Account
 from controller.doctor.signals import examine_signals
 from controller.journal import Journal
-from controller.records import Answered, ClusterView, PolicySet, SignalQuery, TargetRef, TargetView, Unanswered
+from controller.publish import Content
+from controller.records import (
+    Answered,
+    ClusterView,
+    PastSeries,
+    PolicySet,
+    SignalQuery,
+    TargetRef,
+    TargetView,
+    Unanswered,
+)
 from controller.settings import Settings
 from policies.model import Why
+from policies.quantities import parse_duration_s
 from tests.builders import policy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
-    from controller.records import Answer, PastSeries
+    from controller.records import Answer
 
-ALERTS = alerts()
+GROUPS = Content().rule_groups()
+RULES = len({rule.get("alert") or rule["record"] for group in GROUPS for rule in group["rules"]})
 NOW_S = 1_800_000_000.0
 
 
@@ -38,7 +49,7 @@ NOW_S = 1_800_000_000.0
 class FakePrometheus:
     """Answers as Prometheus does; `date` is in its headers."""
 
-    rules: list[dict[str, str]] = field(default_factory=list)
+    groups: list[dict[str, Any]] = field(default_factory=list)
     alertmanagers: int = 1
     date: str = ""
     url: str = ""
@@ -48,7 +59,9 @@ class FakePrometheus:
         if request.path == "/api/v1/query" and "build_info" in request.query["query"]:
             document = {"result": [{"value": [0, "1"]}]}
         elif request.path == "/api/v1/rules":
-            document = {"groups": [{"rules": self.rules}]}
+            document = {"groups": self.groups}
+        elif request.path == "/api/v1/format_query":
+            document = request.query["query"].replace("(", " ( ")
         elif request.path == "/api/v1/alertmanagers":
             document = {"activeAlertmanagers": [{"url": "x"}] * self.alertmanagers}
         elif request.path == "/api/v1/status/buildinfo":
@@ -57,9 +70,16 @@ class FakePrometheus:
         return web.json_response({"status": "success", "data": document}, headers=headers)
 
 
+def as_served(rule: dict[str, Any]) -> dict[str, Any]:
+    """A rule as /api/v1/rules has it; the query on one line."""
+    waits = {"duration": parse_duration_s(rule.get("for", "0s"))} if "alert" in rule else {}
+    name, query = rule.get("alert") or rule["record"], " ".join(rule["expr"].split())
+    return {"name": name, "query": query, "health": "ok", "annotations": rule.get("annotations", {}), **waits}
+
+
 @pytest.fixture
 async def server() -> AsyncIterator[FakePrometheus]:
-    fake = FakePrometheus([{"name": alert.name, "health": "ok"} for alert in ALERTS])
+    fake = FakePrometheus([{"name": group["name"], "rules": [*map(as_served, group["rules"])]} for group in GROUPS])
     app = web.Application()
     app.router.add_get("/{rest:.*}", fake.answer)
     runner = web.AppRunner(app)
@@ -76,35 +96,65 @@ def faults(found: Sequence[Finding]) -> list[tuple[str, str, str]]:
 
 
 async def test_a_sound_prometheus(server: FakePrometheus) -> None:
-    found = await examine_prometheus(HttpAccess(server.url))
+    found = await examine_prometheus(HttpAccess(server.url), GROUPS)
     assert faults(found) == []
     assert "version 2.42.0" in found[0].message
+    assert found[-2].message == f"all {RULES} are loaded as this version renders them"
 
 
 async def test_its_clock(server: FakePrometheus) -> None:
     server.date = "Thu, 01 Jan 2026 00:00:00 GMT"
-    [told] = faults(await examine_prometheus(HttpAccess(server.url)))
+    [told] = faults(await examine_prometheus(HttpAccess(server.url), GROUPS))
     assert told[:2] == ("error", "clocks")
     assert "behind this clock" in told[2]
 
 
-async def test_rules_of_an_older_version_and_one_that_fails(server: FakePrometheus) -> None:
-    server.rules = [*server.rules[2:-1], {**server.rules[-1], "health": "err", "lastError": "many-to-many"}]
-    server.alertmanagers, missing = 0, ", ".join(sorted(each.name for each in ALERTS[:2]))
-    assert faults(await examine_prometheus(HttpAccess(server.url))) == [
+async def test_rules_that_lack_and_one_that_fails(server: FakePrometheus) -> None:
+    rules = server.groups[0]["rules"]
+    server.groups[0]["rules"] = [*rules[2:-1], {**rules[-1], "health": "err", "lastError": "many-to-many"}]
+    server.alertmanagers, missing = 0, ", ".join(sorted(each["name"] for each in rules[:2]))
+    assert faults(await examine_prometheus(HttpAccess(server.url), GROUPS)) == [
         ("error", "rules", "fails: many-to-many"),
-        (
-            "warning",
-            "rules",
-            f"2 of {len(ALERTS)} are not loaded: {missing}",
-        ),
+        ("warning", "rules", f"2 of {RULES} are not loaded: {missing}"),
         ("warning", "rules", "Prometheus knows none"),
     ]
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        pytest.param({"query": "up == 0"}, "older or changed (1): {}", id="query"),
+        pytest.param({"duration": 1.0}, "older or changed (1): {}", id="wait"),
+        pytest.param({"annotations": {"summary": "old"}}, "older or changed (1): {}", id="text"),
+    ],
+)
+async def test_a_rule_of_other_text(server: FakePrometheus, change: dict[str, object], words: str) -> None:
+    rule = next(each for each in server.groups[0]["rules"] if "duration" in each)
+    rule |= change
+    [(severity, check, message)] = faults(await examine_prometheus(HttpAccess(server.url), GROUPS))
+    assert (severity, check, message) == ("warning", "rules", words.format(rule["name"]))
+
+
+async def test_a_query_that_the_server_only_lays_out_otherwise_is_the_same(server: FakePrometheus) -> None:
+    rule = server.groups[0]["rules"][0]
+    rule["query"] = rule["query"].replace("(", " ( ")
+    assert faults(await examine_prometheus(HttpAccess(server.url), GROUPS)) == []
+
+
+async def test_rules_that_are_left_over_and_rules_that_are_loaded_twice(server: FakePrometheus) -> None:
+    rules = server.groups[0]["rules"]
+    server.groups[0]["rules"] = [*rules, {**rules[0], "name": "ForesailOfYesterday"}]
+    server.groups.append({"name": "a copy", "rules": [rules[0]]})
+    server.groups.append({"name": "somebody else's", "rules": [{**rules[0], "name": "NotOurs"}]})
+    assert [message for _, _, message in faults(await examine_prometheus(HttpAccess(server.url), GROUPS))] == [
+        "not of this version (1): ForesailOfYesterday",
+        f"loaded more than once (1): {rules[0]['name']}",
+    ]
+
+
 async def test_what_is_no_prometheus(server: FakePrometheus) -> None:
-    server.rules = []
-    [(severity, _, message)] = faults(await examine_prometheus(HttpAccess("http://127.0.0.1:9")))
+    server.groups = []
+    [(severity, _, message)] = faults(await examine_prometheus(HttpAccess("http://127.0.0.1:9"), GROUPS))
     assert severity == "error"
     assert message.startswith("does not answer")
 
@@ -153,6 +203,39 @@ async def test_a_signal_that_cannot_decide(source: Source, words: str) -> None:
 async def test_a_signal_that_is_fresh() -> None:
     found = await examine_signals(PolicySet((policy("web"),)), Source(), seen(), at_s=NOW_S, deadline_s=1)
     assert [each.message for each in found] == ["all 1 are fresh"]
+
+
+@dataclass
+class Scraped(Source):
+    """A source that has a series of each of these metrics under the labels of shop/web, and of the overwritten."""
+
+    metrics: tuple[str, ...] = ()
+    overwritten: tuple[str, ...] = ()
+
+    async def past(
+        self, query: SignalQuery, *, start_s: float, end_s: float, step_s: float, deadline_s: float
+    ) -> Sequence[PastSeries]:
+        assert (start_s, step_s, deadline_s > 0) == (end_s, 1.0, True)
+        if "exported_namespace" in query.text:
+            return [PastSeries((name,), [end_s], [1.0]) for name in self.overwritten]
+        return [PastSeries((name, "shop", "web"), [end_s], [1.0]) for name in self.metrics]
+
+
+QUEUE = {"preset": "vllm/queue", "target": {"averageValue": 4}}
+
+
+async def test_a_preset_names_what_it_is_read_from_or_what_was_tried() -> None:
+    policies = PolicySet((policy("web", QUEUE),))
+
+    lacking = await examine_signals(policies, Scraped(values=()), seen(), at_s=NOW_S, deadline_s=1)
+    tried = "vllm/queue has none of vllm:num_requests_waiting, kserve_vllm:num_requests_waiting"
+    assert tried in lacking[0].message
+
+    source = Scraped(values=(), metrics=("vllm:num_requests_waiting",), overwritten=("vllm:num_requests_waiting",))
+    found = await examine_signals(policies, source, seen(), at_s=NOW_S, deadline_s=1)
+    assert "(vllm/queue is read from vllm:num_requests_waiting)" in found[0].message
+    assert found[1].message == "is read from vllm:num_requests_waiting in 1 signal"
+    assert "honor_labels" in found[2].mend
 
 
 def seen() -> ClusterView:

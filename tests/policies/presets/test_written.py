@@ -109,8 +109,8 @@ def test_gpu_activity_is_preferred_to_a_kernel_that_ran() -> None:
     assert names == ("foresail_gpu_sm_active_ratio", "DCGM_FI_PROF_SM_ACTIVE", "DCGM_FI_PROF_GR_ENGINE_ACTIVE")
 
 
-def test_the_newest_name_that_is_there_is_bound() -> None:
+def test_all_names_that_are_there_are_read_the_newest_first() -> None:
     cache = PRESETS["vllm/kv-cache"]
     old, new = "vllm:gpu_cache_usage_perc", "vllm:kv_cache_usage_perc"
 
-    assert [(cache.bound(there) or (None, None))[1] for there in ({old}, {old, new}, {"up"})] == [old, new, None]
+    assert [cache.read_from(there) for there in ({old}, {old, new}, {"up"})] == [(old,), (new, old), ()]
