@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alerts.rule import Alert, Group, Severity, either, every, largest, total
 from policies import signals
+from policies.forecast import exported as foretold
 
 # Twenty ticks of the usual 15 s; three scrapes of a source that is scraped every minute.
 STALLED_S = 300
@@ -22,7 +23,7 @@ _FAILED_QUERIES = total(signals.SOURCE_QUERIES.rate("10m", result="failure"), "s
 _QUERIES = total(signals.SOURCE_QUERIES.rate("10m"), "source")
 _SLOW_TICK = signals.LOOP_DURATION.quantile(0.99, "15m", by=("cluster",), phase="tick")
 _UNDELIVERED = total(" or ".join(signals.MESSAGES.increase("15m", result=each) for each in ("dropped", "rejected")))
-_COVERAGE = largest(signals.OUTLOOK_COVERAGE, "horizon")
+_COVERAGE = largest(foretold.OUTLOOK_COVERAGE, "horizon")
 
 ALERTS: tuple[Alert, ...] = (
     Alert(
@@ -156,7 +157,7 @@ ALERTS: tuple[Alert, ...] = (
     ),
     Alert(
         name="ForesailForecastStale",
-        expr=f"time() - ({largest(signals.OUTLOOK_OLDEST_FIT)} > 0) > {OLD_FIT_S}",
+        expr=f"time() - ({largest(foretold.OUTLOOK_OLDEST_FIT)} > 0) > {OLD_FIT_S}",
         severity=Severity.WARNING,
         summary="What is told of the next week rests on old fits.",
         description="The oldest fit was made {{ $value | humanizeDuration }} ago; workloads should be fitted anew each"
@@ -166,7 +167,7 @@ ALERTS: tuple[Alert, ...] = (
     ),
     Alert(
         name="ForesailForecastBandMiscalibrated",
-        expr=every(f"abs({_COVERAGE} - 0.95) > {BAND_MISSES}", f"{largest(signals.OUTLOOK_OLDEST_FIT)} > 0").replace(
+        expr=every(f"abs({_COVERAGE} - 0.95) > {BAND_MISSES}", f"{largest(foretold.OUTLOOK_OLDEST_FIT)} > 0").replace(
             "\nand\n", "\nand on (cluster)\n"
         ),
         severity=Severity.INFO,

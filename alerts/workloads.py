@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alerts.rule import WORKLOAD, Alert, Group, Severity, either, every, largest, of_workload
 from policies import signals
+from policies.forecast import exported as foretold
 
 # By the median three days before: time to ask for quota. By the 0.9 quantile one day before: time to raise a bound.
 MEDIAN_AHEAD_S = 3 * 86_400
@@ -22,12 +23,12 @@ _ACTING = of_workload(signals.WORKLOAD_INFO, mode="active")
 _LATE = of_workload(signals.REALISED_LATE)
 _STILL = f"max by (cluster, namespace, workload) (changes({signals.DESIRED_REPLICAS.value()}[15m])) == 0"
 _BY_OTHER = of_workload(signals.LAST_CHANGE, by="other")
-_EXPECTED = of_workload(signals.OUTLOOK, horizon="5m", quantile="0.5")
+_EXPECTED = of_workload(foretold.OUTLOOK, horizon="5m", quantile="0.5")
 
 
 def _above_max(quantile: str, ahead_s: int) -> str:
     """When the bound will be passed at a quantile, where that is near enough; now, where it lies behind."""
-    when = largest(signals.OUTLOOK_ABOVE_MAX, *WORKLOAD, "bound", quantile=quantile)
+    when = largest(foretold.OUTLOOK_ABOVE_MAX, *WORKLOAD, "bound", quantile=quantile)
     return f"clamp_min({when}, time()) < time() + {ahead_s}"
 
 

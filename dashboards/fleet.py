@@ -18,6 +18,7 @@ from dashboards.queries import (
     sum_of_workloads,
 )
 from policies import signals
+from policies.forecast import exported as foretold
 
 UID = links.FLEET
 TITLE = "Foresail fleet"
@@ -119,7 +120,7 @@ _FIGURES = (
             unit="short",
             queries=(
                 Query(
-                    or_zero(f"count ({per_workload(signals.OUTLOOK_ABOVE_MAX, only=_LIKELY)} - time() < {_DAY_S})"),
+                    or_zero(f"count ({per_workload(foretold.OUTLOOK_ABOVE_MAX, only=_LIKELY)} - time() < {_DAY_S})"),
                     "within a day",
                 ),
             ),
@@ -203,7 +204,7 @@ _OUTLOOK = Drawn(
         " of more; sums over the chosen workloads. Decisions do not use it. The maximum is the one in force now.",
         unit="short",
         queries=(
-            Query(sum_of_workloads(signals.OUTLOOK, "horizon", "quantile"), "{{horizon}} ahead, {{quantile}}"),
+            Query(sum_of_workloads(foretold.OUTLOOK, "horizon", "quantile"), "{{horizon}} ahead, {{quantile}}"),
             Query(sum_of_workloads(signals.MAX_REPLICAS), "max", Means.LIMIT),
         ),
     ),
@@ -218,7 +219,7 @@ _TO_MAXIMUM = Drawn(
         unit="s",
         queries=(
             Query(
-                f"clamp_min({per_workload(signals.OUTLOOK_ABOVE_MAX, 'quantile', 'bound')} - time(), 0)",
+                f"clamp_min({per_workload(foretold.OUTLOOK_ABOVE_MAX, 'quantile', 'bound')} - time(), 0)",
                 "{{namespace}}/{{workload}} {{quantile}} {{bound}}",
             ),
         ),

@@ -9,6 +9,7 @@ from dashboards.board import HORIZONS, Board, Details, Drawn, Variable, shown
 from dashboards.panels import Bounds, Link, Means, Query, Sheet, lines
 from dashboards.queries import age, largest, missed, per_workload
 from policies import signals
+from policies.forecast import exported as foretold
 
 _SHOWN = ("5m", "1h", "1d")
 _LOAD, _READY = per_workload(signals.LOAD), per_workload(signals.READY_REPLICAS)
@@ -85,7 +86,7 @@ _FIGURES = (
             title="Oldest fit",
             description="How long ago the oldest fit was made that what is told of the next week rests on.",
             unit="s",
-            queries=(Query(f"max ({age(signals.OUTLOOK_OLDEST_FIT, 'cluster')})", "age"),),
+            queries=(Query(f"max ({age(foretold.OUTLOOK_OLDEST_FIT, 'cluster')})", "age"),),
             span=4,
             links=(Link("Foresail itself", links.dashboard(links.SELF)),),
             no_value="nothing fitted yet",
@@ -147,7 +148,7 @@ _MODELS = Drawn(
         unit="short",
         queries=tuple(
             Query(f"sum by (model) ({largest(metric, 'cluster', 'model', 'horizon')})", f"{{{{model}}}}{told}")
-            for metric, told in ((signals.OUTLOOK_MODELS, ""), (signals.OUTLOOK_DEMOTED, " demoted"))
+            for metric, told in ((foretold.OUTLOOK_MODELS, ""), (foretold.OUTLOOK_DEMOTED, " demoted"))
         ),
     ),
     partial(lines, stepped=True),
@@ -160,8 +161,8 @@ _BACKTEST = Drawn(
         " 0.95, and the loss over the mean load, by how far ahead.",
         unit="percentunit",
         queries=(
-            Query(largest(signals.OUTLOOK_COVERAGE, "cluster", "horizon"), "coverage {{horizon}}"),
-            Query(largest(signals.OUTLOOK_ERROR, "cluster", "horizon"), "loss {{horizon}}"),
+            Query(largest(foretold.OUTLOOK_COVERAGE, "cluster", "horizon"), "coverage {{horizon}}"),
+            Query(largest(foretold.OUTLOOK_ERROR, "cluster", "horizon"), "loss {{horizon}}"),
         ),
     ),
     lines,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from policies.forecast.exported import OUTLOOK
 from policies.guardrails import HOLD_RULES
 from policies.model import Hold
 from policies.signals import (
@@ -14,7 +15,6 @@ from policies.signals import (
     LOAD,
     MAX_REPLICAS,
     MIN_REPLICAS,
-    OUTLOOK,
 )
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from dashboards.panels import Bounds, Link, Means, Query, Sheet, lines, states
 from dashboards.queries import chosen, largest, per_workload
 from dashboards.serving import MODEL_SERVER
 from policies import signals
+from policies.forecast import exported as foretold
 from policies.resources import exported as sized
 
 _NEXT = 'quantile="0.9"'
@@ -75,7 +76,7 @@ _FIGURES = (
             title="What comes next: replicas needed, with a tenth's chance of more",
             description="What demand is expected to need in 5 minutes, an hour, a day and a week.",
             unit="short",
-            queries=(Query(f"max by (horizon) ({chosen(signals.OUTLOOK, only=_NEXT)})", "in {{horizon}}"),),
+            queries=(Query(f"max by (horizon) ({chosen(foretold.OUTLOOK, only=_NEXT)})", "in {{horizon}}"),),
             span=5,
             no_value="nothing told yet",
         ),
@@ -89,7 +90,7 @@ _FIGURES = (
             unit="s",
             queries=(
                 Query(
-                    "clamp_min(min (" + chosen(signals.OUTLOOK_ABOVE_MAX, only='quantile="0.5"') + ") - time(), 0)",
+                    "clamp_min(min (" + chosen(foretold.OUTLOOK_ABOVE_MAX, only='quantile="0.5"') + ") - time(), 0)",
                     "until",
                 ),
             ),

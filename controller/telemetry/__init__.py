@@ -17,6 +17,7 @@ from controller.telemetry.changes import Changes
 from controller.telemetry.sizes import Wrote
 from controller.telemetry.workloads import ready_replicas, workload_text
 from policies import signals
+from policies.forecast import exported as foretold
 from policies.metric import Counter, Gauge, Histogram
 from policies.model import RULES, Action, Hold, Kind, Status
 from policies.resources import exported as sized
@@ -266,7 +267,7 @@ class Telemetry:
 
 _OF_FLEET = (
     *(signals.BUDGET_USED, signals.SIGNAL_BOUND, signals.INTERVENTION_UNTIL),
-    *(signals.OUTLOOK_MODELS, signals.OUTLOOK_DEMOTED, signals.OUTLOOK_COVERAGE, signals.OUTLOOK_ERROR),
+    *(foretold.OUTLOOK_MODELS, foretold.OUTLOOK_DEMOTED, foretold.OUTLOOK_COVERAGE, foretold.OUTLOOK_ERROR),
 )
 _FROM_THE_START: tuple[tuple[Metric, tuple[str, ...]], ...] = (
     *((signals.LOOP_DURATION, (phase,)) for phase in PHASES),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies import signals
+from policies.forecast import exported as foretold
 from policies.forecast.governance import EXPERTS, Expert
 from policies.forecast.maximum import LEVELS, LOW
 from policies.forecast.rolling import HORIZONS_MIN
@@ -29,7 +29,7 @@ def by_workload(report: TickReport, labels: Sequence[str]) -> Iterator[tuple[Gau
     plans = report.plans
     if plans is None:
         nothing = np.zeros(0)
-        yield from ((gauge, [], nothing) for gauge in (signals.OUTLOOK, signals.OUTLOOK_ABOVE_MAX))
+        yield from ((gauge, [], nothing) for gauge in (foretold.OUTLOOK, foretold.OUTLOOK_ABOVE_MAX))
         return
     names: list[str] = []
     values: list[FloatArray] = []
@@ -39,12 +39,12 @@ def by_workload(report: TickReport, labels: Sequence[str]) -> Iterator[tuple[Gau
             known = np.flatnonzero(np.isfinite(needed))
             names += [f'{labels[lane]},horizon="{horizon}",quantile="{level:g}"}}' for lane in known.tolist()]
             values.append(needed[known])
-    yield signals.OUTLOOK, names, np.concatenate(values)
+    yield foretold.OUTLOOK, names, np.concatenate(values)
     above_s = plans.above_maximum_at(report.at_s)
     lanes, places = np.nonzero(np.isfinite(above_s))
     told = zip(lanes.tolist(), places.tolist(), bounds(plans)[lanes, places].tolist(), strict=True)
     yield (
-        signals.OUTLOOK_ABOVE_MAX,
+        foretold.OUTLOOK_ABOVE_MAX,
         [f'{labels[each]},quantile="{LEVELS[level]:g}",bound="{bound}"}}' for each, level, bound in told],
         above_s[lanes, places],
     )
@@ -56,14 +56,14 @@ def of_fleet(report: TickReport) -> Iterator[tuple[Gauge, tuple[str, ...], float
         return
     plans, models = report.plans, report.plans.models
     known = models.known() & plans.told_at(report.at_s)[models.lane]
-    yield signals.OUTLOOK_OLDEST_FIT, (), float(models.fitted_at_s[known].min()) if known.any() else 0.0
+    yield foretold.OUTLOOK_OLDEST_FIT, (), float(models.fitted_at_s[known].min()) if known.any() else 0.0
     for place, ahead_min in enumerate(HORIZONS_MIN):
         horizon, charge = ahead_text(ahead_min), models.charge[:, place]
         for model in Expert:
-            yield signals.OUTLOOK_MODELS, (model_name(model), horizon), int((known & (charge == model)).sum())
+            yield foretold.OUTLOOK_MODELS, (model_name(model), horizon), int((known & (charge == model)).sum())
         for expert in EXPERTS:
             lost = known & models.demoted[:, expert, place]
-            yield signals.OUTLOOK_DEMOTED, (model_name(expert), horizon), int(lost.sum())
+            yield foretold.OUTLOOK_DEMOTED, (model_name(expert), horizon), int(lost.sum())
         yield from _figures(models, np.flatnonzero(known & (charge != Expert.NONE)), place)
 
 
@@ -90,7 +90,7 @@ def _figures(models: Models, rows: IntArray, place: int) -> Iterator[tuple[Gauge
     judged = models.judged[rows, charge, place] > 0
     rows, charge = rows[judged], charge[judged]
     if rows.size:
-        yield signals.OUTLOOK_COVERAGE, horizon, float(models.coverage[rows, charge, place].mean())
+        yield foretold.OUTLOOK_COVERAGE, horizon, float(models.coverage[rows, charge, place].mean())
         error = models.error[rows, charge, place]
         if np.isfinite(error).any():
-            yield signals.OUTLOOK_ERROR, horizon, float(error[np.isfinite(error)].mean())
+            yield foretold.OUTLOOK_ERROR, horizon, float(error[np.isfinite(error)].mean())

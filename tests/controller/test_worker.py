@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,7 +111,7 @@ def _who(_given: int) -> tuple[int, int]:
 
 def _sleep(began: Path) -> None:
     began.write_text(str(os.getpid()))
-    time.sleep(600)
+    signal.pause()
 
 
 def _die(_given: int) -> None:

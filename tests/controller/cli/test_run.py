@@ -14,6 +14,7 @@ from controller.settings import catalogue
 from tests.controller.cli.shared import run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from controller.settings import Settings
@@ -25,9 +26,10 @@ class Started:
     def __init__(self, *signals: int, error: Exception | None = None) -> None:
         self.signals, self.error = signals, error
         self.settings: Settings | None = None
+        self.origins: Mapping[str, object] = {}
 
-    async def __call__(self, settings: Settings, *, stop: asyncio.Event) -> None:
-        self.settings = settings
+    async def __call__(self, settings: Settings, *, stop: asyncio.Event, origins: Mapping[str, object]) -> None:
+        self.settings, self.origins = settings, origins
         if self.error is not None:
             raise self.error
         for number in self.signals:
