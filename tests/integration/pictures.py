@@ -33,6 +33,7 @@ PAGES = {
     "sign-in": "/console/sign-in",
     "workloads": "/console",
     "workload": "/console/workloads/demo/chat",
+    "what-if": "/console/workloads/demo/chat/whatif?late=0.005&price=2.5&ask=1",
     "all": "/console/fleet",
 }
 DAY_S = 30.0  # real seconds after which the demo has something to show
