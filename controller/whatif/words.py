@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
     from controller.whatif import Answered, Question
     from policies.spec import WorkloadPolicy
-    from simulations.changed import Terms
+    from simulations.changed import Compared, Terms
 
 _MANY_CENSORED = 0.01
+_FAR_LATE, _FAR_HOURS = 0.01, 0.1  # from what happened: in the share that was late, and of replica-hours
 
 
 def lines_to_change(policy: WorkloadPolicy, terms: tuple[Terms, ...]) -> str:
@@ -48,6 +49,7 @@ def _notes(policy: WorkloadPolicy, question: Question, found: Answered) -> Itera
         "Not replayed: budgets, GPU quotas, the fleet breaker, holds, pauses and overrides, and signals of pressure."
         f" Every start takes {startup}, as the last ones did; replicas are released at once."
     )
+    yield from _of_fidelity(found.compared)
     evidence = found.compared.evidence
     if evidence.censored_ratio > _MANY_CENSORED:
         yield (
@@ -58,6 +60,20 @@ def _notes(policy: WorkloadPolicy, question: Question, found: Answered) -> Itera
         first = moment_text(int(found.read_s[0]))
         yield f"There was time to read the journal back to {first} only; ask for fewer days to have it all."
     yield from _of_policy(policy, question)
+
+
+def _of_fidelity(compared: Compared) -> Iterator[str]:
+    """Whether the replay of the present policy comes near what really happened under it."""
+    happened, present = compared.happened, compared.policies[0]
+    if happened is None or happened.late_ratio is None or present.late_ratio is None:
+        return
+    hours = present.replica_hours - happened.replica_hours
+    if abs(present.late_ratio - happened.late_ratio) > _FAR_LATE or abs(hours) > _FAR_HOURS * happened.replica_hours:
+        yield (
+            f"The replay is not faithful here: replayed, the present policy has {present.replica_hours:.4g}"
+            f" replica-hours and is late for {present.late_ratio:.2%}, where it really had {happened.replica_hours:.4g} and was late"
+            f" for {happened.late_ratio:.2%}. Compare policies with one another, and not with what happened."
+        )
 
 
 def _of_policy(policy: WorkloadPolicy, question: Question) -> Iterator[str]:

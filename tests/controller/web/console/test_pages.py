@@ -104,7 +104,7 @@ async def test_a_workloads_page_tells_what_the_api_tells(browser: Browser) -> No
     page = await browser.get("/console/workloads/shop/web")
     for told in (
         "What is asked of Prometheus load: load",
-        "The last decisions that changed something, from the journal",
+        "The last decisions that were new, or for a new reason; from the journal",
         "The last orders, from the journal",
         "applied",
         "It decides again at",
