@@ -71,8 +71,8 @@ def _of_fidelity(compared: Compared) -> Iterator[str]:
     if abs(present.late_ratio - happened.late_ratio) > _FAR_LATE or abs(hours) > _FAR_HOURS * happened.replica_hours:
         yield (
             f"The replay is not faithful here: replayed, the present policy has {present.replica_hours:.4g}"
-            f" replica-hours and is late for {present.late_ratio:.2%}, where it really had {happened.replica_hours:.4g} and was late"
-            f" for {happened.late_ratio:.2%}. Compare policies with one another, and not with what happened."
+            f" replica-hours and is late for {present.late_ratio:.2%}, where it really had"
+            f" {happened.replica_hours:.4g} and was late for {happened.late_ratio:.2%}. Compare policies with one another, and not with what happened."
         )
 
 
