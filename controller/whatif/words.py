@@ -72,7 +72,8 @@ def _of_fidelity(compared: Compared) -> Iterator[str]:
         yield (
             f"The replay is not faithful here: replayed, the present policy has {present.replica_hours:.4g}"
             f" replica-hours and is late for {present.late_ratio:.2%}, where it really had"
-            f" {happened.replica_hours:.4g} and was late for {happened.late_ratio:.2%}. Compare policies with one another, and not with what happened."
+            f" {happened.replica_hours:.4g} and was late for {happened.late_ratio:.2%}."
+            " Compare policies with one another, and not with what happened."
         )
 
 
