@@ -58,7 +58,7 @@ SENT = {
         CHAT,
     ),
     # A tenth of the load is late. Of an SLO of 99.9 % over 30 days (0.001 times 720 hours), 1.44 % uses 2 % in an hour.
-    "foresail-slo": Sent(
+    "foresail-burn": Sent(
         "ForesailErrorBudgetBurnFast",
         (
             ("namespace_workload:slo_budget:hours", CHAT, 0.72),
