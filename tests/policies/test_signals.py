@@ -7,6 +7,7 @@ import re
 import pytest
 
 from policies import signals
+from policies.forecast import exported as foretold
 from policies.metric import Counter, Gauge, Histogram, Metric
 from policies.resources import exported as sized
 from policies.signals import EXPORTED
@@ -33,7 +34,7 @@ def test_names_follow_the_conventions(metric: Metric) -> None:
 
 
 def test_every_metric_is_exported_and_has_a_name_of_its_own() -> None:
-    named = [*vars(signals).values(), *vars(sized).values()]
+    named = [*vars(signals).values(), *vars(sized).values(), *vars(foretold).values()]
     declared = [value for value in named if isinstance(value, Counter | Gauge | Histogram)]
     assert set(declared) == set(EXPORTED)
     assert len({metric.name for metric in EXPORTED}) == len(EXPORTED) == len(declared)
