@@ -63,7 +63,7 @@ ALERTS: tuple[Alert, ...] = (
         name="ForesailErrorBudgetBurnFast",
         expr=either(*(burn.expr for burn in FAST)),
         severity=Severity.CRITICAL,
-        summary="A workload burns the error budget of its SLO so fast that little will be left today.",
+        summary="A workload burns the error budget of its SLO so fast that it will be gone within days.",
         description=f"{_NAME} was late for {{{{ $value | humanizePercentage }}}} of its load, and still is: 2 % of its"
         " error budget went within an hour, or 5 % within six. First see on its dashboard whether it lacks replicas; if"
         " not, look at what it depends on and at the last release.",

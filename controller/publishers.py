@@ -39,7 +39,7 @@ def links_of(settings: Settings) -> Links:
 def version_of(target: str, policies: str) -> str:
     """What the content of a target is rendered from: dashboards depend on no policy, rules may.
 
-    `policies` is their digest, empty before they were read.
+    `policies` tells which of them may have rules (`Answered.version`), empty while that is not known.
     """
     return _CATALOGUE if target in _DASHBOARDS else policies
 

@@ -1,6 +1,7 @@
 """The rendered rules: their conventions, and that each has a page that says what to do."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,11 +9,13 @@ import yaml
 
 from alerts.catalogue import alerts, files
 from alerts.rule import Alert, Links, Severity
-from dashboards.catalogue import BOARDS
+from controller.web.console.sections import SECTIONS
+from dashboards.catalogue import BOARDS, documents
 from dashboards.fleet import UID
 from policies.gpus.exported import AGENT
 from policies.signals import EXPORTED
 from tests.architecture.source import ROOT
+from tests.controller.cli.shared import run
 
 FILE = "foresail.rules.yaml"
 HEADINGS = ("Meaning", "Impact", "First look", "Causes", "Mend", "When to override")
@@ -92,3 +95,29 @@ def test_links_lead_to_the_runbooks_and_the_grafana_that_are_named() -> None:
     annotations = {rule["alert"]: rule["annotations"] for rule in _rules(links)}
     assert annotations["ForesailMaxedOut"]["runbook_url"] == "https://example.org/runbooks/foresailmaxedout.md"
     assert annotations["ForesailWatchdog"]["dashboard_url"] == f"https://grafana.example.org/d/{UID}"
+
+
+def _panels(panels: list[dict[str, Any]]) -> Iterator[str]:
+    for panel in panels:
+        yield panel.get("title", "")
+        yield from _panels(panel.get("panels", []))
+
+
+def test_runbooks_name_panels_boards_and_sections_that_there_are() -> None:
+    shown = [title for each in documents() for title in (each.title, *_panels(each.body["panels"]))]
+    shown += [section.title for section in SECTIONS] + [alert.name for alert in alerts()] + list(HEADINGS)
+    for page in (ROOT / "docs" / "runbooks").glob("*.md"):
+        named = re.findall(r"(?<!\*)\*([A-Z][^*]+)\*(?!\*)", page.read_text(encoding="utf-8"))
+        unknown = [
+            name
+            for name in (" ".join(each.split()) for each in named)
+            if not any(title.startswith(name) for title in shown)
+        ]
+        assert (page.name, unknown) == (page.name, [])
+
+
+def test_runbooks_name_commands_that_there_are() -> None:
+    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "runbooks").glob("*.md")]
+    named = {name for page in pages for name in re.findall(r"`foresail\s+([a-z-]+)", page)}
+    assert named
+    assert sorted(name for name in named if run(name, "--help").exit_code != 0) == []
