@@ -43,11 +43,12 @@ class Imported:
     notes: tuple[Note, ...]
 
     def document(self) -> Values:
-        """Plain values for YAML, with the mode written out."""
+        """Plain values for YAML, with the mode and the minimum written out."""
         document = self.policy.document()
         spec = document["spec"]
         if isinstance(spec, dict):
-            document["spec"] = {"target": spec["target"], "mode": "shadow", **spec}
+            bounds = {"min": self.policy.spec.replicas.min, **spec["replicas"]}
+            document["spec"] = {"target": spec["target"], "mode": "shadow", **spec, "replicas": bounds}
         return document
 
 
