@@ -41,6 +41,22 @@ class WorkloadStatus(shapes.Workload):
     nextDecisionAt: shapes.Time
 
 
+class WorkloadReadiness(TypedDict):
+    """Whether a workload may go from shadow to floor, and to active: criteria, and what is saved.
+
+    `savings` is null until there is an hour of evidence.
+    """
+
+    apiVersion: str
+    kind: Literal["WorkloadReadiness"]
+    namespace: str
+    name: str
+    at: shapes.Time
+    mode: shapes.ModeName
+    steps: list[shapes.ReadinessStep]
+    savings: shapes.Savings | None
+
+
 class WorkloadProjection(TypedDict):
     """The next half hour of a workload, minute by minute: as it goes on now, paused from now on, with an override.
 
