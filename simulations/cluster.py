@@ -66,7 +66,7 @@ class Machine:
 class SimulatedCluster:
     """Targets and pods in memory, moved by a clock. Implements `ports.Cluster` and `ports.Actuator`.
 
-    Pods of added workloads are ready at once. On a fall, pods that are not ready go first, then the youngest.
+    Pods of added workloads have just become ready. On a fall, pods that are not ready go first, then the youngest.
     """
 
     def __init__(self, clock: Clock, machine: Machine | None = None) -> None:
@@ -89,7 +89,8 @@ class SimulatedCluster:
         target = _Target(workload, version=next(self._numbers))
         now_s = self._now_s()
         for _ in range(workload.replicas * workload.pods_per_replica):
-            pod = _Pod(next(self._numbers), now_s, 0.0, placed_at_s=now_s)
+            startup_s = self._machine.startup.draw_s(self._random)
+            pod = _Pod(next(self._numbers), now_s - startup_s, startup_s, placed_at_s=now_s - startup_s)
             pod.node = self._node_for(target, pod) or ""
             target.pods.append(pod)
         self._targets[workload.ref] = target

@@ -64,7 +64,8 @@ class _Told:
         """For people."""
         found = self.found
         head = f"{found['namespace']}/{found['name']} at {found['at']}, mode {found['mode']}"
-        return "\n".join([head, *(f"  {sentence}" for sentence in (*found["explanation"], *self._did(), *self._next()))])
+        told = (*found["explanation"], *self._did(), *self._next())
+        return "\n".join([head, *(f"  {sentence}" for sentence in told)])
 
     def _did(self) -> "Iterator[str]":
         for order in self.orders[:1]:

@@ -44,7 +44,7 @@ _OPEN_S = 600.0  # orders of unknown end are taken up by a restart for so long
 _AT_ONCE = 20  # rows of a table with blobs, some of which are large
 _PACKED = {"fleet", "observation", "core", "block"}
 _TEXTS = {OUTCOMES.name: "message", INTERVENTIONS.name: "reason"}  # that servers and people wrote
-_BARE_STARS = re.compile(rf"(?m)([:-] ){re.escape(STARS)}$")
+_BARE_STARS = re.compile(rf"(?m)([:-] )({re.escape(STARS)}.*)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def _redacted(table: Table, row: dict[str, Any], secrets: Collection[str]) -> di
 
 def _policy(text: str, secrets: Collection[str]) -> str:
     """A policy's YAML, redacted, which stays YAML: bare stars would begin an alias."""
-    return _BARE_STARS.sub(rf"\1'{STARS}'", redacted(text, secrets))
+    return _BARE_STARS.sub(lambda found: found[1] + json.dumps(found[2]), redacted(text, secrets))
 
 
 def _check(packed: bytes, secrets: Collection[str]) -> None:

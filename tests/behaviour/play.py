@@ -11,11 +11,12 @@ import numpy as np
 
 from controller.records import PastSeries
 from controller.web.holds import hold_name
+from policies.codes import word_of
 from policies.explain import signal_sentences
-from policies.model import RULES, Limits
+from policies.model import RULES, Limits, Status
 from policies.quantities import duration_text, parse_duration_s, parse_share
 from simulations.cluster import Faults, Workload
-from tests.behaviour.script import Between, Line, ScriptError
+from tests.behaviour.script import Between, Line
 from tests.behaviour.stage import Stage
 from tests.rig import START_S, ListedPolicies, Rig, policy
 
@@ -125,7 +126,7 @@ class Play:
     lines: Sequence[Line]
     load: dict[str, float] = field(default_factory=dict)
     ramps: list[tuple[Line, str, float, float]] = field(default_factory=list)
-    faults: set[str] = field(default_factory=set)
+    silent: bool = False  # Prometheus does not answer
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     before: dict[Line, Counter[str]] = field(default_factory=dict)  # counts when a range began
     elapsed_s: float = 0.0
@@ -161,7 +162,7 @@ class Play:
             share = (self.elapsed_s - line.first_s) / (line.last_s - line.first_s)
             if 0 <= share <= 1:
                 self.load[name] = first + share * (last - first)
-        self.stage.source.load = None if "prometheus" in self.faults else dict(self.load)
+        self.stage.source.load = None if self.silent else dict(self.load)
         for line in self.lines:
             if line.verb == "expect" and line not in self.before and self.elapsed_s >= line.first_s:
                 self.before[line] = Counter(self.counts.get(line.words[1], ()))
@@ -187,20 +188,10 @@ class Play:
                 self.load[name] = float(value)
             case "load", name, first, "to", last:
                 self.ramps.append((line, name, float(first), float(last)))
-            case "fault", "prometheus", "down":
-                self.faults.add("prometheus")
-            case "fault", "prometheus", "old", age:
-                stage.source.age_s = parse_duration_s(age)
-            case "fault", "api", "down":
-                stage.cluster.inject(Faults(unavailable=True))
-            case "fault", "api", "throttled":
-                stage.front.throttled = True
-            case "fault", "watches", "still":
-                stage.front.kept = stage.front.view()
-            case "fault", "room", pods:
-                stage.cluster.inject(Faults(room=int(pods)))
+            case "fault", *what:
+                self._fault(*what)
             case ("mended",):
-                self.faults.clear()
+                self.silent = False
                 stage.source.age_s = 1.0
                 stage.cluster.inject(Faults())
                 stage.front.throttled, stage.front.kept = False, None
@@ -216,6 +207,25 @@ class Play:
                 stage.cluster.roll(Rig.ref(name))
             case _:
                 raise ValueError("says nothing that is known")
+
+    def _fault(self, *what: str) -> None:
+        """Something fails until it is mended."""
+        stage = self.stage
+        match what:
+            case "prometheus", "down":
+                self.silent = True
+            case "prometheus", "old", age:
+                stage.source.age_s = parse_duration_s(age)
+            case "api", "down":
+                stage.cluster.inject(Faults(unavailable=True))
+            case "api", "throttled":
+                stage.front.throttled = True
+            case "watches", "still":
+                stage.front.kept = stage.front.view()
+            case "room", pods:
+                stage.cluster.inject(Faults(room=int(pods)))
+            case _:
+                raise ValueError("nobody knows this fault")
 
     def _put(self, name: str, **changed: object) -> None:
         """Somebody else changes a workload."""
@@ -240,24 +250,21 @@ class Play:
             raise line.wrong(f"{duration_text(self.elapsed_s)}: {what} of {name}: {found}\n{self._told(name)}")
 
     def _seen(self, name: str, what: str) -> int | str:
-        report = self.stage.reports[-1]
+        """What is now: a number or a word. Raises KeyError for what nobody knows."""
+        report, ready = self.stage.reports[-1], self.stage.cluster.ready(Rig.ref(name))
         lane = report.fleet.uid.index(f"shop/{name}")
-        match what:
-            case "replicas":
-                return self._wanted(name)
-            case "ready":
-                return self.stage.cluster.ready(Rig.ref(name))
-            case "short":  # replicas that the load needs and that are not ready
-                need = math.ceil(self.load[name] / (CAPACITY * SERVING_LIMIT))
-                return max(0, need - self.stage.cluster.ready(Rig.ref(name)))
-            case "spare":  # replicas beyond what the load needs
-                return self._wanted(name) - math.ceil(self.load[name] / (CAPACITY * SERVING_LIMIT))
-            case "why":
-                return RULES[report.decision.replicas.reason[lane]]
-            case "hold":
-                return hold_name(report, lane) or "none"
-            case _:
-                raise ValueError(f"nobody knows {what}")
+        first = int(np.searchsorted(report.fleet.tracks.lane, lane))
+        need = math.ceil(self.load[name] / (CAPACITY * SERVING_LIMIT))
+        known: dict[str, int | str] = {
+            "replicas": self._wanted(name),
+            "ready": ready,
+            "short": max(0, need - ready),  # replicas that the load needs and that are not ready
+            "spare": self._wanted(name) - need,
+            "why": RULES[report.decision.replicas.reason[lane]],
+            "data": word_of(Status, int(report.decision.readings.status[first])),
+            "hold": hold_name(report, lane) or "none",
+        }
+        return known[what]
 
     def _wanted(self, name: str) -> int:
         """The replicas that the cluster holds."""

@@ -1,4 +1,4 @@
-"""Scripts of behaviour over time: load, faults and expectations as lines of text, after Prometheus' promql test scripts.
+"""Scripts of behaviour over time: load, faults and expectations as text, after Prometheus' promql test scripts.
 
 A script is a file of lines; `#` begins a comment. First come the workloads, then what happens when, in any order:
 

@@ -53,7 +53,9 @@ async def played(lines: Sequence[Line], folder: Path) -> None:
         pytest.param("workload web", "a:1: workload web\n  cannot be set up: 'replicas'", id="replicas"),
         pytest.param("2m..1m load web 3", "a:1: 2m..1m load web 3\n  ends before it begins", id="range"),
         pytest.param("2m", "a:1: 2m\n  says nothing", id="nothing"),
-        pytest.param("workload web replicas 2\n0m load web 1\n0m expect web joy 1", "nobody knows joy", id="what"),
+        pytest.param(
+            "workload web replicas 2\n0m load web 1\n0m expect web joy 1", "cannot be expected: 'joy'", id="what"
+        ),
     ],
 )
 async def test_what_is_wrong_is_said_with_its_line(text: str, said: str, tmp_path: Path) -> None:

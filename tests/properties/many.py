@@ -31,9 +31,9 @@ from tests.builders import FREE, NOW_S, demand, policy
 from tests.properties.generate import EVENTS, MOST_REPLICAS, SCHEDULES, SIGNALS, carried_out, random_seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from policies.arrays import BoolArray, IntArray
+    from policies.arrays import BoolArray
     from policies.model import Decision, Observation
     from policies.spec import WorkloadPolicy
     from tests.builders import Document
@@ -194,7 +194,7 @@ def _idempotent(tick: Tick) -> Iterator[Violation]:
     bounds, current = Bounds(decision.min_replicas, decision.max_replicas), decision.current
     # A lane in shadow is told what it would have beside the others, who have what they have without it.
     active = replace(fleet, mode=np.where(fleet.mode == Mode.SHADOW, np.int8(Mode.ACTIVE), fleet.mode))
-    rules = {
+    rules: dict[str, Callable[[Proposal], Proposal]] = {
         "budget": lambda given: within_budgets(given, active, tick.before, seen, bounds)[0],
         "gpu_quota": lambda given: within_gpu_quota(given, active, seen)[0],
         "hold": lambda given: held(given, decision.hold, current),
