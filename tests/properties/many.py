@@ -21,7 +21,7 @@ from policies.gpu_quota import within_gpu_quota
 from policies.gpu_room import GpuRoom
 from policies.guardrails import fleet_breaker, held, holds_of
 from policies.hpa.behavior import Bounds
-from policies.model import RULES, Fleet, Hold, Kind, Limits, Mode, Source, Status, TargetKind
+from policies.model import RULES, Fleet, Hold, Kind, Limits, Mode, Source, Status, TargetKind, Why
 from policies.packing import pack
 from policies.proposal import Proposal
 from policies.snapshot import fleet_from, observation_from, snapshot_of, state_from
@@ -33,7 +33,7 @@ from tests.properties.generate import EVENTS, MOST_REPLICAS, SCHEDULES, SIGNALS,
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from policies.arrays import BoolArray
+    from policies.arrays import BoolArray, IntArray
     from policies.model import Decision, Observation
     from policies.spec import WorkloadPolicy
     from tests.builders import Document
@@ -113,22 +113,35 @@ def _of_any(tick: Tick) -> Iterator[Violation]:
     low, high = np.minimum(decision.min_replicas, current), np.maximum(decision.max_replicas, current)
     yield from _where(tick, "a held lane stays", stays & (target != decision.current))
     yield from _where(tick, "bounds", ~stays & ((target < low) | (target > high)))
-    read, asks = decision.readings, tick.fleet.tracks.kind != Kind.LATE
-    doubtful = any_by(tick.fleet.tracks.lane, asks & (read.status != Status.FRESH), tick.fleet.lanes)
-    floor = np.minimum(seen.spec_replicas, decision.max_replicas)
-    yield from _where(tick, "no shrink on missing data", doubtful & (target < floor))
+    yield from _where(tick, "no shrink on missing data", _doubtful(tick, saturated=False) & (target < _floor(tick)))
 
 
 def _of_unlimited(tick: Tick) -> Iterator[Violation]:
-    """Bounds hold to the letter for lanes at work that nothing narrows after them."""
+    """What holds to the letter of lanes that nothing narrows after what was asked for."""
     decision = tick.decision
-    free = (decision.hold == Hold.NONE) & (decision.current > 0)
+    free = booleans(tick.fleet.lanes, value=True)
     for step in decision.steps:
         if step.rule not in ASKING:
             free[step.lane] = False
     target = decision.replicas.target
+    works = free & (decision.hold == Hold.NONE) & (decision.current > 0)
     outside = (target < decision.min_replicas) | (target > decision.max_replicas)
-    yield from _where(tick, "bounds to the letter", free & outside)
+    yield from _where(tick, "bounds to the letter", works & outside)
+    yield from _where(tick, "no shrink on doubtful data", free & _doubtful(tick) & (target < _floor(tick)))
+
+
+def _doubtful(tick: Tick, *, saturated: bool = True) -> BoolArray:
+    """Lanes of which some data that asks for replicas is not fresh, `[lane]`; saturated ones may yield to others."""
+    read, tracks = tick.decision.readings, tick.fleet.tracks
+    doubtful = (tracks.kind != Kind.LATE) & (read.status != Status.FRESH)
+    if not saturated:
+        doubtful &= ~((read.status == Status.CENSORED) & (read.why == Why.SATURATED))
+    return any_by(tracks.lane, doubtful, tick.fleet.lanes)
+
+
+def _floor(tick: Tick) -> IntArray:
+    """What must stay of a lane in doubt, `[lane]`."""
+    return np.minimum(tick.decision.current, tick.decision.max_replicas)
 
 
 def _monotone(tick: Tick, random: np.random.Generator) -> Iterator[Violation]:
