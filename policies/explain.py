@@ -92,6 +92,7 @@ WHY_WORDS = {
     Why.UNKNOWN_FRESHNESS: "its age cannot be known, so it may only raise",
     Why.SATURATED: "the workload was saturated, so it is a lower bound",
     Why.NOT_ASKED: "the query budget was used up",
+    Why.MASS_DROP: "many workloads fell to nothing at once, so the metrics are doubted and may only raise",
 }
 
 

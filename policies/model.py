@@ -119,6 +119,7 @@ class Why(Code):
     UNKNOWN_FRESHNESS = 10
     SATURATED = 11
     NOT_ASKED = 12
+    MASS_DROP = 13
 
 
 class Phase(Code):
@@ -183,6 +184,7 @@ class Limits:
     downscale_stabilization_s: float = 300.0  # for lanes without behavior
     tick_s: float = 15.0
     scale_to_zero: bool = False
+    mass_drop: bool = False  # many lanes that fall to nothing at once are not believed; lanes must be workloads
     cautious: bool = True  # what Foresail adds to Kubernetes' rule before it lowers; see candidates.kubernetes_rule
 
 

@@ -23,9 +23,9 @@ def plain_hpa(policy: WorkloadPolicy) -> dict[str, object]:
     """An autoscaling/v2 document within the policy's bounds.
 
     The bounds are the largest `min` and the largest `max` of the policy and its schedules, because an HPA knows no
-    hours. Signals whose capacity is the pods' request become its metrics, at the
-    serving limit, with the policy's behaviour. A policy without such a signal gets CPU at 70 %, and no falls: CPU that
-    idles says nothing about a queue or a GPU.
+    hours. Signals whose capacity is the pods' request become its metrics, with the policy's behaviour, at the target of
+    the autoscaler that was in place if the policy tells it, else at the serving limit. A policy without such a signal
+    gets CPU at 70 %, and no falls: CPU that idles says nothing about a queue or a GPU.
     """
     spec, meta = policy.spec, policy.metadata
     metrics = _metrics(policy)
@@ -61,7 +61,9 @@ def reads_demand(policy: WorkloadPolicy) -> bool:
 
 
 def _metrics(policy: WorkloadPolicy) -> list[dict[str, object]]:
-    percent = max(1, round(100 * float(policy.spec.objective.serving_limit)))
+    spec = policy.spec
+    aim = None if spec.incumbent is None else spec.incumbent.target
+    percent = max(1, round(100 * float(spec.objective.serving_limit if aim is None else aim)))
     wanted = [each.capacity_from_request for each in policy.spec.signals if isinstance(each, DemandSignal)]
     return [_resource(each.resource, percent, each.container) for each in wanted if each is not None]
 

@@ -12,6 +12,7 @@ from policies.contradiction import Doubt
 from policies.history import History
 from policies.lead_time import LeadTime
 from policies.log import Log
+from policies.mass_drop import Drops
 from policies.placed import SplitState, placed_uids
 from policies.rows import demand_rows
 from policies.startup import StartTimes
@@ -63,6 +64,7 @@ class EngineState:
     lead: LeadTime
     split: SplitState = field(default_factory=SplitState.none)
     doubt: Doubt = field(default_factory=Doubt.none)  # of declared capacities [row]
+    drops: Drops = field(default_factory=Drops.none)  # of loads that fell to nothing [row]
 
     @classmethod
     def fresh(cls, fleet: Fleet) -> EngineState:
@@ -127,6 +129,7 @@ class EngineState:
             lead=self.lead.aligned(lane) if lead_lanes and self.lead.lanes else LeadTime.empty(lead_lanes),
             split=split,
             doubt=self.doubt.aligned(row),
+            drops=self.drops.aligned(row),
         )
 
 

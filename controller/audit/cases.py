@@ -9,10 +9,13 @@ import numpy as np
 
 from controller.audit.queries import known_kind
 from simulations.audit.autoscaler import (
+    ASSUMED_TARGET_RATIO,
+    SERVING_LIMIT_RATIO,
     About,
     Finding,
     QueryMetric,
     ResourceMetric,
+    limit_over,
     per_cent,
     startup_finding,
 )
@@ -30,8 +33,6 @@ if TYPE_CHECKING:
     from simulations.audit.case import Track
     from simulations.audit.price import Price
 
-ASSUMED_TARGET_RATIO = 0.7  # of a replica's capacity, where a target is an amount a replica
-SERVING_LIMIT_RATIO = 0.8  # as in a policy that says nothing
 FEW_STARTS = 5
 
 
@@ -132,8 +133,7 @@ def _limit(capacity: _Capacity, assumed: Assumptions) -> tuple[float, tuple[Find
     """Share of the capacity up to which a replica serves in time: as given, or assumed from where the owner aims."""
     if assumed.serving_limit_ratio is not None:
         return assumed.serving_limit_ratio, ()
-    usual = SERVING_LIMIT_RATIO / ASSUMED_TARGET_RATIO  # over the target: 8/7
-    limit = round(min(1.0, max(SERVING_LIMIT_RATIO, capacity.target_ratio * usual)), 4)
+    limit = limit_over(capacity.target_ratio)
     words = f"load above {per_cent(limit)} of a replica's capacity counts as late; this limit is assumed"
     if limit > SERVING_LIMIT_RATIO:
         words += f", raised because the autoscaler aims at {per_cent(capacity.target_ratio)}"

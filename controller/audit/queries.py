@@ -75,9 +75,17 @@ def by_pods(name: str, scaled: Sequence[Autoscaler], *, counter: bool) -> Signal
     return _by_workload(f"rate({series}[{RATE_WINDOW}])" if counter else series, scaled)
 
 
-def by_pods_of_policy(name: str, scaled: Autoscaler, *, counter: bool) -> str:
-    """The same for the policy of one workload."""
-    series = f'{name}{{namespace="$namespace", pod=~"$name{_POD_ENDS.get(scaled.target_kind, _ANY_END)}"}}'
+def memory_of_policy(scaled: Autoscaler, container: str | None) -> str:
+    """Bytes of the working set of a workload's pods, as one sum, for its policy."""
+    of = f'container="{_text(container)}"' if container else 'container!="", container!="POD"'
+    pods = f'namespace="$namespace", pod=~"$name{_POD_ENDS.get(scaled.target_kind, _ANY_END)}"'
+    return f"sum (container_memory_working_set_bytes{{{pods}, {of}}})"
+
+
+def by_pods_of_policy(name: str, scaled: Autoscaler, *, counter: bool, labels: Iterable[tuple[str, str]] = ()) -> str:
+    """The sum of a metric of one workload's pods, of those with these labels, for its policy; of a counter its rate."""
+    more = "".join(f', {label}="{_text(value)}"' for label, value in labels)
+    series = f'{name}{{namespace="$namespace", pod=~"$name{_POD_ENDS.get(scaled.target_kind, _ANY_END)}"{more}}}'
     return f"sum(rate({series}[{RATE_WINDOW}]))" if counter else f"sum({series})"
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,8 +11,10 @@ import typer
 from controller.cli import floor as floors
 from controller.cli.exits import INVALID
 from controller.cli.flags import loaded, with_settings
+from controller.cli.named_files import texts_of
 from controller.cli.output import Output, OutputOption, emit, note, table_of
-from controller.policy_text import file_text, parse_documents, parse_policies, policy_files
+from controller.cli.policy_import import imported
+from controller.policy_text import parse_documents, parse_policies
 from controller.settings import DEFAULT, catalogue
 from policies.budget import Budget
 from policies.documents import Documents
@@ -35,7 +36,8 @@ app = typer.Typer(
     help="Write and check policies; make an autoscaler follow one.",
 )
 
-STDIN = Path("-")
+app.command("import")(imported)
+
 PolicyPaths = Annotated[
     list[Path], typer.Argument(metavar="PATH...", help="Policy files and folders of them; - reads stdin.")
 ]
@@ -150,7 +152,7 @@ def read(paths: list[Path]) -> Read:
     budgets: list[tuple[Budget, str]] = []
     for path in paths:
         try:
-            for source, text in _texts(path):
+            for source, text in texts_of(path):
                 found = _parsed(text, source, problems)
                 policies += found.policies
                 sources += [source] * len(found.policies)
@@ -180,28 +182,6 @@ def _parsed(text: str, source: str, problems: list[Problem]) -> Documents:
     if found == Documents():
         problems.append(Problem(source, "", "holds no policy"))
     return found
-
-
-def _texts(path: Path) -> list[tuple[str, str]]:
-    """Source and text of every policy file of a path. Raises PolicyError for what cannot be read."""
-    if path == STDIN:
-        return [("stdin", sys.stdin.read())]
-    try:
-        files = policy_files(path)
-    except OSError as error:
-        raise PolicyError([Problem(str(path), "", f"cannot be read: {error.strerror or error}")]) from error
-    if not files:
-        raise PolicyError([Problem(str(path), "", "is a folder without .yaml or .yml files")])
-    texts: list[tuple[str, str]] = []
-    problems: list[Problem] = []
-    for file in files:
-        try:
-            texts.append((str(file), file_text(file)))
-        except PolicyError as error:
-            problems += error.problems
-    if problems:
-        raise PolicyError(problems)
-    return texts
 
 
 def _listed(policy: WorkloadPolicy, source: str) -> dict[str, object]:

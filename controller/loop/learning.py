@@ -34,9 +34,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("foresail.learning")
 
-DAY_S = 86_400.0
+HOUR_S, DAY_S = 3600.0, 86_400.0
 STEP_S = 60.0
-DAY_DEADLINE_S = 60.0  # for one query over one day
+PIECE_DEADLINE_S = 60.0  # for one query over a day, or over less where it tells of many workloads
+POINTS_AT_ONCE = 1_000_000  # that one query may be asked for: Prometheus gives up some millions in two minutes
 LANES_AT_ONCE = 32  # whose past is gone through in one piece of work: a week takes about a second each
 AGAIN_S = 6 * 3600.0  # a lane whose past was too short is tried again,
 RETRY_S = 600.0  # and so are lanes for which learning failed
@@ -57,16 +58,16 @@ class _Reading:
 
 @dataclass(slots=True)
 class Learning:
-    """Reads the past of new demand tracks day by day, newest first, and has the lead-time layer learn from it."""
+    """Reads the past of new demand tracks piece by piece, newest first, and has the lead-time layer learn from it."""
 
     source: MetricsSource
     clock: Clock
     executor: Executor | None = None  # None learns in a thread
-    _days: deque[tuple[tuple[str, ...], Backfill]] = field(default_factory=deque)
+    _pieces: deque[tuple[tuple[str, ...], Backfill]] = field(default_factory=deque)
     _reading: _Reading | None = None
     _task: asyncio.Task[None] | None = None
     _waiting: bool = False  # for a source that did not answer
-    _told_at_s: float = np.inf  # monotonic: when it last told a day of what is read now; inf before the first
+    _told_at_s: float = np.inf  # monotonic: when it last told a piece of what is read now; inf before the first
     _learning: asyncio.Future[Learned] | None = None
     _tried_at_s: dict[str, float] = field(default_factory=dict)  # by uid of the lane
 
@@ -103,7 +104,7 @@ class Learning:
         self._reading = None
         self._waiting = False
         self._told_at_s = np.inf
-        self._days.clear()
+        self._pieces.clear()
 
     def stop(self) -> None:
         """Give up reading the past, and learning from it."""
@@ -111,10 +112,10 @@ class Learning:
         if self._learning is not None:
             self._learning.cancel()
 
-    def next_day(self, rows: tuple[str, ...]) -> Backfill | None:
-        """A day that has been read for these rows, once."""
-        while self._days:
-            of_rows, backfill = self._days.popleft()
+    def next_piece(self, rows: tuple[str, ...]) -> Backfill | None:
+        """A piece of the past that has been read for these rows, once."""
+        while self._pieces:
+            of_rows, backfill = self._pieces.popleft()
             if of_rows == rows:
                 return backfill
         return None
@@ -176,46 +177,50 @@ class Learning:
     def _awaited(self) -> bool:
         """Whether so much of the past is still to come that learning waits for it."""
         patient = self.clock.elapsed_s() - self._told_at_s < PATIENCE_S
-        return bool(self._days) or self.reading or (self._unread() and patient)
+        return bool(self._pieces) or self.reading or (self._unread() and patient)
 
     def _unread(self) -> bool:
-        """Whether the past is still being read, or a day of it waits to be taken."""
-        return bool(self._days) or (self._task is not None and not self._task.done())
+        """Whether the past is still being read, or a piece of it waits to be taken."""
+        return bool(self._pieces) or (self._task is not None and not self._task.done())
 
     async def _read(self, reading: _Reading) -> None:
-        end_s = self.clock.now_s()
+        """Read backwards piece by piece; a piece that is not answered is asked for again later, half as long."""
+        end_s, most_s = self.clock.now_s(), DAY_S
         while end_s - reading.since_s > STEP_S and reading.rows_of:
-            start_s = max(reading.since_s, end_s - DAY_S)
+            piece_s = min(most_s, _longest_piece_s(reading))
+            start_s = max(reading.since_s, end_s - piece_s)
             try:
-                day = await self._day(reading, start_s, end_s)
+                piece = await self._piece(reading, start_s, end_s)
             except Unavailable as error:
                 log.warning("history not read yet", since_s=reading.since_s, until_s=end_s, err=str(error))
+                most_s = max(HOUR_S, piece_s / 2)
                 self._waiting = True
                 await self.clock.sleep(RETRY_PAST_S)
                 self._waiting = False
                 continue
-            self._days.append((reading.uids, day))
+            most_s = 2 * piece_s
+            self._pieces.append((reading.uids, piece))
             self._told_at_s = self.clock.elapsed_s()
             for uid in reading.lanes:
                 self._tried_at_s.pop(uid, None)
             end_s = start_s
 
-    async def _day(self, reading: _Reading, start_s: float, end_s: float) -> Backfill:
+    async def _piece(self, reading: _Reading, start_s: float, end_s: float) -> Backfill:
         minutes = max(1, int((end_s - start_s) // STEP_S))
         shape = (len(reading.uids), minutes)
-        day = Backfill(start_s, STEP_S, np.zeros(shape, np.float32), np.zeros(shape, np.bool_))
+        piece = Backfill(start_s, STEP_S, np.zeros(shape, np.float32), np.zeros(shape, np.bool_))
         for query, rows_of in tuple(reading.rows_of.items()):
             try:
                 found = await self.source.past(
-                    query, start_s=start_s, end_s=end_s - STEP_S, step_s=STEP_S, deadline_s=DAY_DEADLINE_S
+                    query, start_s=start_s, end_s=end_s - STEP_S, step_s=STEP_S, deadline_s=PIECE_DEADLINE_S
                 )
             except Rejected as error:
                 del reading.rows_of[query]
                 log.warning("history not read", query=query.text, until_s=end_s, err=str(error))
                 continue
             for series in found:
-                _put(day, rows_of.get(series.key[:-1] if query.per_pod else series.key, []), series)
-        return day
+                _put(piece, rows_of.get(series.key[:-1] if query.per_pod else series.key, []), series)
+        return piece
 
 
 def _demand(fleet: Fleet) -> list[int]:
@@ -240,10 +245,16 @@ def _rows_of(
     return rows_of
 
 
-def _put(day: Backfill, rows: list[int], series: PastSeries) -> None:
+def _longest_piece_s(reading: _Reading) -> float:
+    """How far back one question may go: a day, or less where it tells of many rows, and an hour at the least."""
+    rows = max(sum(map(len, places.values())) for places in reading.rows_of.values())
+    return min(DAY_S, max(HOUR_S, POINTS_AT_ONCE // rows * STEP_S))
+
+
+def _put(piece: Backfill, rows: list[int], series: PastSeries) -> None:
     """Add a series to the rows that it is of; per-pod series of one key add up."""
-    minute = np.round((np.asarray(series.at_s) - day.start_s) / day.step_s).astype(np.int64)
-    inside = (minute >= 0) & (minute < day.value.shape[1])
+    minute = np.round((np.asarray(series.at_s) - piece.start_s) / piece.step_s).astype(np.int64)
+    inside = (minute >= 0) & (minute < piece.value.shape[1])
     for row in rows:
-        np.add.at(day.value[row], minute[inside], np.asarray(series.values, np.float32)[inside])
-        day.known[row, minute[inside]] = True
+        np.add.at(piece.value[row], minute[inside], np.asarray(series.values, np.float32)[inside])
+        piece.known[row, minute[inside]] = True

@@ -222,7 +222,7 @@ class Loop:
         now_s, view = self.parts.clock.now_s(), self.parts.cluster.view()
         late, still_open = resolved(self._open, view, now_s)
         outcomes = self._outcomes + late
-        news = News(outcomes, self.learning.next_learned(), self.learning.next_day(demand_rows(fleet)))
+        news = News(outcomes, self.learning.next_learned(), self.learning.next_piece(demand_rows(fleet)))
         observe = self.collector.observation
         seen = await self._timed("collect", asyncio.to_thread(observe, fleet, answers, view, now_s, news))
         seen = self.interventions.applied_to(fleet, self._with_forbidden(seen, now_s))

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("foresail.loop")
 
+FEW = 10  # workloads that a line names; their count is beside them
+
 
 @dataclass(slots=True)
 class Noticed:
@@ -37,11 +39,14 @@ class Noticed:
             self._state(source.name, well=source.ok, message=source.message, failed=source.failed)
         killed = report.killed
         self._state("kill switch", well=killed is None, message=killed or "")
+        held: dict[str, list[str]] = {}
         for uid, words in report.owners.items():
             if self._owners.get(uid) != words:
-                log.warning("workload held or not read", workload=uid, reason=words)
-        for uid in self._owners.keys() - report.owners.keys():
-            log.info("workload free again", workload=uid)
+                held.setdefault(words, []).append(uid)
+        for words, uids in held.items():
+            log.warning("workloads held or not read", workloads=_few(uids), count=len(uids), reason=words)
+        if free := sorted(self._owners.keys() - report.owners.keys()):
+            log.info("workloads free again", workloads=_few(free), count=len(free))
         self._owners = dict(report.owners)
 
     def _state(self, name: str, *, well: bool, message: str, **more: object) -> None:
@@ -51,3 +56,8 @@ class Noticed:
             log.warning("not well", what=name, err=message, **more)
         elif well and not before:
             log.info("well again", what=name)
+
+
+def _few(uids: list[str]) -> list[str]:
+    """The first of them: a line of the log is to be read."""
+    return uids[:FEW]

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from policies.behavior import Behavior
 
 PERCENT = 100.0
+ASSUMED_TARGET_RATIO = 0.7  # of a replica's capacity, where a target is an amount a replica
+SERVING_LIMIT_RATIO = 0.8  # as in a policy that says nothing
 _TWO_DIGITS = 10
 
 
@@ -126,6 +128,12 @@ def startup_finding(startup_s: float) -> Finding:
         f"no start-up times were found; {shown} is assumed from a decision until a replica serves"
         " (give yours with --startup)",
     )
+
+
+def limit_over(target_ratio: float) -> float:
+    """The serving limit to assume where an autoscaler aims at a share of the capacity: 8/7 of it, and at least 0.8."""
+    usual = SERVING_LIMIT_RATIO / ASSUMED_TARGET_RATIO
+    return round(min(1.0, max(SERVING_LIMIT_RATIO, target_ratio * usual)), 4)
 
 
 def per_cent(ratio: float) -> str:

@@ -1,7 +1,8 @@
 """Clients of the console, in a process of their own so that their work does not count as the daemon's.
 
-Each is a browser that has a page open: it listens to events, and loads the parts of its page again at every tick, as
-`console.js` does. Beside it a program asks the API for a page of workloads and for one workload, once in an interval.
+Each is a browser that has a page open: it listens to events, and loads the parts of its page again soon after every
+tick, as `console.js` does. Beside it a program asks the API for a page of workloads and for one workload, once in an
+interval.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
+import random
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from multiprocessing.queues import Queue
     from multiprocessing.synchronize import Event
 
+SPREAD_S = 2.0  # after a tick, within which each page loads at a moment of its own, as in console.js
 BANNER = "banner"
 LIST, SECTIONS = "part with the list", "part with a workload"
 PAGE, ONE = "page of 500 of the API", "workload of the API"
@@ -128,8 +131,9 @@ class _Client:
         async with asyncio.TaskGroup() as group:
             async for at in self._ticks():
                 self.felt.heard.append((at, time.time()))
+                moment_s = random.random() * SPREAD_S
                 for name, path in parts.items():
-                    group.create_task(self._ask(name, path))
+                    group.create_task(self._ask(name, path, after_s=moment_s))
 
     async def poll(self) -> None:
         """Ask for each document once in an interval, each client at another time in it."""
@@ -152,7 +156,8 @@ class _Client:
                         yield json.loads(each.partition(b"data: ")[2])["at"]
         self.felt.failed.append("the stream of events ended")
 
-    async def _ask(self, name: str, path: str) -> None:
+    async def _ask(self, name: str, path: str, *, after_s: float = 0.0) -> None:
+        await asyncio.sleep(after_s)
         tag = self.tags.get(path)
         asked_s = time.monotonic()
         async with self.session.get(self.asking.url + path, headers={"If-None-Match": tag} if tag else None) as answer:

@@ -264,7 +264,7 @@ async def days_read(learning: Learning, fleet: Fleet, least: int) -> list[Backfi
     days: list[Backfill] = []
 
     async def enough() -> bool:
-        while (day := learning.next_day(fleet.tracks.uid)) is not None:
+        while (day := learning.next_piece(fleet.tracks.uid)) is not None:
             days.append(day)
         return len(days) >= least
 
@@ -296,6 +296,25 @@ async def test_workloads_that_share_a_series_share_its_past() -> None:
     assert day.value.mean(axis=1).tolist() == [10.0, 10.0]
 
 
+async def test_a_question_about_many_workloads_goes_back_less_than_a_day() -> None:
+    # 1,000,000 points are 400 minutes of 2,500 workloads: a day is three questions of 400 and one of 240.
+    source = EachItsOwn(VirtualClock(START_S), apps=("w7",))
+    learning, fleet, questions = asking(source, *(demand(f"w{number}", "one") for number in range(2500)))
+    learning.read_past(fleet, questions, known_s=START_S - 86_400)
+    pieces = await days_read(learning, fleet, 4)
+    assert [piece.known.shape[1] for piece in pieces] == [400, 400, 400, 240]
+    assert [int(piece.known.any(axis=1).sum()) for piece in pieces] == [1, 1, 1, 1]
+
+
+async def test_a_piece_that_is_not_answered_is_asked_for_again_half_as_long() -> None:
+    clock = VirtualClock(START_S)
+    source = FailingSource(clock, {"web": 35.0}, errors=[Unavailable("timeout"), None, None, Unavailable("timeout")])
+    learning, fleet, questions = Learning(source, clock), fleet_of([policy()], Limits()), Questions.of([policy()])
+    learning.read_past(fleet, questions, known_s=START_S - 3 * 86_400)
+    pieces = await days_read(learning, fleet, 4)
+    assert [piece.known.shape[1] / 60 for piece in pieces] == [12, 24, 12, 24]
+
+
 async def test_only_rows_that_need_it_are_asked_for_their_past() -> None:
     source = EachItsOwn(VirtualClock(START_S), apps=("a", "b"))
     learning, fleet, questions = asking(source, demand("a", "one"), demand("b", "two"))
@@ -303,7 +322,7 @@ async def test_only_rows_that_need_it_are_asked_for_their_past() -> None:
     (day,) = await days_read(learning, fleet, 1)
     assert (source.asked, known_share(day)) == (["two"], [0.0, 1.0])
     learning.read_past(fleet, questions, rows=np.array([False, False]))
-    assert (learning.next_day(fleet.tracks.uid), source.asked) == (None, ["two"])
+    assert (learning.next_piece(fleet.tracks.uid), source.asked) == (None, ["two"])
 
 
 async def test_a_reading_that_a_new_workload_interrupts_is_made_up_for() -> None:

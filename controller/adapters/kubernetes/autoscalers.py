@@ -43,21 +43,23 @@ async def read_autoscalers(
     """
     try:
         scaled_objects, hpas = await discovery.scaled_objects(), await discovery.autoscalers()
-        found = [_of_scaled_object(each) async for each in items(session, scaled_objects, namespace)]
-        found += [_of_hpa(each) async for each in items(session, hpas, namespace) if not _made_by_keda(each)]
+        found = [scaled_object_of(each) async for each in items(session, scaled_objects, namespace)]
+        found += [hpa_of(each) async for each in items(session, hpas, namespace) if not made_by_keda(each)]
     except ApiFailure as failure:
         raise translated(failure, doing="listing autoscalers") from failure
     return sorted(found, key=lambda each: (each.namespace, each.target_name, each.name))
 
 
-def _made_by_keda(item: JsonObject) -> bool:
+def made_by_keda(item: JsonObject) -> bool:
+    """Whether an HPA belongs to a ScaledObject, which made it."""
     maker = controller_of(item["metadata"])
     return maker is not None and maker.kind == "ScaledObject"
 
 
-def _of_hpa(item: JsonObject) -> Autoscaler:
+def hpa_of(item: JsonObject) -> Autoscaler:
+    """Decode a HorizontalPodAutoscaler of autoscaling/v1, v2beta2 or v2."""
     spec: dict[str, Any] = item.get("spec") or {}
-    metrics = [_readable(_metric, each) for each in spec.get("metrics") or ()]
+    metrics = [_replayable(metric_of(each)) for each in spec.get("metrics") or ()]
     if (percent := spec.get("targetCPUUtilizationPercentage")) is not None:  # autoscaling/v1
         metrics.append(ResourceMetric("cpu", target_ratio=percent / PERCENT))
     return _autoscaler(
@@ -69,12 +71,31 @@ def _of_hpa(item: JsonObject) -> Autoscaler:
     )
 
 
-def _of_scaled_object(item: JsonObject) -> Autoscaler:
+def scaled_object_of(item: JsonObject) -> Autoscaler:
+    """Decode a ScaledObject of KEDA."""
     spec: dict[str, Any] = item.get("spec") or {}
-    metrics = [_readable(_trigger, each) for each in spec.get("triggers") or ()]
+    metrics = [_replayable(trigger_of(each)) for each in spec.get("triggers") or ()]
     least, most = spec.get("minReplicaCount", 0), spec.get("maxReplicaCount", _KEDA_MOST)
     of_hpa = (spec.get("advanced") or {}).get("horizontalPodAutoscalerConfig") or {}
     return _autoscaler("ScaledObject", item, bounds=(least, most), metrics=metrics, behavior=of_hpa.get("behavior"))
+
+
+def metric_of(given: JsonObject) -> Metric:
+    """One entry of an HPA's `metrics`; what cannot be understood says why."""
+    return _readable(_metric, given)
+
+
+def trigger_of(given: JsonObject) -> Metric:
+    """One trigger of a ScaledObject; what cannot be understood says why."""
+    return _readable(_trigger, given)
+
+
+def _replayable(metric: Metric) -> Metric:
+    """The metric, where replicas can be replayed on it."""
+    if not isinstance(metric, ResourceMetric) or metric.resource == "cpu":
+        return metric
+    why = "use of this resource does not rise and fall with load, so replicas cannot be replayed"
+    return OtherMetric(metric.resource, why)
 
 
 def _autoscaler(
@@ -126,7 +147,6 @@ def _readable(read: Callable[[JsonObject], Metric], given: JsonObject) -> Metric
 
 
 def _metric(given: JsonObject) -> Metric:
-    """One entry of an HPA's `metrics`."""
     kind = str(given.get("type"))
     match kind:
         case "Resource":
@@ -140,14 +160,9 @@ def _metric(given: JsonObject) -> Metric:
 
 
 def _resource(given: JsonObject, container: str | None) -> Metric:
-    name, target = str(given.get("name")), given.get("target") or {}
-    if name != "cpu":
-        return OtherMetric(
-            name, "use of this resource does not rise and fall with load, so replicas cannot be replayed"
-        )
-    percent = target.get("averageUtilization")
+    target, percent = given.get("target") or {}, (given.get("target") or {}).get("averageUtilization")
     ratio = None if percent is None else percent / PERCENT
-    return ResourceMetric(name, container, ratio, _quantity(target.get("averageValue")))
+    return ResourceMetric(str(given.get("name")), container, ratio, _quantity(target.get("averageValue")))
 
 
 def _named(source: str, given: JsonObject) -> Metric:
@@ -166,14 +181,13 @@ def _named(source: str, given: JsonObject) -> Metric:
 
 
 def _trigger(given: JsonObject) -> Metric:
-    """One trigger of a ScaledObject."""
     kind, metadata = str(given.get("type")), given.get("metadata") or {}
     aim = given.get("metricType") or "AverageValue"
-    if kind == "cpu":
-        value = metadata.get("value")
+    if kind in {"cpu", "memory"}:
+        value, container = metadata.get("value"), metadata.get("containerName")
         if (given.get("metricType") or metadata.get("type")) == "AverageValue":
-            return ResourceMetric("cpu", metadata.get("containerName"), average_value=_quantity(value))
-        return ResourceMetric("cpu", metadata.get("containerName"), None if value is None else float(value) / PERCENT)
+            return ResourceMetric(kind, container, average_value=_quantity(value))
+        return ResourceMetric(kind, container, None if value is None else float(value) / PERCENT)
     if kind != "prometheus":
         return OtherMetric(kind, f"a trigger of type {kind} has no counterpart here; its part is not replayed")
     threshold = _quantity(metadata.get("threshold"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from controller.adapters.kubernetes.objects import Controller, controller_of, group_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from controller.adapters.kubernetes.objects import Scaled
     from controller.clients.kubernetes import JsonObject
@@ -31,6 +31,14 @@ _GITOPS = {
     "helm-controller": ("Flux", _FLUX),
     "flux": ("Flux", _FLUX),
     "fleetagent": ("Rancher Fleet", "remove spec.replicas from the manifest, or add a comparePatches entry for it"),
+}
+
+
+# What these tools leave on the objects that they apply.
+_MARKS = {
+    "argocd.argoproj.io/": ("Argo CD", _ARGO),
+    "kustomize.toolkit.fluxcd.io/": ("Flux", _FLUX),
+    "helm.toolkit.fluxcd.io/": ("Flux", _FLUX),
 }
 
 
@@ -127,10 +135,22 @@ def owner_of(scaled: Scaled, scalers: Iterable[Scaler]) -> str | None:
     if scaled.controller is not None:
         return _controlled(scaled.ref, scaled.controller)
     for manager in scaled.managers:
-        for start, (tool, way_out) in _GITOPS.items():
-            if manager.lower().startswith(start):
-                return f"{tool} (field manager {manager}) owns spec.replicas of this object; {way_out}"
+        if (found := _starting(_GITOPS, manager.lower())) is not None:
+            tool, way_out = found
+            return f"{tool} (field manager {manager}) owns spec.replicas of this object; {way_out}"
     return None
+
+
+def applied_by(metadata: JsonObject) -> tuple[str, str] | None:
+    """The GitOps tool that applies an object, by what it leaves there, and how it is told to leave replicas alone."""
+    marks = [*(metadata.get("labels") or {}), *(metadata.get("annotations") or {})]
+    managers = [str(entry.get("manager")).lower() for entry in metadata.get("managedFields") or ()]
+    found = [*(_starting(_MARKS, each) for each in marks), *(_starting(_GITOPS, each) for each in managers)]
+    return next((each for each in found if each is not None), None)
+
+
+def _starting(known: Mapping[str, tuple[str, str]], name: str) -> tuple[str, str] | None:
+    return next((told for start, told in known.items() if name.startswith(start)), None)
 
 
 def _autoscaled(scaler: Scaler) -> str:

@@ -58,7 +58,8 @@ def listing(report: TickReport, asked: ListAsked) -> Mapping[str, object]:
     pages = max(1, -(-len(found) // ROWS))
     here = asked.at(min(asked.page, pages))
     lanes = found[(here.page - 1) * ROWS : here.page * ROWS]
-    counts = {each: int((standings.condition[found] == each).sum()) for each in Condition}
+    conditions = standings.condition[found]
+    counts = {each: int((conditions == each).sum()) for each in Condition}
     return {
         "workloads": documents.workload_list(report, lanes, "")["items"],
         "asked": here,

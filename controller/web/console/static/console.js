@@ -3,6 +3,7 @@
 
 (function () {
   const LEAST_MS = 2000; // between two loads of a part
+  const SPREAD_MS = 2000; // after news, within which all open pages load, each at a moment of its own
   const AGAIN_MS = 30000; // until a refused stream of events is asked for again
   const parts = [...document.querySelectorAll("[data-live]")];
   const tags = new Map(); // the ETag of what each part shows
@@ -76,9 +77,14 @@
     }
   }
 
-  function soon() {
+  function soon(delay = 0) {
     due = true;
-    if (!paused && !timer && !document.hidden) timer = setTimeout(loadAll, Math.max(0, last + LEAST_MS - Date.now()));
+    const wait = Math.max(delay, last + LEAST_MS - Date.now());
+    if (!paused && !timer && !document.hidden) timer = setTimeout(loadAll, wait);
+  }
+
+  function onNews() {
+    soon(Math.random() * SPREAD_MS);
   }
 
   button?.addEventListener("click", () => {
@@ -92,7 +98,7 @@
   // A stream that ends is asked for again by the browser, one that was refused is not.
   function listen() {
     const events = new EventSource("/api/v1/events");
-    for (const kind of ["tick", "intervention", "reset"]) events.addEventListener(kind, soon);
+    for (const kind of ["tick", "intervention", "reset"]) events.addEventListener(kind, onNews);
     events.addEventListener("error", () => {
       updated.textContent = "The daemon sends no news; trying again.";
       if (events.readyState !== EventSource.CLOSED) return;
