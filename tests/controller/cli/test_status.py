@@ -167,7 +167,7 @@ async def test_the_present_decision_is_explained() -> None:
     assert done.exit_code == 0
     assert done.stdout.startswith("web/shop at ")
     saturated = "5 s old (the workload was saturated, so it is a lower bound)"
-    assert f"  Signal rps is 70, {saturated}; it asks for 7.\n" in done.stdout
+    assert f"  Signal rps is 70, {saturated}; it asks for 10.\n" in done.stdout
     assert "  Evidence: 24 h and more, so it decides alone while all data is fresh.\n" in done.stdout
     # The API's default rates allow four more in one step.
     *_, decision, did, ahead = done.stdout.splitlines()
