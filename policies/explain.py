@@ -101,7 +101,7 @@ WHY_WORDS = {
 def sentences(fleet: Fleet, seen: Observation, decision: Decision, lane: int) -> tuple[str, ...]:
     """The story of one lane's decision, in the order in which it came about."""
     return (
-        *_seen(fleet, decision, lane),
+        *signal_sentences(fleet, decision, lane),
         *_demand(decision, lane),
         *contradiction_sentences(decision.contradicted, fleet, lane),
         *_forecast(decision, lane),
@@ -122,7 +122,8 @@ def steps_of(decision: Decision, lane: int) -> tuple[tuple[str, int, int], ...]:
     return tuple(found for step in decision.steps if (found := _of_lane(step, lane)) is not None)
 
 
-def _seen(fleet: Fleet, decision: Decision, lane: int) -> tuple[str, ...]:
+def signal_sentences(fleet: Fleet, decision: Decision, lane: int) -> tuple[str, ...]:
+    """What each signal of a lane was, how far that can be trusted, and how many replicas it asks for."""
     first, end = np.searchsorted(fleet.tracks.lane, [lane, lane + 1])
     return tuple(_reading(fleet, decision, track) for track in range(first, end))
 
@@ -136,7 +137,8 @@ def _reading(fleet: Fleet, decision: Decision, track: int) -> str:
     value, age = base_value(fleet.tracks, reading, track), f"{reading.age_s[track]:.0f} s old ({why})"
     if fleet.tracks.kind[track] == Kind.LATE:
         return f"Signal {name} says that {100 * value:.3g} % of the requests are late, {age}."
-    return f"Signal {name} is {value:g}, {age}."
+    proposed = int(decision.proposed[track])
+    return f"Signal {name} is {value:g}, {age}{'' if proposed == UNKNOWN else f'; it asks for {proposed}'}."
 
 
 def _demand(decision: Decision, lane: int) -> tuple[str, ...]:
