@@ -7,7 +7,16 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-SERVERS = ("prometheus", "alertmanager", "kube-apiserver", "postgresql", "etcd", "dask", "chromium")
+SERVERS = (
+    "prometheus",
+    "alertmanager",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "postgresql",
+    "etcd",
+    "dask",
+    "chromium",
+)
 OUTCOMES = ("passed", "failed", "error", "skipped")
 
 # Two cores shared with real servers make single examples slow at times; that is no finding.

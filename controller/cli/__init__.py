@@ -63,7 +63,8 @@ SUBCOMMANDS = {
         "controller.cli.debug_bundle:debug_bundle", "Save what explains a running daemon, without secrets, in one file."
     ),
     "history": Lazy("controller.cli.history:app", "Read past load from Prometheus."),
-    "replay": Lazy("controller.cli.replay:replay", "Replay a policy on a load file: same decisions, virtual time."),
+    "journal": Lazy("controller.cli.journal:app", "Take a part of what a daemon recorded into one file."),
+    "replay": Lazy("controller.cli.replay:replay", "Decide a recorded journal again, or a load file under a policy."),
     "backtest": Lazy(
         "controller.cli.backtest:backtest", "Put policies side by side on recorded loads: cost, late share, churn."
     ),

@@ -17,8 +17,8 @@ from policies.rows import demand_tracks
 
 if TYPE_CHECKING:
     from controller.records import TickReport
+    from controller.web.ready_shapes import ReadinessCriterion, ReadinessStep, Savings
     from controller.web.schemas import WorkloadReadiness
-    from controller.web.shapes import ReadinessCriterion, ReadinessStep, Savings
     from policies.projection.origin import Left
     from policies.readiness import Criterion, Step
 

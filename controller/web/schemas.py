@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import WithJsonSchema
 from typing_extensions import TypedDict
 
-from controller.web import shapes
+from controller.web import ready_shapes, shapes
 
 
 class LastChange(TypedDict):
@@ -53,8 +53,8 @@ class WorkloadReadiness(TypedDict):
     name: str
     at: shapes.Time
     mode: shapes.ModeName
-    steps: list[shapes.ReadinessStep]
-    savings: shapes.Savings | None
+    steps: list[ready_shapes.ReadinessStep]
+    savings: ready_shapes.Savings | None
 
 
 class WorkloadProjection(TypedDict):

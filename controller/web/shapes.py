@@ -13,7 +13,6 @@ from typing_extensions import TypedDict
 from controller.web import health
 from controller.web.condition import Condition
 from policies import model as codes
-from policies.readiness import STEPS
 
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 Quantities = dict[str, str]
@@ -33,7 +32,6 @@ KindName = Annotated[str, _words(*(each.name.lower() for each in codes.Kind))]
 FixedByName = Annotated[str, _words("annotation", "override")]
 InterventionKind = Annotated[str, _words("pause", "override", "resume")]
 CourseName = Annotated[str, _words("asNow", "paused", "override")]
-StepName = Annotated[str, _words(*STEPS)]
 ActorName = Annotated[str, _words("foresail", "other", "nobody")]
 ResultName = Annotated[str, _words("applied", "conflict", "rejected", "unavailable")]
 
@@ -323,40 +321,6 @@ class ProjectedCourse(TypedDict):
     unknown: str | None
     shortFrom: TimeByQuantile
     shortMinutes: CountByQuantile | None
-
-
-class ReadinessCriterion(TypedDict):
-    """One criterion; `value` and its bound are null where it is no number, or not known. What is met needs no mend."""
-
-    name: str
-    ok: bool
-    value: float | None
-    atLeast: float | None
-    atMost: float | None
-    sentence: str
-    mend: str
-
-
-class ReadinessStep(TypedDict):
-    """The criteria of going to a mode, and whether all are met."""
-
-    to: StepName
-    ready: bool
-    criteria: list[ReadinessCriterion]
-
-
-class Savings(TypedDict):
-    """Replicas fewer than the autoscaler in place would take on the same load, of about a week; negative: more.
-
-    `lateRatio` is what really came late by what was ready, in shadow by what was ordered, of about two weeks. `perHour`
-    is by the policy's price, null without one.
-    """
-
-    replicas: float
-    ratio: float | None
-    perHour: float | None
-    lateRatio: float
-    incumbentLateRatio: float
 
 
 class AboveMaximum(TypedDict):

@@ -11,10 +11,12 @@ import pytest
 from tests.integration.daemon import Servers, Stage, staged
 from tests.integration.servers.bad_prometheus import BadPrometheus
 from tests.integration.servers.chromium import Chromium
+from tests.integration.servers.controller_manager import HpaController
 from tests.integration.servers.dask import DaskCluster
 from tests.integration.servers.exporter import Exporter
 from tests.integration.servers.kubernetes import KubeApi, clear_namespace, create_namespace
 from tests.integration.servers.kubernetes_build import KubernetesPrograms, find_or_build, needs_build
+from tests.integration.servers.pod_metrics import PodMetrics, served_pod_metrics
 from tests.integration.servers.postgresql import PostgreSQL
 from tests.integration.servers.process import MissingServer
 from tests.integration.servers.prometheus import Prometheus
@@ -26,6 +28,7 @@ SERVERS_OF = {
     "prometheus": ("prometheus",),
     "scraped": ("prometheus",),
     "kube_api": ("kube-apiserver", "etcd"),
+    "hpa_controller": ("kube-controller-manager",),
     "postgresql": ("postgresql",),
     "dask_cluster": ("dask",),
     "chromium": ("chromium",),
@@ -136,6 +139,20 @@ async def namespace(kube_api: KubeApi) -> AsyncIterator[str]:
     yield name
     kube_api.process.restore()
     await clear_namespace(kube_api, name)
+
+
+@pytest.fixture
+def hpa_controller(kube_api: KubeApi, tmp_path: Path) -> Iterator[HpaController]:
+    """The real HPA controller, which looks every second while the test lasts."""
+    with _or_skip(lambda: HpaController(tmp_path / "hpa-controller", kube_api)) as server:
+        yield server
+
+
+@pytest.fixture
+async def pod_metrics(kube_api: KubeApi, namespace: str) -> AsyncIterator[PodMetrics]:
+    """A stand-in for metrics-server: what the test's pods use is what the test says."""
+    async with served_pod_metrics(kube_api, namespace) as served:
+        yield served
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,8 @@ def test_what_is_not_met_by_step(changed: dict[str, object], floor: list[str], a
 
 
 def test_sentences_have_value_and_bound() -> None:
-    told = missing(replace(GOOD, evidence_s=30 * 3600.0 + 30, data_ratio=0.9, shadow=replace(SHADOW, replicas=12.0)), "active")
+    dear = replace(SHADOW, replicas=12.0)
+    told = missing(replace(GOOD, evidence_s=30 * 3600.0 + 30, data_ratio=0.9, shadow=dear), "active")
     assert told == {
         "evidence": "its load is known for 1d6h of 7d",
         "data": "90 % of the last day's minutes tell its demand; 99 % are asked for",

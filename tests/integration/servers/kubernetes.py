@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import yaml
 
-from tests.integration.servers.certificates import make_certificates
+from tests.integration.servers.certificates import FRONT_PROXY, make_certificates
 from tests.integration.servers.kube_client import Document, api_client, collection, request
 from tests.integration.servers.process import PROBE_TIMEOUT_S, Launch, ServerProcess, free_port, http_ok
 
@@ -45,8 +45,9 @@ class KubeApi:
         self.folder = folder
         self.url = f"https://127.0.0.1:{free_port()}"
         self.admin_token = ADMIN_TOKEN
-        self._certificates = make_certificates(folder)
-        self.ca_file = self._certificates.ca
+        self.programs = programs
+        self.certificates = make_certificates(folder)
+        self.ca_file = self.certificates.authority.certificate
         self.kubeconfig = self.kubeconfig_for(ADMIN_TOKEN, folder)
         self._etcd_url = f"http://127.0.0.1:{free_port()}"
         self.etcd = ServerProcess(self._launch_etcd(programs.etcd))
@@ -128,20 +129,22 @@ class KubeApi:
             "initial-advertise-peer-urls": peer,
             "initial-cluster": f"default={peer}",
         }
-        return Launch("etcd", [program, *_flags(flags)], self.folder, ready=lambda: http_ok(f"{self._etcd_url}/health"))
+        return Launch(
+            "etcd", [program, *flags_of(flags)], self.folder, ready=lambda: http_ok(f"{self._etcd_url}/health")
+        )
 
     def _launch_api_server(self, program: str) -> Launch:
         tokens = self.folder / "tokens.csv"
         tokens.write_text(f'{ADMIN_TOKEN},admin,admin,"system:masters"\n')
-        made = self._certificates
+        made = self.certificates
         flags = {
             "etcd-servers": self._etcd_url,
             "bind-address": "127.0.0.1",
             "advertise-address": "127.0.0.1",
             "secure-port": self.url.rsplit(":", 1)[1],
-            "tls-cert-file": made.serving,
-            "tls-private-key-file": made.serving_key,
-            "client-ca-file": made.ca,
+            "tls-cert-file": made.own.certificate,
+            "tls-private-key-file": made.own.key,
+            "client-ca-file": self.ca_file,
             "cert-dir": self.folder,
             "token-auth-file": tokens,
             "authorization-mode": "RBAC",
@@ -151,8 +154,16 @@ class KubeApi:
             "service-cluster-ip-range": "10.0.0.0/24",
             "disable-admission-plugins": "ServiceAccount",
             "endpoint-reconciler-type": "none",
+            # How it is known to the servers that it passes requests on to.
+            "requestheader-client-ca-file": made.proxy_authority.certificate,
+            "requestheader-allowed-names": FRONT_PROXY,
+            "requestheader-username-headers": "X-Remote-User",
+            "requestheader-group-headers": "X-Remote-Group",
+            "requestheader-extra-headers-prefix": "X-Remote-Extra-",
+            "proxy-client-cert-file": made.proxy.certificate,
+            "proxy-client-key-file": made.proxy.key,
         }
-        return Launch("kube-apiserver", [program, *_flags(flags)], self.folder, ready=self._ready, timeout_s=60)
+        return Launch("kube-apiserver", [program, *flags_of(flags)], self.folder, ready=self._ready, timeout_s=60)
 
     def _ready(self) -> bool:
         trust = ssl.create_default_context(cafile=str(self.ca_file))
@@ -214,7 +225,8 @@ async def clear_namespace(kube_api: KubeApi, name: str) -> None:
             await request(api, "DELETE", collection(name, resource), at_once)
 
 
-def _flags(values: Mapping[str, object]) -> list[str]:
+def flags_of(values: Mapping[str, object]) -> list[str]:
+    """Settings as flags of a program."""
     return [f"--{name}={value}" for name, value in values.items()]
 
 

@@ -59,7 +59,7 @@ async def api_server(folder: Path, text: str, status: int = 200) -> AsyncIterato
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(made.serving, made.serving_key)
+    tls.load_cert_chain(made.own.certificate, made.own.key)
     runner = web.AppRunner(app)
     await runner.setup()
     try:
@@ -102,7 +102,7 @@ async def test_a_server_of_another_authority_is_not_believed(tmp_path: Path) -> 
     async with api_server(tmp_path, UPGRADED) as (reader, asked):
         other = tmp_path / "other"
         other.mkdir()
-        (tmp_path / "ca.crt").write_bytes(make_certificates(other).ca.read_bytes())
+        (tmp_path / "ca.crt").write_bytes(make_certificates(other).authority.certificate.read_bytes())
         with pytest.raises(Unavailable, match="certificate"):
             await reader.released()
     assert asked == []
