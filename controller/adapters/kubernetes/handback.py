@@ -11,19 +11,15 @@ from controller.adapters.kubernetes.discovery import Unscalable
 from controller.adapters.kubernetes.listing import items
 from controller.adapters.kubernetes.objects import PAUSED, says_stop
 from controller.adapters.kubernetes.owners import Scaler, Scalers, scaler_of_hpa, scaler_of_scaled_object
-from controller.adapters.kubernetes.takeover import MANAGER, Refused, Takeover, saved_of
+from controller.adapters.kubernetes.takeover import MANAGER, REASON, Refused, Takeover
 from controller.clients.kubernetes import MERGE_PATCH, ApiFailure, Request
 from controller.records import TargetRef
 from policies.plain_hpa import HANDED_BACK, plain_hpa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from controller.adapters.kubernetes.discovery import Discovery, Resource
     from controller.clients.kubernetes import JsonObject, KubernetesSession
     from policies.spec import WorkloadPolicy
-
-REASON = "handed-back"  # the value of the annotation, by which taking over again knows its own
 
 
 class Outcome(StrEnum):
@@ -61,15 +57,17 @@ class Handback:
         """Leave the workload with a plain autoscaler. Foresail is paused first, so that two never scale at once."""
         hpa = plain_hpa(policy)
         try:
-            given_back = await self._as_it_was(policy)
+            given_back = await self._takeover.give_back(policy)
             if given_back is not None:
-                return given_back
+                return Handed(policy.uid, Outcome.HANDED_BACK, f"{given_back}, as it was", as_it_was=True)
             hpas = await self._hpas()
             targets = await self._targets(policy)
             other, own = await self._scalers(policy)
             if other is not None:
                 return Handed(policy.uid, Outcome.SCALED_ALREADY, f"{other.kind} {other.name} scales it already")
-            await self._pause(targets)
+            for target in targets:
+                if not says_stop(_annotations(await self._session.get(target)), PAUSED):  # a person's own pause stays
+                    await self._annotate(target, REASON)
         except (ApiFailure, Unscalable, Refused) as error:
             return Handed(policy.uid, Outcome.FAILED, f"it is not handed back: {error}; calling again goes on")
         name = f"HorizontalPodAutoscaler {_name(hpa)}"
@@ -105,28 +103,11 @@ class Handback:
         """Take the workload over from the autoscaler that scales it, and let Foresail scale it."""
         try:
             name = await self._takeover.take(policy)
-            target = await self._takeover.target(policy)
-            if _annotations(await self._session.get(target)).get(PAUSED) == REASON:
-                await self._annotate(target, None)
         except (ApiFailure, Unscalable, Refused) as error:
             return Handed(policy.uid, Outcome.FAILED, f"{error}")
         if name is None:
             return Handed(policy.uid, Outcome.UNCHANGED, "no autoscaler scales it")
         return Handed(policy.uid, Outcome.TAKEN_OVER, f"from {name}")
-
-    async def _as_it_was(self, policy: WorkloadPolicy) -> Handed | None:
-        """Pause Foresail and give back what was taken; None where nothing was. Raises ApiFailure, Unscalable."""
-        target = await self._takeover.target(policy)
-        if saved_of(await self._session.get(target)) is None:
-            return None
-        await self._pause([target])
-        name = await self._takeover.give_back(policy)
-        return Handed(policy.uid, Outcome.HANDED_BACK, f"{name}, as it was", as_it_was=True)
-
-    async def _pause(self, targets: Iterable[str]) -> None:
-        for target in targets:
-            if not says_stop(_annotations(await self._session.get(target)), PAUSED):  # a person's own pause stays
-                await self._annotate(target, REASON)
 
     async def _hpas(self) -> Resource:
         """Autoscalers in a version that has metrics. Raises ApiFailure, Unscalable."""

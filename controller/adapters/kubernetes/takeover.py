@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from controller.adapters.kubernetes.discovery import Unscalable
 from controller.adapters.kubernetes.listing import items
-from controller.adapters.kubernetes.objects import controller_of, scaled_decoder
+from controller.adapters.kubernetes.objects import PAUSED, controller_of, says_stop, scaled_decoder
 from controller.adapters.kubernetes.owners import (
     KEDA_PAUSED,
     TAKEN_OVER,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from controller.clients.kubernetes import JsonObject, KubernetesSession
     from policies.spec import WorkloadPolicy
 
+REASON = "handed-back"  # the value of the annotation PAUSED, by which taking over again knows its own
 MANAGER = {"fieldManager": "foresail-handback"}
 _LARGEST = 200_000  # bytes of an annotation: all of an object's have 262,144
 
@@ -88,8 +89,11 @@ class Takeover:
             saved = saved_of(item)
             return None if saved is None else _name(saved)
         _check(policy, item, live)
-        if (text := live.saved()) != _annotations(item).get(TAKEN_OVER):
-            await self._annotate(target, {TAKEN_OVER: text})
+        wanted: dict[str, str | None] = {TAKEN_OVER: live.saved()}
+        if _annotations(item).get(PAUSED) == REASON:  # while the autoscaler is there, so that somebody always scales
+            wanted[PAUSED] = None
+        if any(_annotations(item).get(name) != value for name, value in wanted.items()):
+            await self._annotate(target, wanted)
         if live.scaler.kind == "ScaledObject":
             await self._annotate(live.path, {KEDA_PAUSED: "true", TAKEN_OVER: "true"})
         else:
@@ -98,12 +102,14 @@ class Takeover:
         return f"{live.scaler.kind} {live.scaler.name}"
 
     async def give_back(self, policy: WorkloadPolicy) -> str | None:
-        """Make the autoscaler that was taken again as it was; None where none was, else its name.
+        """Make the autoscaler that was taken again as it was, and pause Foresail; None where none was, else its name.
 
-        Raises ApiFailure and Unscalable.
+        In this order, so that somebody always scales: Foresail lets go of what an autoscaler scales. Raises ApiFailure
+        and Unscalable, and Refused where what was kept cannot be read.
         """
         target = await self.target(policy)
-        saved = saved_of(await self._session.get(target))
+        item = await self._session.get(target)
+        saved = saved_of(item)
         if saved is None:
             return None
         namespace, name = policy.metadata.namespace, saved["metadata"]["name"]
@@ -115,6 +121,8 @@ class Takeover:
             await self._annotate(path, {KEDA_PAUSED: saved["paused"], TAKEN_OVER: None})
         else:
             await self._make(namespace, saved)
+        if not says_stop(_annotations(item), PAUSED):  # a person's own pause stays
+            await self._annotate(target, {PAUSED: REASON})
         await self._annotate(target, {TAKEN_OVER: None})
         return _name(saved)
 

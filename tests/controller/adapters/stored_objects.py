@@ -26,7 +26,7 @@ class StoredObjects:
     fails_at: int | None = None
     answer_lost: bool = False
     writes: list[str] = field(default_factory=list)
-    seen: list[set[str]] = field(default_factory=list)  # the paths that there were after each write
+    seen: list[dict[str, Document]] = field(default_factory=list)  # the objects after each write
 
     async def get(self, path: str, **_params: str) -> Document:
         group = path.removeprefix("/apis/")
@@ -46,7 +46,7 @@ class StoredObjects:
         if number == self.fails_at and not self.answer_lost:
             raise ApiFailure(HTTPStatus.SERVICE_UNAVAILABLE, "the server is away")
         done = self._done(request)
-        self.seen.append(set(self.objects))
+        self.seen.append(copy.deepcopy(self.objects))
         if number == self.fails_at:
             raise ApiFailure(HTTPStatus.SERVICE_UNAVAILABLE, "the answer is lost")
         return done

@@ -123,6 +123,15 @@ async def test_a_failure_at_any_write_loses_nothing_and_the_next_call_goes_on(
     assert any(path in stored.objects for path in (HPA, KEDA)) or TAKEN in noted(stored)
     await give_back(stored)
     assert _plain(stored.objects) == _plain(undisturbed.objects)
+    assert all(map(_somebody_scales, stored.seen))
+
+
+def _somebody_scales(objects: dict[str, Document]) -> bool:
+    """An autoscaler does, or Foresail may: it is not paused, and what it took from is kept."""
+    keda = objects.get(KEDA)
+    autoscaled = HPA in objects or (keda is not None and not scaler_of_scaled_object(keda).idle)
+    told = objects[TARGET]["metadata"].get("annotations") or {}
+    return autoscaled or (TAKEN in told and PAUSED not in told)
 
 
 def _plain(objects: dict[str, Document]) -> dict[str, Document]:
