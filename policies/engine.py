@@ -12,6 +12,7 @@ from policies.arrays import any_by, booleans, floats, indices, small, sum_by
 from policies.budgeted import within_budgets
 from policies.candidates import capacity_per_replica, kubernetes_rule, order_rule, pressure_rule
 from policies.censoring import with_censored
+from policies.consolidation import consolidated
 from policies.contradiction import contradicted, doubted
 from policies.fixed import FIXED_RULES, fixed_lanes, with_fixed
 from policies.gpu_quota import within_gpu_quota
@@ -63,6 +64,11 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     asked, ahead = order_rule(fleet, state, seen, bounds, orders.replicas)
     advice = kubernetes.proposal
     proposal = _asked(fleet, seen, advice, replace(orders, replicas=asked), pressed)
+    demand, demand_known = demand_replicas(fleet, seen)
+    filled = np.where(demand_known, demand, 0.0)
+    tried = state.tried.after(fleet, seen, filled)
+    if fleet.limits.cautious:
+        proposal = consolidated(proposal, tried, seen, filled, high)
     near = announced(fleet, state, seen, bounds)
     proposal = with_announced(proposal, near) if near.name else proposal
     proposal = with_fixed(proposal, seen.fixed)
@@ -72,7 +78,6 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     budget = removal_budget(fleet, state.removals, seen.now_s, current)
     free = ~fixed_lanes(seen.fixed, fleet.lanes)
     proposal = fleet_breaker(held(proposal, hold, current), fleet, budget, np.where(free, current, 0))
-    demand, demand_known = demand_replicas(fleet, seen)
     need = Need(indices(fleet.spot.placed), proposal.target, current, hold, state.starts.quantile_s, budget)
     placed, parts = split(fleet, state.split, scales, need)
     state = replace(
@@ -86,6 +91,7 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
         lead=lead,
         doubt=doubted(state.doubt, fleet, seen),
         drops=drops,
+        tried=tried,
     )
     return state, Decision(
         at_s=seen.now_s,

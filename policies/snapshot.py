@@ -9,6 +9,7 @@ import numpy as np
 
 from policies.behaviors import Behavior
 from policies.budget_terms import BudgetTerms
+from policies.consolidation import Tried
 from policies.contradiction import Doubt
 from policies.events import EventTable
 from policies.fixed import Fixed
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 _TYPES = (
     *(Backfill, Behavior, Block, BudgetTerms, EventTable, History, Log, Removals, ScheduleTable, StartTimes, Window),
-    *(Doubt, Drops, Fixed, GpuRoom, Incumbent, Learned, LeadTime, Models, Near, Scores),
+    *(Doubt, Drops, Fixed, GpuRoom, Incumbent, Learned, LeadTime, Models, Near, Scores, Tried),
     *(LaneMemory, MixState, Places, PoolMemory, SplitState, SpotTerms, Zones),
 )
 OPEN_HOURS = 2  # the newest hours still take readings, so they travel with the core

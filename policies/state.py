@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.arrays import BoolArray, FloatArray, IntArray, booleans
+from policies.consolidation import Tried
 from policies.contradiction import Doubt
 from policies.history import History
 from policies.lead_time import LeadTime
@@ -65,6 +66,7 @@ class EngineState:
     split: SplitState = field(default_factory=SplitState.none)
     doubt: Doubt = field(default_factory=Doubt.none)  # of declared capacities [row]
     drops: Drops = field(default_factory=Drops.none)  # of loads that fell to nothing [row]
+    tried: Tried = field(default_factory=Tried.none)  # what became of falls
 
     @classmethod
     def fresh(cls, fleet: Fleet) -> EngineState:
@@ -130,6 +132,7 @@ class EngineState:
             split=split,
             doubt=self.doubt.aligned(row),
             drops=self.drops.aligned(row),
+            tried=self.tried.aligned(lane),
         )
 
 
