@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, StrictStr, ValidationError
 
 from policies.checks import SERVER_SET, Label, Subdomain
+from policies.freeze import Freeze
 from policies.problems import Location, Part, PolicyError, Rule, problems_of
 from policies.quantities import PositiveQuantity, Price, Quantity
 
@@ -29,8 +30,8 @@ class WorkloadBudget(Part):
 
 def _caps_something(given: Mapping[str, object]) -> Iterator[tuple[Location, str]]:
     """Find a budget that caps nothing."""
-    if given.get("usdPerHour") is None and given.get("gpus") is None:
-        yield (), "must have usdPerHour or gpus, or both"
+    if not any(given.get(name) for name in ("usdPerHour", "gpus", "freeze")):
+        yield (), "must have one of usdPerHour, gpus and freeze, or several"
 
 
 class BudgetSpec(Part):
@@ -45,6 +46,9 @@ class BudgetSpec(Part):
         " its currency, if that is another.",
     )
     gpus: PositiveQuantity | None = Field(None, description="Most GPUs that replicas may ask for.")
+    freeze: tuple[Freeze, ...] = Field(
+        (), description="Windows in which Foresail does not lower their counts, or does not change them."
+    )
 
 
 class BudgetMetadata(Part):

@@ -15,6 +15,7 @@ from policies.censoring import with_censored
 from policies.consolidation import consolidated
 from policies.contradiction import contradicted, doubted
 from policies.fixed import FIXED_RULES, fixed_lanes, with_fixed
+from policies.frozen import frozen_at, not_below, with_frozen
 from policies.gpu_quota import within_gpu_quota
 from policies.guardrails import HOLD_RULES, fleet_breaker, held, holds_of, removal_budget
 from policies.hpa.behavior import Bounds, longest_period
@@ -57,7 +58,9 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     scales, seen = seen, replace(seen, spec_replicas=present_totals(state.split, fleet, seen))
     state = remembered(state, fleet, seen)
     low, high = bounds_at(fleet.schedules, fleet.min_replicas, fleet.max_replicas, now_s=seen.now_s)
-    bounds, current = Bounds(low, high), seen.spec_replicas
+    current, frozen = seen.spec_replicas, frozen_at(fleet, seen.fixed, seen.now_s)
+    low, seen = not_below(low, high, current, frozen), with_frozen(seen, frozen.still)
+    bounds = Bounds(low, high)
     kubernetes = kubernetes_rule(fleet, state, seen, bounds)
     pressed, pressed_log = pressure_rule(fleet, state, seen, bounds, kubernetes.tracks)
     lead, orders, forecast, standing = _lead_time(fleet, state, seen, bounds)

@@ -25,13 +25,14 @@ from policies.model import (
 )
 from policies.placement import late_parts
 from policies.places import SpotTerms
-from policies.schedules import schedule_table
+from policies.schedules import FreezeTable, schedule_table
 from policies.spec import DemandSignal, Incumbent, LateSignal, PressureSignal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from policies.budget import Budget, BudgetSpec
+    from policies.freeze import Freeze
     from policies.spec import BoundQuery, Signal, Spec, WorkloadPolicy
 
 _HOUR_S = 3_600.0
@@ -63,6 +64,20 @@ def fleet_of(
         events=event_table([spec.forecast.events for spec in specs]),
         spot=_spot(specs),
         budget=_budget(ordered, [budget.spec for budget in budgets]),
+        freezes=_freezes(ordered, [budget.spec for budget in budgets]),
+    )
+
+
+def _freezes(policies: Sequence[WorkloadPolicy], budgets: Sequence[BudgetSpec]) -> FreezeTable:
+    """Each workload's own freeze windows, those of its namespace and those of the fleet."""
+    shared: dict[str | None, list[Freeze]] = {}
+    for budget in budgets:
+        shared.setdefault(budget.namespace, []).extend(budget.freeze)
+    return FreezeTable.of(
+        [
+            (*policy.spec.freeze, *shared.get(policy.metadata.namespace, ()), *shared.get(None, ()))
+            for policy in policies
+        ]
     )
 
 

@@ -24,6 +24,7 @@ HOLD_RULES = {
     Hold.CLUSTER_DOWN: "cluster_down",
     Hold.FORBIDDEN: "forbidden",
     Hold.OPERATOR: "paused_by_operator",
+    Hold.FREEZE: "freeze",
 }
 
 
