@@ -35,7 +35,14 @@ def fleet_for(fleet: Fleet, keep: BoolArray) -> Fleet:
         events=_of_lanes(fleet.events, keep, windows=fleet.events.windows),
         spot=_rows(fleet.spot, keep),
         freezes=_of_lanes(fleet.freezes, keep, windows=fleet.freezes.windows),
-        budget=_rows(fleet.budget, keep, names=budget.names, namespaces=budget.namespaces, fleet=budget.fleet),
+        budget=_rows(
+            fleet.budget,
+            keep,
+            names=budget.names,
+            namespaces=budget.namespaces,
+            fleet=budget.fleet,
+            step_downs=budget.step_downs,
+        ),
     )
 
 
