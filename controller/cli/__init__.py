@@ -55,6 +55,7 @@ SUBCOMMANDS = {
         "controller.cli.handback:handback", "Leave workloads with plain autoscalers; no running daemon is needed."
     ),
     "explain": Lazy("controller.cli.explain:explain", "Tell why a workload has the replicas it has, now or at a time."),
+    "ready": Lazy("controller.cli.ready:ready", "Tell whether a workload may go to the next mode, by criteria."),
     "pause": Lazy("controller.cli.hold:pause", "Let Foresail change nothing for a while: of a workload, or of all."),
     "resume": Lazy("controller.cli.hold:resume", "End a pause or an override now."),
     "override": Lazy("controller.cli.hold:override", "Let a workload have exactly so many replicas for a while."),
