@@ -37,7 +37,7 @@ def _caps_something(given: Mapping[str, object]) -> Iterator[tuple[Location, str
 class StepDown(Part):
     """How many replicas may go in how long a time."""
 
-    replicas: Annotated[StrictInt, Field(ge=1, le=1_000_000)] = Field(description="Most replicas that Foresail takes away.")
+    replicas: Annotated[StrictInt, Field(ge=1, le=1_000_000)] = Field(description="Most replicas that go.")
     window: Annotated[DurationS, duration_within(60, 86_400)] = Field(
         600.0, description="In any time so long, from 1m to 1d.", json_schema_extra={"default": "10m"}
     )
