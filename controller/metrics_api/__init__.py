@@ -19,10 +19,9 @@ from controller.errors import ForesailError, Rejected, Unavailable
 from controller.metrics_api.external_metrics import external_metrics
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from controller.clients.kubernetes import KubernetesSession
     from controller.settings import Settings
     from controller.settings.values import Listen
 
@@ -75,24 +74,21 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Where they are read: two files, and a third one or the API server."""
+    """Where they are read: two files, and what tells of the front proxy."""
 
     certificate_file: Path
     key_file: Path
-    authority_file: Path | None
-    session: KubernetesSession | None
+    proxy: Callable[[], Awaitable[FrontProxy]]
 
     async def read(self) -> Shown:
         """What there is now. Raises Unavailable."""
-        if self.session is not None:
-            proxy = await front_proxy(self.session)
         try:
-            if self.authority_file is not None:
-                proxy = FrontProxy(await asyncio.to_thread(self.authority_file.read_text))
-            pair = [await asyncio.to_thread(file.read_bytes) for file in (self.certificate_file, self.key_file)]
+            proxy = await self.proxy()
+            certificate = await asyncio.to_thread(self.certificate_file.read_bytes)
+            key = await asyncio.to_thread(self.key_file.read_bytes)
         except (OSError, UnicodeDecodeError) as error:
             raise Unavailable(f"a certificate cannot be read: {error}") from error
-        return Shown(self.certificate_file, self.key_file, *pair, proxy)
+        return Shown(self.certificate_file, self.key_file, certificate, key, proxy)
 
 
 class Door:
@@ -137,15 +133,20 @@ class Door:
 
 @asynccontextmanager
 async def _credentials(settings: Settings) -> AsyncIterator[Credentials]:
+    """Raises Rejected where what is needed is not set, or there is no way to the API server."""
     certificate, key = settings.metrics_api_cert_file, settings.metrics_api_key_file
     if certificate is None or key is None:
         raise Rejected("metrics_api_cert_file and metrics_api_key_file are needed: the API server asks over TLS alone")
     authority = settings.metrics_api_client_ca_file
     if authority is not None:
-        yield Credentials(certificate, key, authority, None)
+
+        async def from_file() -> FrontProxy:
+            return FrontProxy(await asyncio.to_thread(authority.read_text))
+
+        yield Credentials(certificate, key, from_file)
         return
     async with await connect(kubeconfig=settings.kubeconfig, context=settings.context) as session:
-        yield Credentials(certificate, key, None, session)
+        yield Credentials(certificate, key, lambda: front_proxy(session))
 
 
 async def _stopped(stop: asyncio.Event, within_s: float) -> bool:
