@@ -388,7 +388,7 @@ def _allowance(settings: Settings) -> Allowance:
 
 
 def _pace(settings: Settings) -> Pace:
-    limits = Limits(removal_ratio=settings.removal_ratio, removal_window_s=settings.removal_window_s)
+    limits = Limits(removal_ratio=settings.removal_ratio, removal_window_s=settings.removal_window_s, mass_drop=True)
     return Pace(
         interval_s=settings.interval_s,
         deadline_s=settings.tick_deadline_s,

@@ -19,7 +19,7 @@ from policies.fixed import Fixed, FixedBy
 from policies.model import Hold
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from controller.journal import Journal
     from controller.ports import Clock
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 log = structlog.get_logger("foresail.interventions")
 
 _APART_S = 0.001  # at least, between two that are told: the later one counts
+
+
+def in_force_at(told: Sequence[Intervention], at_s: float) -> dict[str, Intervention]:
+    """Of what people told, the oldest first, what held at a wall time, by uid."""
+    last = {each.uid: each for each in told if each.at_s <= at_s}
+    return {uid: each for uid, each in last.items() if each.kind != "resume" and each.until_s > at_s}
 
 
 @dataclass(frozen=True, slots=True)

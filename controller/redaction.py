@@ -103,3 +103,8 @@ def spellings(secrets: Iterable[str]) -> list[str]:
             found |= {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
             found |= {json.dumps(secret, ensure_ascii=False)[1:-1], encoded.rstrip("="), encoded}
     return sorted(found, key=lambda each: (-len(each), each))
+
+
+def clean(data: bytes, secrets: Iterable[str]) -> bool:
+    """Whether none of the secrets is in these bytes, in any spelling."""
+    return not any(each.encode() in data for each in spellings(secrets))

@@ -12,12 +12,14 @@ from policies.arrays import any_by, booleans, floats, indices, small, sum_by
 from policies.budgeted import within_budgets
 from policies.candidates import capacity_per_replica, kubernetes_rule, order_rule, pressure_rule
 from policies.censoring import with_censored
+from policies.consolidation import consolidated
 from policies.contradiction import contradicted, doubted
 from policies.fixed import FIXED_RULES, fixed_lanes, with_fixed
 from policies.gpu_quota import within_gpu_quota
 from policies.guardrails import HOLD_RULES, fleet_breaker, held, holds_of, removal_budget
 from policies.hpa.behavior import Bounds, longest_period
 from policies.lead_time import Orders, advanced, forecast_of
+from policies.mass_drop import with_mass_drop
 from policies.model import RULES, Action, Decision, Forecast, Hold, Kind, ReplicaPlan, Status
 from policies.placed import changed_totals, present_totals
 from policies.rows import demand_tracks
@@ -45,12 +47,13 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     Kubernetes rule and the champion's order stands. Declared events raise it, budgets, GPU quotas and guardrails narrow
     it. A count that people have fixed takes the place of all but quotas and holds. What placed lanes come to is split
     over their two objects. Lanes decide the same alone or in a fleet, but for the fleet breaker, budgets and quotas
-    that they share. `seen` must be built for `fleet`; `state` may come from another fleet and is aligned first. The
-    returned state takes note of what was recommended; what was carried out comes back with the next observation's
-    `applied`.
+    that they share, and for falls to nothing of many at once. `seen` must be built for `fleet`; `state` may come from
+    another fleet and is aligned first. The returned state takes note of what was recommended; what was carried out
+    comes back with the next observation's `applied`.
     """
-    seen = with_censored(fleet, seen)
     state = state.aligned_to(fleet).until(seen.now_s)
+    drops, seen = with_mass_drop(fleet, state.drops, seen)
+    seen = with_censored(fleet, seen)
     scales, seen = seen, replace(seen, spec_replicas=present_totals(state.split, fleet, seen))
     state = remembered(state, fleet, seen)
     low, high = bounds_at(fleet.schedules, fleet.min_replicas, fleet.max_replicas, now_s=seen.now_s)
@@ -61,6 +64,11 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     asked, ahead = order_rule(fleet, state, seen, bounds, orders.replicas)
     advice = kubernetes.proposal
     proposal = _asked(fleet, seen, advice, replace(orders, replicas=asked), pressed)
+    demand, demand_known = demand_replicas(fleet, seen)
+    filled = np.where(demand_known, demand, 0.0)
+    tried = state.tried.after(fleet, seen, filled)
+    if fleet.limits.cautious:
+        proposal = consolidated(proposal, tried, seen, filled, high)
     near = announced(fleet, state, seen, bounds)
     proposal = with_announced(proposal, near) if near.name else proposal
     proposal = with_fixed(proposal, seen.fixed)
@@ -70,7 +78,6 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     budget = removal_budget(fleet, state.removals, seen.now_s, current)
     free = ~fixed_lanes(seen.fixed, fleet.lanes)
     proposal = fleet_breaker(held(proposal, hold, current), fleet, budget, np.where(free, current, 0))
-    demand, demand_known = demand_replicas(fleet, seen)
     need = Need(indices(fleet.spot.placed), proposal.target, current, hold, state.starts.quantile_s, budget)
     placed, parts = split(fleet, state.split, scales, need)
     state = replace(
@@ -83,6 +90,8 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
         ahead=ahead,
         lead=lead,
         doubt=doubted(state.doubt, fleet, seen),
+        drops=drops,
+        tried=tried,
     )
     return state, Decision(
         at_s=seen.now_s,

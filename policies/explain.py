@@ -32,6 +32,8 @@ RULE_SENTENCES = {
     "forecast": "The forecast needs {after} once replicas started now are ready, instead of {before}.",
     "tournament": "The one in charge decides alone and orders {after}; Kubernetes' rule said {before}.",
     "pressure": "Signals of pressure ask for {after}, more than the {before} that were ordered.",
+    "consolidation": "A count below {after} was too few just now: signals of pressure rose above their targets after"
+    " the last step down. So {after} stays for now instead of {before}.",
     "announced_event": "Until the load shows them, declared events have {after} kept ready instead of {before}.",
     "annotated_replicas": "The annotation foresail.dev/replicas fixes {after}, where {before} was decided.",
     "override": "An override fixes {after}, where {before} was decided.",
@@ -92,13 +94,14 @@ WHY_WORDS = {
     Why.UNKNOWN_FRESHNESS: "its age cannot be known, so it may only raise",
     Why.SATURATED: "the workload was saturated, so it is a lower bound",
     Why.NOT_ASKED: "the query budget was used up",
+    Why.MASS_DROP: "many workloads fell to nothing at once, so the metrics are doubted and may only raise",
 }
 
 
 def sentences(fleet: Fleet, seen: Observation, decision: Decision, lane: int) -> tuple[str, ...]:
     """The story of one lane's decision, in the order in which it came about."""
     return (
-        *_seen(fleet, decision, lane),
+        *signal_sentences(fleet, decision, lane),
         *_demand(decision, lane),
         *contradiction_sentences(decision.contradicted, fleet, lane),
         *_forecast(decision, lane),
@@ -119,7 +122,8 @@ def steps_of(decision: Decision, lane: int) -> tuple[tuple[str, int, int], ...]:
     return tuple(found for step in decision.steps if (found := _of_lane(step, lane)) is not None)
 
 
-def _seen(fleet: Fleet, decision: Decision, lane: int) -> tuple[str, ...]:
+def signal_sentences(fleet: Fleet, decision: Decision, lane: int) -> tuple[str, ...]:
+    """What each signal of a lane was, how far that can be trusted, and how many replicas it asks for."""
     first, end = np.searchsorted(fleet.tracks.lane, [lane, lane + 1])
     return tuple(_reading(fleet, decision, track) for track in range(first, end))
 
@@ -133,7 +137,8 @@ def _reading(fleet: Fleet, decision: Decision, track: int) -> str:
     value, age = base_value(fleet.tracks, reading, track), f"{reading.age_s[track]:.0f} s old ({why})"
     if fleet.tracks.kind[track] == Kind.LATE:
         return f"Signal {name} says that {100 * value:.3g} % of the requests are late, {age}."
-    return f"Signal {name} is {value:g}, {age}."
+    proposed = int(decision.proposed[track])
+    return f"Signal {name} is {value:g}, {age}{'' if proposed == UNKNOWN else f'; it asks for {proposed}'}."
 
 
 def _demand(decision: Decision, lane: int) -> tuple[str, ...]:

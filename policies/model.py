@@ -47,6 +47,7 @@ RULES = (
     "forecast",  # demand one start-up ahead
     "tournament",  # the candidate in charge decides alone
     "pressure",  # signals of pressure above it
+    "consolidation",  # a count that was too few just now is not gone back to
     "announced_event",  # what declared events that are near need
     *("annotated_replicas", "override"),  # the count that people have fixed
     "budget",  # what budgets of money and GPUs leave
@@ -119,6 +120,7 @@ class Why(Code):
     UNKNOWN_FRESHNESS = 10
     SATURATED = 11
     NOT_ASKED = 12
+    MASS_DROP = 13
 
 
 class Phase(Code):
@@ -183,6 +185,7 @@ class Limits:
     downscale_stabilization_s: float = 300.0  # for lanes without behavior
     tick_s: float = 15.0
     scale_to_zero: bool = False
+    mass_drop: bool = False  # many lanes that fall to nothing at once are not believed; lanes must be workloads
     cautious: bool = True  # what Foresail adds to Kubernetes' rule before it lowers; see candidates.kubernetes_rule
 
 

@@ -72,6 +72,11 @@ def unpack(cls: type[T], data: bytes, *, types: tuple[type, ...] = ()) -> T:
     return value
 
 
+def header_of(data: bytes) -> str:
+    """All that packed bytes hold but their arrays, as JSON: the texts among it. Raises ValueError as `unpack` does."""
+    return json.dumps(_opened(data)[0], ensure_ascii=False)
+
+
 @dataclass(slots=True)
 class _Writer:
     """Turns values into JSON and collects the bytes of arrays, which the JSON names by their offset."""

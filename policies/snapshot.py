@@ -9,6 +9,7 @@ import numpy as np
 
 from policies.behaviors import Behavior
 from policies.budget_terms import BudgetTerms
+from policies.consolidation import Tried
 from policies.contradiction import Doubt
 from policies.events import EventTable
 from policies.fixed import Fixed
@@ -19,6 +20,7 @@ from policies.history import Backfill, Block, History
 from policies.incumbent import Incumbent
 from policies.lead_time import LeadTime, Learned
 from policies.log import Log
+from policies.mass_drop import Drops
 from policies.mix.model import LaneMemory, MixState, PoolMemory
 from policies.model import Fleet, Observation
 from policies.packing import pack, unpack
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
 _TYPES = (
     *(Backfill, Behavior, Block, BudgetTerms, EventTable, History, Log, Removals, ScheduleTable, StartTimes, Window),
-    *(Doubt, Fixed, GpuRoom, Incumbent, Learned, LeadTime, Models, Near, Scores),
+    *(Doubt, Drops, Fixed, GpuRoom, Incumbent, Learned, LeadTime, Models, Near, Scores, Tried),
     *(LaneMemory, MixState, Places, PoolMemory, SplitState, SpotTerms, Zones),
 )
 OPEN_HOURS = 2  # the newest hours still take readings, so they travel with the core

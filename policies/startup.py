@@ -29,6 +29,7 @@ REMEMBERED = 32  # start-ups per lane; with 10 replaced a day, three days
 PER_EVENT = 4  # of pods that start at once, so many are remembered
 DEFAULT_STARTUP_S = 120.0  # of a lane that has not started a pod yet
 NODE_S = 180.0  # how much longer it takes when a node must come, until that was seen
+LEAST_STARTUP_S = 1.0  # Kubernetes tells whole seconds; 0 stands for what is not known
 LONGEST_STARTUP_S = 3600.0  # no forecast reaches further, and a pod that hangs for hours is no start-up
 MANY = 5  # pods that start at once
 WAITING_S = 300.0  # after a pod waited for a node, the next one is expected to
@@ -220,12 +221,12 @@ class _Seen:
     @classmethod
     def of(cls, starts: Starts) -> _Seen:
         """Those that can be: no nonsense, nothing that hangs for hours."""
-        duration_s, finished = starts.duration_s, starts.finished
+        duration_s, finished = np.maximum(starts.duration_s, LEAST_STARTUP_S), starts.finished
         together = np.clip(starts.together, 1, None)
         seen = cls(starts.lane, duration_s, finished, starts.waited, together, 1 / together)
         with np.errstate(invalid="ignore"):
             return seen.where(
-                np.isfinite(duration_s) & (duration_s >= 0) & (finished | (duration_s <= LONGEST_STARTUP_S))
+                np.isfinite(duration_s) & (starts.duration_s >= 0) & (finished | (duration_s <= LONGEST_STARTUP_S))
             )
 
     def where(self, rows: BoolArray | IntArray) -> _Seen:

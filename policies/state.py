@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.arrays import BoolArray, FloatArray, IntArray, booleans
+from policies.consolidation import Tried
 from policies.contradiction import Doubt
 from policies.history import History
 from policies.lead_time import LeadTime
 from policies.log import Log
+from policies.mass_drop import Drops
 from policies.placed import SplitState, placed_uids
 from policies.rows import demand_rows
 from policies.startup import StartTimes
@@ -63,6 +65,8 @@ class EngineState:
     lead: LeadTime
     split: SplitState = field(default_factory=SplitState.none)
     doubt: Doubt = field(default_factory=Doubt.none)  # of declared capacities [row]
+    drops: Drops = field(default_factory=Drops.none)  # of loads that fell to nothing [row]
+    tried: Tried = field(default_factory=Tried.none)  # what became of falls
 
     @classmethod
     def fresh(cls, fleet: Fleet) -> EngineState:
@@ -127,6 +131,8 @@ class EngineState:
             lead=self.lead.aligned(lane) if lead_lanes and self.lead.lanes else LeadTime.empty(lead_lanes),
             split=split,
             doubt=self.doubt.aligned(row),
+            drops=self.drops.aligned(row),
+            tried=self.tried.aligned(lane),
         )
 
 

@@ -66,7 +66,7 @@ class Machine:
 class SimulatedCluster:
     """Targets and pods in memory, moved by a clock. Implements `ports.Cluster` and `ports.Actuator`.
 
-    Pods of added workloads are ready at once. On a fall, pods that are not ready go first, then the youngest.
+    Pods of added workloads have just become ready. On a fall, pods that are not ready go first, then the youngest.
     """
 
     def __init__(self, clock: Clock, machine: Machine | None = None) -> None:
@@ -89,7 +89,8 @@ class SimulatedCluster:
         target = _Target(workload, version=next(self._numbers))
         now_s = self._now_s()
         for _ in range(workload.replicas * workload.pods_per_replica):
-            pod = _Pod(next(self._numbers), now_s, 0.0, placed_at_s=now_s)
+            startup_s = self._machine.startup.draw_s(self._random)
+            pod = _Pod(next(self._numbers), now_s - startup_s, startup_s, placed_at_s=now_s - startup_s)
             pod.node = self._node_for(target, pod) or ""
             target.pods.append(pod)
         self._targets[workload.ref] = target
@@ -101,6 +102,16 @@ class SimulatedCluster:
         """
         target = self._targets[workload.ref]
         target.workload = workload
+        target.version = next(self._numbers)
+        self._fit_pods(target)
+
+    def roll(self, ref: TargetRef) -> None:
+        """Replace the pods of a workload: as many new ones start, and when all are ready the old ones go.
+
+        Raises KeyError if it is not there.
+        """
+        target = self._targets[ref]
+        target.old |= {pod.number for pod in target.pods if pod.deleted_at_s is None}
         target.version = next(self._numbers)
         self._fit_pods(target)
 
@@ -127,6 +138,10 @@ class SimulatedCluster:
             self._last = self._look()
         self._faults = faults
         self._now_s()
+
+    def wanted(self, ref: TargetRef) -> int:
+        """Replicas that its scale asks for, whatever faults hide. Raises KeyError if the workload is not there."""
+        return self._targets[ref].workload.replicas
 
     def ready(self, ref: TargetRef) -> int:
         """Replicas that serve now: whole groups of ready pods. Raises KeyError if the workload is not there."""
@@ -163,7 +178,7 @@ class SimulatedCluster:
 
     def _fit_pods(self, target: _Target) -> None:
         now_s = self._now_s()
-        kept = [pod for pod in target.pods if pod.deleted_at_s is None]
+        kept = [pod for pod in target.pods if pod.deleted_at_s is None and pod.number not in target.old]
         surplus = len(kept) - target.workload.replicas * target.workload.pods_per_replica
         for _ in range(-surplus):
             startup_s = self._machine.startup.draw_s(self._random)
@@ -176,6 +191,8 @@ class SimulatedCluster:
     def _now_s(self) -> float:
         """The present, with pods gone and placed up to it."""
         now_s = self._clock.now_s()
+        for target in self._targets.values():
+            target.end_rollout(now_s)
         gone = sorted(end_s for pod in self._pods() if (end_s := self._end_s(pod)) is not None and end_s <= now_s)
         for target in self._targets.values():
             target.pods = [pod for pod in target.pods if (end_s := self._end_s(pod)) is None or end_s > now_s]
@@ -264,6 +281,16 @@ class _Target:
     workload: Workload
     version: int
     pods: list[_Pod] = field(default_factory=list)
+    old: set[int] = field(default_factory=set)  # numbers of pods that a rollout replaces
+
+    def end_rollout(self, now_s: float) -> None:
+        """Delete the old pods once as many new ones as are wanted are ready."""
+        new = sum(pod.is_ready(now_s) for pod in self.pods if pod.number not in self.old)
+        if self.old and new >= self.workload.replicas * self.workload.pods_per_replica:
+            for pod in self.pods:
+                if pod.number in self.old and pod.deleted_at_s is None:
+                    pod.deleted_at_s = now_s
+            self.old = set()
 
     def view(self) -> TargetView:
         kept = sum(pod.deleted_at_s is None for pod in self.pods)

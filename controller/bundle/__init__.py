@@ -9,7 +9,7 @@ import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from controller.redaction import redacted, spellings
+from controller.redaction import clean, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -65,11 +65,6 @@ def _written(member: Member, secrets: Collection[str], left: int) -> tuple[bytes
     if not clean(data, secrets):
         return b"", f"{_LEFT_OUT}: a secret of this Foresail would be in it; tell its authors"
     return data, words
-
-
-def clean(data: bytes, secrets: Collection[str]) -> bool:
-    """Whether none of the secrets is in these bytes, in any spelling."""
-    return not any(each.encode() in data for each in spellings(secrets))
 
 
 def _add(archive: tarfile.TarFile, name: str, data: bytes, at_s: float) -> None:

@@ -55,6 +55,7 @@ SUBCOMMANDS = {
         "controller.cli.handback:handback", "Leave workloads with plain autoscalers; no running daemon is needed."
     ),
     "explain": Lazy("controller.cli.explain:explain", "Tell why a workload has the replicas it has, now or at a time."),
+    "ready": Lazy("controller.cli.ready:ready", "Tell whether a workload may go to the next mode, by criteria."),
     "pause": Lazy("controller.cli.hold:pause", "Let Foresail change nothing for a while: of a workload, or of all."),
     "resume": Lazy("controller.cli.hold:resume", "End a pause or an override now."),
     "override": Lazy("controller.cli.hold:override", "Let a workload have exactly so many replicas for a while."),
@@ -62,7 +63,8 @@ SUBCOMMANDS = {
         "controller.cli.debug_bundle:debug_bundle", "Save what explains a running daemon, without secrets, in one file."
     ),
     "history": Lazy("controller.cli.history:app", "Read past load from Prometheus."),
-    "replay": Lazy("controller.cli.replay:replay", "Replay a policy on a load file: same decisions, virtual time."),
+    "journal": Lazy("controller.cli.journal:app", "Take a part of what a daemon recorded into one file."),
+    "replay": Lazy("controller.cli.replay:replay", "Decide a recorded journal again, or a load file under a policy."),
     "backtest": Lazy(
         "controller.cli.backtest:backtest", "Put policies side by side on recorded loads: cost, late share, churn."
     ),

@@ -1,16 +1,15 @@
-"""How `backtest` tells whether a journal's decisions, made again, are those that the daemon made."""
+"""How `replay` and `backtest` tell whether a journal's decisions, made again, are those that the daemon made."""
 
 import asyncio
 import time
 from dataclasses import replace
 from functools import partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from controller.cli.times import moment_s, moment_text
+from controller.cli.flags import journal_url
+from controller.cli.times import moment_text, span_of
 from controller.cli.whatif import progress
-from controller.settings import values
 
 if TYPE_CHECKING:
     from controller.loop.compared import Difference
@@ -21,19 +20,7 @@ def asked_of(journal: str, workloads: tuple[str, ...], since: str | None, until:
     """What the options ask for; what is wrong with them ends the command as a usage error."""
     from controller.recorded import Asked
 
-    try:
-        asked = Asked(values.journal_url(journal), workloads=workloads)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--journal") from error
-    if since is not None:
-        asked = replace(asked, since_s=moment_s(since, "--since"))
-    if until is not None:
-        asked = replace(asked, until_s=moment_s(until, "--until"))
-    if asked.until_s < asked.since_s:
-        raise typer.BadParameter(
-            f"{moment_text(asked.since_s)} is after --until, {moment_text(asked.until_s)}", param_hint="--since"
-        )
-    return asked
+    return Asked(journal_url(journal), *span_of(since, until), workloads)
 
 
 def decided_again(asked: "Asked") -> "Recorded":
@@ -67,6 +54,8 @@ def journal_document(recorded: "Recorded") -> dict[str, Any]:
         "whole_ticks": said.whole,
         "snapshots": said.snapshots,
         "equal_snapshots": said.equal_snapshots,
+        "unequal_snapshot": None if said.unequal_snapshot_at_s is None else moment_text(said.unequal_snapshot_at_s),
+        "versions": sorted(said.versions),
         "unobserved": said.unobserved,
         "differing": said.differing,
         "differences": [_difference(each) for each in said.first],
@@ -91,9 +80,16 @@ def journal_words(recorded: "Recorded") -> str:
         lines.append("  every decision is the one that the daemon made")
     elif said.differing:
         lines.append(f"  {said.differing} differ; the first:")
-    for each in said.first:
+    for place, each in enumerate(said.first):
         what = ", ".join(each.fields)
         lines.append(f"    {moment_text(each.at_s)} {each.uid}: {what}: recorded {each.recorded}; now {each.decided}")
+        if place == 0 and each.rule:
+            lines.append(f"      they part at the rule {each.rule}; what it had to go by:")
+            lines += [f"        {sentence}" for sentence in each.read]
+    if said.unequal_snapshot_at_s is not None:
+        lines.append(f"  the state after {moment_text(said.unequal_snapshot_at_s)} is not the one that was saved")
+    if others := sorted(said.versions - {version("foresail")}):
+        lines.append(f"  Foresail {' and '.join(others)} decided then; this is {version('foresail')}")
     return "\n".join(lines)
 
 
@@ -104,4 +100,6 @@ def _difference(each: "Difference") -> dict[str, Any]:
         "fields": list(each.fields),
         "recorded": each.recorded,
         "decided": each.decided,
+        "rule": each.rule,
+        "read": list(each.read),
     }

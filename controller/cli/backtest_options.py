@@ -117,19 +117,19 @@ PlanOutOption = Annotated[
     typer.Option(help="Write plans to this folder: TRACE.POLICY.STARTUP.parquet (timestamp, demand, replicas)."),
 ]
 
-_SOURCES = ("--load", "--journal", "--policies")
+_SOURCES = {"--load": "files", "--journal": "a daemon's", "--policies": "read from Prometheus"}
 
 
 def one_source(given: Mapping[str, Mapping[str, object]]) -> None:
-    """Refuse none or several of files, a journal and policies, and options that the one given has no use for.
+    """Refuse none or several of the sources, and options that the one given has no use for.
 
-    `given` has the values of each source's options by their names, its own first.
+    `given` has the values of each source's options by their names, its own first; None where they are not given.
     """
-    chosen = [source for source in _SOURCES if given[source][source] not in (None, [])]
+    chosen = [source for source, options in given.items() if options[source] not in (None, [])]
     if len(chosen) != 1:
-        words = "give one of --load (files), --journal (a daemon's) and --policies (read from Prometheus)"
-        raise typer.BadParameter(words, param_hint="--load")
-    for source in _SOURCES:
-        for option, value in given[source].items():
+        *others, last = (f"{source} ({_SOURCES[source]})" for source in given)
+        raise typer.BadParameter(f"give one of {', '.join(others)} and {last}", param_hint="--load")
+    for source, options in given.items():
+        for option, value in options.items():
             if source != chosen[0] and value not in (None, []):
                 raise typer.BadParameter(f"goes with {source}, not with {chosen[0]}", param_hint=option)

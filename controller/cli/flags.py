@@ -10,7 +10,7 @@ import typer
 
 from controller.cli.exits import INVALID
 from controller.cli.output import note
-from controller.settings import Loaded, Setting, SettingsError, known_settings, load
+from controller.settings import Loaded, Setting, SettingsError, known_settings, load, values
 from policies.quantities import duration_text
 
 _PANELS = {
@@ -61,6 +61,16 @@ def loaded(flags: Mapping[str, object]) -> Loaded:
         for problem in error.problems:
             note(f"error: {problem}")
         raise typer.Exit(INVALID) from error
+
+
+def journal_url(given: str | None) -> str:
+    """Where the journal is: as given by `--journal`, else as the daemon's settings have it."""
+    if given is None:
+        return loaded({}).settings.journal_url
+    try:
+        return values.journal_url(given)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--journal") from error
 
 
 def _of(setting: Setting) -> inspect.Parameter:

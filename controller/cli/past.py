@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from controller.cli.times import moment_text
 from controller.errors import Rejected, Unavailable
+from controller.interventions import in_force_at
 from controller.journal import Journal
 from controller.loop.recall import recalled
 from controller.policy_text import parse_policies
-from controller.records import PolicySet, TargetRef, TickReport
+from controller.records import LONGEST_INTERVENTION_S, PolicySet, TargetRef, TickReport
 from controller.web import documents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from controller.journal import Restored, TickRow
+    from controller.journal import Intent, Restored, TickRow
+    from controller.records import Intervention
     from policies.model import Decision, Fleet, Observation
 
+ORDERS = 5  # that are told of, before a moment and after it
 _REACH_TICKS = 4  # a tick speaks for so many intervals after it
 _LEAST_REACH_S = 60.0
 
@@ -35,6 +38,9 @@ class Moment:
     seen: Observation
     decision: Decision
     policies: Mapping[str, str]  # YAML by uid
+    did: tuple[Intent, ...]  # the last orders until then, the newest first
+    followed: tuple[Intent, ...]  # the first ones after it, the oldest first
+    interventions: Mapping[str, Intervention]  # in force then, by uid
 
     @property
     def reach_s(self) -> float:
@@ -66,8 +72,10 @@ class Moment:
             phases_s={},
             quarantined={},
             problems=(),
+            interventions=self.interventions,
         )
-        return dict(documents.workload(report, self.fleet.uid.index(self.uid)))
+        last = next((order.outcome for order in self.did if order.outcome is not None), None)
+        return dict(documents.workload(report, self.fleet.uid.index(self.uid), last))
 
 
 async def moment_of(journal_url: str, uid: str, at_s: float) -> Moment:
@@ -78,9 +86,13 @@ async def moment_of(journal_url: str, uid: str, at_s: float) -> Moment:
         if restored.snapshot is not None and not _until(restored, at_s):
             # The tick that is wanted is the snapshot's own, so the state before it is needed.
             restored = await journal.restore(before_s=restored.snapshot.at_s, until_s=at_s)
+        did = await journal.orders(uid, until_s=at_s, limit=ORDERS)
+        followed = await journal.orders_after(uid, at_s, limit=ORDERS)
+        told = await journal.interventions(since_s=at_s - LONGEST_INTERVENTION_S)
     finally:
         await journal.close()
-    return _decided_again(restored, uid, at_s)
+    moment = _decided_again(restored, uid, at_s)
+    return replace(moment, did=did, followed=followed, interventions=in_force_at(told, moment.at_s))
 
 
 def _decided_again(restored: Restored, uid: str, at_s: float) -> Moment:
@@ -103,6 +115,9 @@ def _decided_again(restored: Restored, uid: str, at_s: float) -> Moment:
         seen=recall.seen,
         decision=recall.decision,
         policies=json.loads(restored.policies[ticks[-1].fleet_digest]),
+        did=(),
+        followed=(),
+        interventions={},
     )
 
 

@@ -1,5 +1,6 @@
 """Moments as users write them on the command line, and as they are shown."""
 
+import math
 import time
 from datetime import UTC, datetime
 
@@ -22,6 +23,16 @@ def moment_s(given: str, option: str) -> float:
             param_hint=option,
         ) from error
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def span_of(since: str | None, until: str | None) -> tuple[float, float]:
+    """What `--since` and `--until` mean; without end where they are not given."""
+    since_s = -math.inf if since is None else moment_s(since, "--since")
+    until_s = math.inf if until is None else moment_s(until, "--until")
+    if until_s < since_s:
+        words = f"{moment_text(since_s)} is after --until, {moment_text(until_s)}"
+        raise typer.BadParameter(words, param_hint="--since")
+    return since_s, until_s
 
 
 def moment_text(at_s: float) -> str:

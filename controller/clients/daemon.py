@@ -49,6 +49,14 @@ class DaemonApi:
         """Its next half hour. Raises as `workload` does; Rejected by a daemon that does not know it yet, too."""
         return self._get(f"/api/v1/workloads/{quote(namespace, safe='')}/{quote(name, safe='')}/projection")
 
+    def readiness(self, namespace: str, name: str) -> Document:
+        """Whether it may go from shadow to floor, and to active. Raises as `projection` does."""
+        return self._get(f"/api/v1/workloads/{quote(namespace, safe='')}/{quote(name, safe='')}/readiness")
+
+    def orders(self, namespace: str, name: str, *, limit: int) -> Document:
+        """Its last orders, the newest first. Raises as `workload` does."""
+        return self._get(f"/api/v1/workloads/{quote(namespace, safe='')}/{quote(name, safe='')}/orders?limit={limit}")
+
     def tell(self, place: Sequence[str], body: Document, token: str) -> Document:
         """Post to a path below /api/v1, with a bearer token. Raises Unavailable, and Rejected with the reason."""
         path = "/".join(quote(part, safe="") for part in place)

@@ -12,6 +12,7 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from controller.errors import Unavailable
@@ -134,13 +135,14 @@ class Journal:
         return self._writer.health
 
     async def record_fleet(self, at_s: float, fleet: bytes, policies: Mapping[str, str]) -> str:
-        """Record the packed fleet and its policies' texts by uid; ticks from now on belong to it.
+        """Record the packed fleet, its policies' texts by uid and our version; ticks from now on belong to it.
 
         Returns its digest. Raises Unavailable or Rejected.
         """
-        texts = json.dumps(policies, sort_keys=True)
-        digest = sha256(b"\0".join((fleet, texts.encode()))).hexdigest()
-        write = Write([(FLEETS, [{"digest": digest, "at_s": at_s, "fleet": fleet, "policies": texts}])])
+        texts, ours = json.dumps(policies, sort_keys=True), version("foresail")
+        digest = sha256(b"\0".join((fleet, texts.encode(), ours.encode()))).hexdigest()
+        row = {"digest": digest, "at_s": at_s, "fleet": fleet, "policies": texts, "version": ours}
+        write = Write([(FLEETS, [row])])
         self._fleet = _CurrentFleet(digest, write)
         await self._writer.write(write, self._timeout_s)
         return digest
@@ -180,10 +182,15 @@ class Journal:
         async with self._reading() as connection:
             return await queries.decisions(connection, uid, before_s, limit)
 
-    async def orders(self, uid: str, *, limit: int) -> tuple[Intent, ...]:
-        """The last orders for a workload, the newest first. Raises Unavailable or Rejected."""
+    async def orders(self, uid: str, *, until_s: float = _NEVER_S, limit: int) -> tuple[Intent, ...]:
+        """The last orders for a workload until a wall time, the newest first. Raises Unavailable or Rejected."""
         async with self._reading() as connection:
-            return await queries.orders(connection, uid, limit)
+            return await queries.orders(connection, uid, until_s, limit)
+
+    async def orders_after(self, uid: str, after_s: float, *, limit: int) -> tuple[Intent, ...]:
+        """The first orders for a workload after a wall time, the oldest first. Raises Unavailable or Rejected."""
+        async with self._reading() as connection:
+            return await queries.orders_after(connection, uid, after_s, limit)
 
     async def save_snapshot(self, at_s: float, core: bytes, blocks: Mapping[int, bytes]) -> None:
         """Save the state after the tick at `at_s`. Blocks whose bytes are stored already are not stored again.

@@ -96,7 +96,7 @@ class Database:
             _prepared(self.file)
         elif not self.file.exists():
             raise Unavailable(f"there is no journal at {self.file}")
-        return _sqlite(self.url)
+        return _sqlite(self.url, writes=self.migrates)
 
     @property
     def shown(self) -> str:
@@ -142,18 +142,16 @@ def _prepared(file: Path) -> None:
         raise Unavailable(f"the journal {file} cannot be opened: {error.strerror}") from error
 
 
-def _sqlite(url: str) -> AsyncEngine:
+def _sqlite(url: str, *, writes: bool) -> AsyncEngine:
     engine = create_async_engine(url, pool_size=2, max_overflow=2)
+    pragmas = [f"busy_timeout={_BUSY_MS}"]
+    if writes:  # who reads leaves the file as it is: it may lie where nothing can be written
+        pragmas += ["journal_mode=WAL", "synchronous=NORMAL", "journal_size_limit=67108864"]
 
     def connected(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's connection
         connection.isolation_level = None  # transactions begin where `began` says, also before DDL
         cursor = connection.cursor()
-        for pragma in (
-            f"busy_timeout={_BUSY_MS}",
-            "journal_mode=WAL",
-            "synchronous=NORMAL",
-            "journal_size_limit=67108864",
-        ):
+        for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, and_, delete, func, select
 
@@ -87,18 +87,29 @@ async def beginning(connection: AsyncConnection, since_s: float, until_s: float)
     That is the newest snapshot at or before `since_s`; where there is none, nothing at all if the first tick is the
     first of its daemon, else the earliest snapshot.
     """
+    at_s = await begins_at(connection, since_s)
+    ticks = await _ticks(connection, at_s, until_s)
+    if at_s == -math.inf:
+        return Beginning(at_s, None, {}, ticks)
+    snapshot = await _snapshot(connection, math.nextafter(at_s, math.inf))
+    standing = [_decision(row) for row in await connection.execute(standing_at(at_s))]
+    return Beginning(at_s, snapshot, {row.uid: row for row in standing}, ticks)
+
+
+async def begins_at(connection: AsyncConnection, since_s: float) -> float:
+    """When the snapshot of `beginning` was taken; -inf where it needs none."""
     times = select(SNAPSHOTS.c.at_s)
     at_s = await connection.scalar(times.where(SNAPSHOTS.c.at_s <= since_s).order_by(SNAPSHOTS.c.at_s.desc()).limit(1))
     if at_s is None and not await _is_whole(connection):
         at_s = await connection.scalar(times.order_by(SNAPSHOTS.c.at_s).limit(1))
-    if at_s is None:
-        return Beginning(-math.inf, None, {}, await _ticks(connection, -math.inf, until_s))
-    snapshot = await _snapshot(connection, math.nextafter(at_s, math.inf))
+    return -math.inf if at_s is None else float(at_s)
+
+
+def standing_at(at_s: float) -> Select[Any]:
+    """Each workload's last decision until `at_s`."""
     newest = select(DECISIONS.c.uid, func.max(DECISIONS.c.at_s).label("at_s")).where(DECISIONS.c.at_s <= at_s)
     last = newest.group_by(DECISIONS.c.uid).subquery()
-    same = and_(DECISIONS.c.uid == last.c.uid, DECISIONS.c.at_s == last.c.at_s)
-    standing = [_decision(row) for row in await connection.execute(select(DECISIONS).join(last, same))]
-    return Beginning(at_s, snapshot, {row.uid: row for row in standing}, await _ticks(connection, at_s, until_s))
+    return select(DECISIONS).join(last, and_(DECISIONS.c.uid == last.c.uid, DECISIONS.c.at_s == last.c.at_s))
 
 
 async def page(connection: AsyncConnection, after_s: float, until_s: float, size: int) -> Page:
@@ -116,6 +127,7 @@ async def page(connection: AsyncConnection, after_s: float, until_s: float, size
         tuple([_decision(row) for row in await connection.execute(rows)]),
         {row.digest: row.fleet for row in fleets},
         {row.at_s: row.core for row in await connection.execute(saved)},
+        {row.digest: row.version for row in fleets},
     )
 
 
@@ -151,10 +163,18 @@ async def decisions(connection: AsyncConnection, uid: str, before_s: float, limi
     return tuple([_decision(row) for row in await connection.execute(ordered)])
 
 
-async def orders(connection: AsyncConnection, uid: str, limit: int) -> tuple[Intent, ...]:
-    """The last orders for a workload and how each ended, the newest first."""
-    newest = _ended().where(INTENTS.c.uid == uid).order_by(INTENTS.c.at_s.desc(), INTENTS.c.name).limit(limit)
+async def orders(connection: AsyncConnection, uid: str, until_s: float, limit: int) -> tuple[Intent, ...]:
+    """The last orders for a workload until a wall time and how each ended, the newest first."""
+    wanted = (INTENTS.c.uid == uid) & (INTENTS.c.at_s <= until_s)
+    newest = _ended().where(wanted).order_by(INTENTS.c.at_s.desc(), INTENTS.c.name).limit(limit)
     return tuple([_intent(row) for row in await connection.execute(newest)])
+
+
+async def orders_after(connection: AsyncConnection, uid: str, after_s: float, limit: int) -> tuple[Intent, ...]:
+    """The first orders for a workload after a wall time, the oldest first."""
+    wanted = (INTENTS.c.uid == uid) & (INTENTS.c.at_s > after_s)
+    oldest = _ended().where(wanted).order_by(INTENTS.c.at_s, INTENTS.c.name).limit(limit)
+    return tuple([_intent(row) for row in await connection.execute(oldest)])
 
 
 async def thin_out(connection: AsyncConnection, cutoff_s: float, now_s: float) -> bool:
@@ -190,11 +210,17 @@ async def prune(connection: AsyncConnection, cutoff_s: float, fleet_digest: str)
 
 
 async def _is_whole(connection: AsyncConnection) -> bool:
-    """Whether nothing was removed from the front: the first fleet was recorded just before its first tick."""
+    """Whether nothing was removed from the front: the first fleet was recorded just before its first tick.
+
+    A part that was taken out begins with a snapshot, which comes before its ticks.
+    """
     joined = select(TICKS.c.at_s, FLEETS.c.at_s.label("fleet_at_s")).join(
         FLEETS, FLEETS.c.digest == TICKS.c.fleet_digest
     )
     first = (await connection.execute(joined.order_by(TICKS.c.at_s).limit(2))).all()
+    saved_s = await connection.scalar(select(func.min(SNAPSHOTS.c.at_s)))
+    if first and saved_s is not None and saved_s < first[0].at_s:
+        return False
     if len(first) <= 1:
         return True
     return bool(first[0].at_s - first[0].fleet_at_s <= _AT_ONCE_TICKS * (first[1].at_s - first[0].at_s))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -110,6 +110,7 @@ class Page:
     decisions: tuple[DecisionRow, ...]  # by time
     fleets: Mapping[str, bytes]
     cores: Mapping[float, bytes]  # of the snapshots saved meanwhile, by the tick after which they were
+    versions: Mapping[str, str] = field(default_factory=dict)  # of the Foresail that decided, by fleet; empty: unknown
 
 
 @dataclass(frozen=True, slots=True)

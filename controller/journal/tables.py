@@ -13,6 +13,7 @@ FLEETS = Table(
     Column("at_s", Double, nullable=False),
     Column("fleet", LargeBinary, nullable=False),
     Column("policies", Text, nullable=False),
+    Column("version", Text, nullable=False, server_default=""),  # of the Foresail that decided for it
 )
 
 TICKS = Table(

@@ -21,7 +21,7 @@ class Decided:
     """One recorded tick, decided again. `rows` are what the daemon recorded of it, by uid.
 
     `changed` says that the daemon had another fleet at the tick before, or none. `remembered` says whether the state
-    after it is the one that was saved, bit for bit; None where none was.
+    after it is the one that was saved, bit for bit; None where none was. `version` is that of the daemon, if known.
     """
 
     fleet: Fleet
@@ -30,6 +30,7 @@ class Decided:
     rows: Mapping[str, DecisionRow]
     changed: bool
     remembered: bool | None = None
+    version: str = ""
 
     @property
     def at_s(self) -> float:
@@ -74,7 +75,8 @@ class Again:
         changed, self._digest = tick.fleet_digest != self._digest, tick.fleet_digest
         saved = page.cores.get(tick.at_s)
         remembered = None if saved is None else _same(core_of(self._state), saved)
-        return Decided(fleet, seen, decision, rows, changed, remembered)
+        version = page.versions.get(tick.fleet_digest, "")
+        return Decided(fleet, seen, decision, rows, changed, remembered, version)
 
     def _fleet(self, digest: str, page: Page) -> Fleet:
         """Unpacked once, as `decide` is quicker for a fleet that it knows."""

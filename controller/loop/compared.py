@@ -1,18 +1,20 @@
 """Where decisions made again differ from those that the daemon recorded.
 
 The journal holds the decisions that told something new. So two things are compared: what a row says, and whether there
-is one.
+is one. Of the first differences it tells at which rule they part, and what was read then.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from controller.journal import rows_of, to_change, unlike
 from policies.arrays import booleans, integers, small
+from policies.explain import signal_sentences
 from policies.model import RULES, Action, ReplicaPlan
 
 if TYPE_CHECKING:
@@ -36,13 +38,18 @@ _STRANGE = -1  # an action or a rule of another version
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What is not as the daemon recorded it: the fields of one workload's decision, or that it was recorded at all."""
+    """What is not as the daemon recorded it: the fields of one workload's decision, or that it was recorded at all.
+
+    `rule` is the first that spoke otherwise, empty where none did; `read` says what the workload's signals were.
+    """
 
     at_s: float
     uid: str
     fields: tuple[str, ...]
     recorded: str
     decided: str
+    rule: str = ""
+    read: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -61,7 +68,9 @@ class Agreement:
     differing: int = 0  # differences, of which the first are kept
     snapshots: int = 0  # states saved, which are compared bit for bit
     equal_snapshots: int = 0
+    unequal_snapshot_at_s: float | None = None  # the first
     unobserved: int = 0  # rows whose observation was given up, so that they cannot be decided again
+    versions: set[str] = field(default_factory=set)  # of the Foresail that decided, as far as that is recorded
     first: list[Difference] = field(default_factory=list)
     workloads: set[str] = field(default_factory=set)
     unequal_workloads: set[str] = field(default_factory=set)
@@ -118,6 +127,9 @@ class Comparison:
         said.ticks += 1
         said.snapshots += tick.remembered is not None
         said.equal_snapshots += bool(tick.remembered)
+        if tick.remembered is False and said.unequal_snapshot_at_s is None:
+            said.unequal_snapshot_at_s = tick.at_s
+        said.versions |= {tick.version} - {""}
         said.decisions += int(compared.sum())
         said.equal_targets += int((same.target & compared).sum())
         said.equal_actions += int((same.action & compared).sum())
@@ -145,7 +157,7 @@ class Comparison:
             fields += (NEEDLESSLY_RECORDED,) if needless[lane] else ()
             said.equal_recorded += not fields
             if fields:
-                said.differ(Difference(row.at_s, row.uid, fields, _words(row), _words(decided)))
+                said.differ(_parted(tick, lane, fields, (_words(row), _words(decided), _rule(row, decided))))
 
     def _absent(self, tick: Decided, lanes: BoolArray, last: _Standing) -> None:
         """Take note of lanes without a row, of which there should be one."""
@@ -153,8 +165,8 @@ class Comparison:
         for lane, decided in zip(
             places.tolist(), rows_of(tick.fleet, tick.decision, tick.decision.current, places), strict=True
         ):
-            said = Difference(tick.at_s, decided.uid, (NOT_RECORDED,), last.words(lane), _words(decided))
-            self.agreement.differ(said)
+            told = last.words(lane), _words(decided), decided.reason
+            self.agreement.differ(_parted(tick, lane, (NOT_RECORDED,), told))
 
 
 _FIELDS = ("target", "action", "reason", "before", "mode", "steps")
@@ -213,6 +225,20 @@ class _Same:
     @classmethod
     def of(cls, one: ReplicaPlan, other: ReplicaPlan) -> _Same:
         return cls(one.target == other.target, one.action == other.action, one.reason == other.reason)
+
+
+def _parted(tick: Decided, lane: int, fields: tuple[str, ...], told: tuple[str, str, str]) -> Difference:
+    """What differs of a lane at a tick, with what was read of it. `told`: recorded, decided now, the rule."""
+    read = signal_sentences(tick.fleet, tick.decision, lane)
+    return Difference(tick.at_s, tick.fleet.uid[lane], fields, *told, read)
+
+
+def _rule(recorded: DecisionRow, decided: DecisionRow) -> str:
+    """The first rule that spoke in one way there and in another here; the last word where all spoke alike."""
+    for one, other in zip_longest(recorded.steps, decided.steps):
+        if one != other:
+            return min((step.rule for step in (one, other) if step), key=lambda rule: _RULE.get(rule, _STRANGE))
+    return decided.reason
 
 
 def _words(row: DecisionRow) -> str:

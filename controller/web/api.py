@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from controller.errors import Conflict, ForesailError, Rejected
-from controller.web import documents, health, listed, openapi, projection
+from controller.web import documents, health, listed, openapi, projection, readiness
 from controller.web.documents import API_VERSION
 from controller.web.holds import intervention
 from controller.web.once import once
@@ -57,6 +57,11 @@ def routes(views: Views, pages: Pages, beside: Pages) -> list[web.RouteDef]:
         lane = lane_of(found, request)
         return await beside.answer(request, found, lambda: projection.projection(found, left, lane, asked))
 
+    async def ready(request: web.Request) -> web.StreamResponse:
+        found, left = present(views), views.left()
+        lane = lane_of(found, request)
+        return await pages.answer(request, found, lambda: readiness.readiness(found, left, lane))
+
     async def interventions(_request: web.Request) -> web.StreamResponse:
         found: schemas.InterventionList = {
             "apiVersion": API_VERSION,
@@ -80,6 +85,7 @@ def routes(views: Views, pages: Pages, beside: Pages) -> list[web.RouteDef]:
         *_of_the_journal(views),
         web.get(f"{_ONE}/projection", ahead),
         web.get(f"{PREFIX}v1/recommendations", paged(listed.recommendations)),
+        web.get(f"{_ONE}/readiness", ready),
         web.get(f"{PREFIX}v1/sizes", paged(lambda found, asked: listed.sizes(found, asked, views.sized()))),
         web.get(f"{PREFIX}v1/budgets", paged(listed.budget_list)),
         web.get(f"{PREFIX}v1/placements", paged(listed.placements)),

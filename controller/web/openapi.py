@@ -84,6 +84,14 @@ OPERATIONS = (
     ),
     Operation(
         "get",
+        f"{_ONE}/readiness",
+        "getReadiness",
+        "Whether a workload may go from shadow to floor, and to active, by criteria; and what is saved.",
+        schemas.WorkloadReadiness,
+        errors=(304, 404, 409, 503),
+    ),
+    Operation(
+        "get",
         f"{_ONE}/projection",
         "getProjection",
         "A workload's next half hour: as it goes on now, paused from now on, with an override.",

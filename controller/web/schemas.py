@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import WithJsonSchema
 from typing_extensions import TypedDict
 
-from controller.web import shapes
+from controller.web import ready_shapes, shapes
 
 
 class LastChange(TypedDict):
@@ -39,6 +39,22 @@ class WorkloadStatus(shapes.Workload):
     signals: list[shapes.Signal]
     lastChange: LastChange | None
     nextDecisionAt: shapes.Time
+
+
+class WorkloadReadiness(TypedDict):
+    """Whether a workload may go from shadow to floor, and to active: criteria, and what is saved.
+
+    `savings` is null until there is an hour of evidence.
+    """
+
+    apiVersion: str
+    kind: Literal["WorkloadReadiness"]
+    namespace: str
+    name: str
+    at: shapes.Time
+    mode: shapes.ModeName
+    steps: list[ready_shapes.ReadinessStep]
+    savings: ready_shapes.Savings | None
 
 
 class WorkloadProjection(TypedDict):

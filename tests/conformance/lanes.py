@@ -1,12 +1,9 @@
-"""Where the vectors are, and how a vector becomes a fleet of one lane and an observation."""
+"""How a vector becomes a fleet of one lane and an observation."""
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -35,7 +32,8 @@ from policies.model import (
 )
 from policies.schedules import schedule_table
 
-Vector = dict[str, Any]
+if TYPE_CHECKING:
+    from tests.conformance.cases import Vector
 
 NOW_S = 1_000_000.0
 INT64_MAX = 2**63 - 1
@@ -54,19 +52,6 @@ _SOURCES = {
     "ExternalPerPod": Source.EXTERNAL,
 }
 _PHASES = {"Pending": Phase.PENDING, "Running": Phase.RUNNING, "Succeeded": Phase.SUCCEEDED, "Failed": Phase.FAILED}
-
-
-def vectors(kind: str) -> list[Vector]:
-    """The project's own vectors of a kind, and those in the folder FORESAIL_CONFORMANCE_DIR names."""
-    folders = [Path(__file__).parent / "vectors"]
-    if extra := os.environ.get("FORESAIL_CONFORMANCE_DIR"):
-        folders.append(Path(extra))
-    found: dict[str, Vector] = {}
-    for folder in folders:
-        for path in sorted(folder.glob(f"{kind}.*.json")):
-            for vector in json.loads(path.read_text(encoding="utf-8")):
-                found[f"{path.name}:{vector['id']}"] = vector
-    return [{"case": case, **vector} for case, vector in found.items()]
 
 
 def metrics_of(vector: Vector) -> list[Vector]:

@@ -16,31 +16,27 @@ from policies.hpa.metrics import Fault, propose
 from policies.hpa.pods import Container, Group, pod_groups, pod_request
 from policies.model import UNKNOWN, Applied, Limits, PodSamples
 from policies.state import EngineState
+from tests.conformance.cases import cases
 from tests.conformance.lanes import (
     NOW_S,
-    Vector,
     behavior_of,
     fleet_of_vector,
     log_of,
     observation_of,
     pods_of,
-    vectors,
 )
 
 if TYPE_CHECKING:
     from enum import IntEnum
 
     from policies.log import Log
+    from tests.conformance.cases import Vector
 
 FAULTS = {
     "no_samples": Fault.NO_SAMPLES,
     "no_matching_pod": Fault.NO_MATCHING_POD,
     "missing_request": Fault.MISSING_REQUEST,
 }
-
-
-def cases(kind: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("vector", [pytest.param(vector, id=vector["case"]) for vector in vectors(kind)])
 
 
 def camel(name: str) -> str:

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from policies.kpa import KpaSeen, KpaSettings, KpaState, MaxWindow, decide, largest_lately
-from tests.conformance.lanes import Vector, vectors
-from tests.simulations.shared import SHARED
-
-
-def _all(*kinds: str) -> list[object]:
-    """The vectors of these kinds: the project's own, and those of the shared folder where it is there."""
-    files = sorted((SHARED / "conformance").glob("kpa.*.json"))
-    shared = [{"case": f"{path.name}:{each['id']}", **each} for path in files for each in json.loads(path.read_text())]
-    found = {vector["case"]: vector for vector in (*vectors("kpa"), *shared) if vector["kind"] in kinds}
-    return [pytest.param(vector, id=case) for case, vector in found.items()]
+from tests.conformance.cases import Vector, cases
 
 
 def _settings(config: Vector) -> KpaSettings:
@@ -39,7 +28,7 @@ def _created(vector: Vector) -> KpaState:
     return KpaState.created(np.array([vector["initial_ready_pods"]]), _settings(vector["config"]), now_s=0.0)
 
 
-@pytest.mark.parametrize("vector", _all("sequence"))
+@cases("kpa", "sequence")
 def test_a_sequence_of_decisions(vector: Vector) -> None:
     config, state = dict(vector["config"]), _created(vector)
     for step in vector["steps"]:
@@ -67,21 +56,21 @@ def test_a_sequence_of_decisions(vector: Vector) -> None:
             assert state.panic_since_s[0] == expected["panic_since_s"]
 
 
-@pytest.mark.parametrize("vector", _all("start"))
+@cases("kpa", "start")
 def test_the_state_after_creation(vector: Vector) -> None:
     state, expected = _created(vector), vector["expected"]
     assert bool(np.isfinite(state.panic_since_s[0])) == expected["in_panic"]
     assert state.max_panic[0] == expected["max_panic_pods"]
 
 
-@pytest.mark.parametrize("vector", _all("max_window"))
+@cases("kpa", "max_window")
 def test_the_largest_of_a_window_of_ticks(vector: Vector) -> None:
     window = MaxWindow.empty(1, vector["window_ticks"])
     largest = [largest_lately(window, 0, tick, value) for tick, value in vector["entries"]]
     assert largest == vector["expected"]["current"]
 
 
-@pytest.mark.parametrize("vector", _all("timed_max_window"))
+@cases("kpa", "timed_max_window")
 def test_the_largest_of_a_window_of_seconds(vector: Vector) -> None:
     settings = KpaSettings(scale_down_delay_s=vector["window_s"], tick_s=vector["granularity_s"])
     window = MaxWindow.empty(1, settings.delay_ticks)

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
 from policies.mix.skyserve import RequestRate, Target, asked_by_accelerator, marked, placed, wanted
-from tests.conformance.lanes import Vector, vectors
-from tests.simulations.shared import SHARED
+from tests.conformance.cases import Vector, cases
 
 
-def _all(kind: str) -> list[object]:
-    """The vectors of a kind: the project's own, and those of the shared folder where it is there."""
-    files = sorted((SHARED / "conformance").glob("spot_fallback.*.json"))
-    shared = [{"case": f"{path.name}:{each['id']}", **each} for path in files for each in json.loads(path.read_text())]
-    found = {vector["case"]: vector for vector in (*vectors("spot_fallback"), *shared) if vector["kind"] == kind}
-    return [pytest.param(vector, id=case) for case, vector in found.items()]
-
-
-@pytest.mark.parametrize("vector", _all("mix"))
+@cases("spot_fallback", "mix")
 def test_the_mix(vector: Vector) -> None:
     spare, final = vector["num_overprovision"], vector["target"] + vector["num_overprovision"]
     spot, on_demand = wanted(final, spare, vector["base_ondemand"], vector["dynamic_fallback"], vector["spot_ready"])
@@ -33,7 +22,7 @@ def test_the_mix(vector: Vector) -> None:
     }
 
 
-@pytest.mark.parametrize("vector", _all("target_hysteresis"))
+@cases("spot_fallback", "target_hysteresis")
 def test_the_target_moves_after_its_delay(vector: Vector) -> None:
     rate = RequestRate(
         per_replica=vector["target_qps_per_replica"],
@@ -79,18 +68,23 @@ def test_down_waits_for_three_periods() -> None:
     assert seen == [4, 4, 2]
 
 
-@pytest.mark.parametrize(
-    ("rate", "ready", "alive", "asked"),
-    [
-        pytest.param(25.0, [10.0, 4.0], 2, 4, id="11-more-than-ready-takes-two-of-the-largest"),
-        pytest.param(14.0, [10.0, 4.0], 2, 2, id="just-enough"),
-        pytest.param(9.0, [4.0, 10.0], 2, 1, id="the-fastest-alone-has-more"),
-        pytest.param(10.0, [4.0, 10.0], 2, 2, id="the-fastest-alone-has-no-more-than-asked"),
-        pytest.param(3.0, [], 0, 1, id="nothing-is-ready"),
-    ],
-)
-def test_replicas_with_rates_of_their_own(rate: float, ready: list[float], alive: int, asked: int) -> None:
-    assert asked_by_accelerator(rate, ready, alive, largest=10.0) == asked
+@cases("spot_fallback", "overprovision")
+def test_a_spare_comes_on_top(vector: Vector) -> None:
+    spare = vector["num_overprovision"]
+    spot, _ = wanted(vector["target"] + spare, spare, 0, dynamic=False, spot_ready=vector["alive"])
+    assert spot - vector["alive"] == vector["expected"]["change"]
+
+
+@cases("spot_fallback", "by_accelerator")
+def test_replicas_with_rates_of_their_own(vector: Vector) -> None:
+    rates = vector["target_qps_per_replica"]
+    asked = asked_by_accelerator(
+        vector["requests_in_window"] / vector["window_s"],
+        [rates[accelerator] for accelerator in vector["ready"]],
+        vector["alive"],
+        largest=max(rates.values()),
+    )
+    assert asked == vector["expected"]["replicas"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -23,30 +22,10 @@ from policies.resources.estimators import (
 from policies.resources.histogram import CPU, MEMORY, Buckets, CheckpointError, Histograms
 from policies.resources.peaks import Bump, Peaks, applied
 from policies.resources.vpa import VpaState, expired, observe
-from tests.conformance.lanes import Vector, vectors
-from tests.simulations.shared import SHARED
+from tests.conformance.cases import Vector, cases
 
 ONE = np.zeros(1, np.int64)
 AMOUNTS = ("cpu_milli_from_cores", "scale_amount", "amount_from_float", "round_up")
-ESTIMATOR_KINDS = {
-    "percentile",
-    "confidence_multiplier",
-    "margin",
-    "min_resource",
-    "pod_minimum",
-    "controlled_resources",
-    "aggregate_expired",
-    "cpu_samples",
-    *AMOUNTS,
-}
-
-
-def _all(file: str, *kinds: str) -> list[object]:
-    """The vectors of these kinds: the project's own, and those of the shared folder where it is there."""
-    files = sorted((SHARED / "conformance").glob(f"{file}.*.json"))
-    shared = [{"case": f"{path.name}:{each['id']}", **each} for path in files for each in json.loads(path.read_text())]
-    found = {vector["case"]: vector for vector in (*vectors(file), *shared)}
-    return [pytest.param(vector, id=case) for case, vector in found.items() if not kinds or vector.get("kind") in kinds]
 
 
 def _buckets(options: dict[str, Any]) -> Buckets:
@@ -71,19 +50,7 @@ def _values(vector: Vector) -> dict[str, int]:
     return {"cpu_milli": given["base_cpu_milli"], "memory_bytes": given["base_memory_bytes"]}
 
 
-@pytest.mark.parametrize(
-    ("file", "kinds"),
-    [
-        pytest.param("vpa_histogram", {"options", "steps", "merge", "checkpoint"}, id="histograms"),
-        pytest.param("vpa_estimator", ESTIMATOR_KINDS, id="estimators"),
-    ],
-)
-def test_every_kind_of_vector_is_run(file: str, kinds: set[str]) -> None:
-    files = (SHARED / "conformance").glob(f"{file}.*.json")
-    assert {each["kind"] for path in files for each in json.loads(path.read_text())} <= kinds
-
-
-@pytest.mark.parametrize("vector", _all("vpa_histogram", "options"))
+@cases("vpa_histogram", "options")
 def test_buckets(vector: Vector) -> None:
     buckets, expected = _buckets(vector["options"]), vector["expected"]
     assert (buckets.count, buckets.epsilon) == (expected["num_buckets"], expected["epsilon"])
@@ -93,12 +60,12 @@ def test_buckets(vector: Vector) -> None:
         assert buckets.of(np.array([value]))[0] == index
 
 
-@pytest.mark.parametrize("vector", _all("vpa_histogram", "steps"))
+@cases("vpa_histogram", "steps")
 def test_samples_and_percentiles(vector: Vector) -> None:
     _put(Histograms.empty(1, _buckets(vector["options"]), vector["half_life_s"]), vector["steps"])
 
 
-@pytest.mark.parametrize("vector", _all("vpa_histogram", "merge"))
+@cases("vpa_histogram", "merge")
 def test_merge(vector: Vector) -> None:
     first, second = (Histograms.empty(1, _buckets(vector["options"]), vector["half_life_s"]) for _ in range(2))
     _put(first, vector["first"])
@@ -108,7 +75,7 @@ def test_merge(vector: Vector) -> None:
     assert shares == pytest.approx(vector["expected"]["bucket_shares"], rel=1e-9)
 
 
-@pytest.mark.parametrize("vector", _all("vpa_histogram", "checkpoint"))
+@cases("vpa_histogram", "checkpoint")
 def test_checkpoints(vector: Vector) -> None:
     held = Histograms.empty(1, _buckets(vector["options"]), vector.get("half_life_s"))
     expected = vector["expected"]
@@ -134,7 +101,7 @@ def test_checkpoints(vector: Vector) -> None:
         assert held.percentile(share)[0] == pytest.approx(value, rel=1e-9)
 
 
-@pytest.mark.parametrize("vector", _all("vpa_estimator", "percentile"))
+@cases("vpa_estimator", "percentile")
 def test_percentile_of_samples(vector: Vector) -> None:
     given, expected = vector["input"], vector["expected"]
     held = Histograms.empty(1, _buckets(given["options"]), None)
@@ -147,7 +114,7 @@ def test_percentile_of_samples(vector: Vector) -> None:
         assert found[0] == expected["exact_amount"]
 
 
-@pytest.mark.parametrize("vector", _all("vpa_estimator", "confidence_multiplier"))
+@cases("vpa_estimator", "confidence_multiplier")
 def test_confidence(vector: Vector) -> None:
     given, expected = vector["input"], vector["expected"]
     count = given["samples_count"]
@@ -174,14 +141,14 @@ class Known:
 NOTHING = Seen(Histograms.empty(1, CPU, None), 1.0, floats(1))
 
 
-@pytest.mark.parametrize("vector", _all("vpa_estimator", "margin"))
+@cases("vpa_estimator", "margin")
 def test_margin(vector: Vector) -> None:
     fraction = vector["input"]["fraction"]
     found = {name: int(Margin(Known(base), fraction)(NOTHING)[0]) for name, base in _values(vector).items()}
     assert found == {name: vector["expected"][name] for name in found}
 
 
-@pytest.mark.parametrize("vector", _all("vpa_estimator", "min_resource", "pod_minimum"))
+@cases("vpa_estimator", "min_resource", "pod_minimum")
 def test_minimum(vector: Vector) -> None:
     given = vector["input"]
     if vector["kind"] == "pod_minimum":
@@ -199,14 +166,14 @@ def test_minimum(vector: Vector) -> None:
     assert found == {name: vector["expected"][name] for name in found}
 
 
-@pytest.mark.parametrize("vector", _all("vpa_estimator", "controlled_resources"))
+@cases("vpa_estimator", "controlled_resources")
 def test_controlled_resources(vector: Vector) -> None:
     found = controlled_only({"cpu": 1, "memory": 2}, vector["input"]["controlled"])
     assert set(vector["expected"]["present"]) <= set(found)
     assert not set(vector["expected"]["absent"]) & set(found)
 
 
-@pytest.mark.parametrize("vector", _all("vpa_estimator", *AMOUNTS))
+@cases("vpa_estimator", *AMOUNTS)
 def test_amounts(vector: Vector) -> None:
     given, expected = vector["input"], vector["expected"]
     if expected.get("error"):
@@ -222,14 +189,14 @@ def test_amounts(vector: Vector) -> None:
     assert found[0] == expected["amount"]
 
 
-@pytest.mark.parametrize("vector", _all("vpa_estimator", "aggregate_expired"))
+@cases("vpa_estimator", "aggregate_expired")
 def test_histories_expire(vector: Vector) -> None:
     given = vector["input"]
     found = expired(floats(1, given["age_s"]), interval_s=given["interval_s"], intervals=given["interval_count"])
     assert found[0] == vector["expected"]["expired"]
 
 
-@pytest.mark.parametrize("vector", _all("vpa_estimator", "cpu_samples"))
+@cases("vpa_estimator", "cpu_samples")
 def test_cpu_samples_in_order(vector: Vector) -> None:
     state = VpaState.start(1, "cpu")
     given = vector["input"]["samples"]
@@ -238,7 +205,7 @@ def test_cpu_samples_in_order(vector: Vector) -> None:
     assert (found if isinstance(expected, list) else sum(found)) == expected
 
 
-@pytest.mark.parametrize("vector", _all("vpa_memory"))
+@cases("vpa_memory")
 def test_memory_peaks(vector: Vector) -> None:
     peaks = Peaks.none(1, float(vector["interval_s"]))
     held, again = (Histograms.empty(1, MEMORY, 86400.0) for _ in range(2))

@@ -332,7 +332,7 @@ async def refuses_a_newer_schema(url: str) -> None:
     async with opened(url) as journal:
         await journal.record_fleet(1.0, b"fleet", {})
     await scalar(url, "UPDATE alembic_version SET version_num = '9999' RETURNING version_num")
-    with pytest.raises(Rejected, match=r"schema 9999, newer than 0003 of this Foresail"):
+    with pytest.raises(Rejected, match=r"schema 9999, newer than 0004 of this Foresail"):
         await Journal.open(url)
 
 

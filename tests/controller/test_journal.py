@@ -67,7 +67,7 @@ async def test_a_reader_makes_no_journal_and_no_schema(url: str, file: Path) -> 
     assert not file.exists()
     file.parent.mkdir()
     file.touch()
-    with pytest.raises(Rejected, match="has schema none, this Foresail needs 0003"):
+    with pytest.raises(Rejected, match="has schema none, this Foresail needs 0004"):
         await Journal.reader(url)
 
 

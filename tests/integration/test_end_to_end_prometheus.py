@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+import yaml
+
 from tests.integration.daemon import LOAD, PATIENCE_S, REQUESTS
 from tests.integration.servers.bad_prometheus import (
     Answer,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from tests.integration.daemon import Stage
 
+TARGET = {"apiVersion": "apps/v1", "kind": "Deployment"}
 RATE = f"sum by (namespace, app) (rate({REQUESTS}[10s]))"
 
 
@@ -127,6 +130,30 @@ async def test_a_load_that_is_no_number_shrinks_nothing(stage: Stage) -> None:
         await stage.keeps(5)
         stage.load(7)
         await stage.scaled(1)
+
+
+async def test_loads_that_all_fall_to_nothing_at_once_lower_nothing_until_they_are_back(stage: Stage) -> None:
+    (web,) = yaml.safe_load_all(stage.policy_file.read_text())
+    others = [
+        web
+        | {"metadata": {**web["metadata"], "name": name}, "spec": web["spec"] | {"target": {**TARGET, "name": name}}}
+        for name in ("chat", "rag")
+    ]
+    stage.policy_file.write_text(yaml.safe_dump_all([web, *others]))
+
+    def loads(value: float) -> None:
+        for app in ("web", "chat", "rag"):
+            stage.exporter.set(LOAD, value, namespace=stage.namespace, app=app)
+
+    with stage.daemon:
+        loads(35)
+        await stage.scaled(5)
+        loads(0)
+        shown = stage.shows(lambda shown: shown["signals"][0]["status"] == "stale")
+        assert shown["signals"][0]["why"] == "mass_drop"
+        await stage.keeps(5)
+        loads(14)
+        await stage.scaled(2)
 
 
 def stage_rate(stage: Stage) -> str:

@@ -13,7 +13,7 @@ from policies.state import EngineState
 from tests.builders import Document, Ticks, demand, late, one, ordering, policy, pressure, readings, seen
 
 QUICK = {"scaleDown": {"stabilizationWindowSeconds": 0}}
-OK = "Signal load is 70, 12 s old (fresh)."
+OK = "Signal load is 70, 12 s old (fresh); it asks for 10."
 
 
 def told(fleet_spec: Document, replicas: int, value: float, **more: object) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ def told(fleet_spec: Document, replicas: int, value: float, **more: object) -> t
             70,
             {"status": Status.STALE, "why": Why.TOO_OLD},
             (
-                "Signal load is 70, 12 s old (the newest sample is too old).",
+                "Signal load is 70, 12 s old (the newest sample is too old); it asks for 10.",
                 "The signals ask for 10 (Kubernetes' rule; it was 20).",
                 "Some data is not fresh, and only fresh data may lower: 20 instead of 10.",
                 "Decision: keep 20.",
@@ -183,8 +183,8 @@ def test_a_lane_tells_its_own_signals_and_steps() -> None:
     decision = decide(fleet, EngineState.fresh(fleet), observation)[1]
 
     assert sentences(fleet, observation, decision, 1) == (
-        "Signal load is 7, 0 s old (the workload was saturated, so it is a lower bound).",
-        "Signal queue is 40, 0 s old (fresh).",
+        "Signal load is 7, 0 s old (the workload was saturated, so it is a lower bound); it asks for 1.",
+        "Signal queue is 40, 0 s old (fresh); it asks for 8.",
         "Demand fills 0.9 replicas to the serving limit; Kubernetes' rule alone would have 8.",
         "The signals ask for 8 (Kubernetes' rule; it was 4).",
         "Decision: raise from 4 to 8.",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from controller.errors import ForesailError
 from controller.web import documents, listed
+from controller.web.readiness import readiness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from controller.web import schemas
     from controller.web.app import Views
     from controller.web.console.templates import Templates
+    from policies.projection.origin import Left
 
 DECISIONS = 10  # shown of the journal
 ORDERS = 20
@@ -30,6 +32,7 @@ class Subject:
     status: schemas.WorkloadStatus
     decisions: schemas.DecisionList | None
     orders: list[schemas.Order]
+    left: Left | None = None  # by the tick, for the next one
     unread: str = ""
 
     @property
@@ -57,8 +60,8 @@ async def subject_of(views: Views, report: TickReport, lane: int) -> Callable[[]
         orders = documents.order_list(await views.orders(uid, ORDERS))["items"]
     except ForesailError as error:
         unread = str(error)
-    last = views.outcomes().get(uid)
-    return lambda: Subject(report, lane, documents.workload(report, lane, last), found, orders, unread)
+    last, left = views.outcomes().get(uid), views.left()
+    return lambda: Subject(report, lane, documents.workload(report, lane, last), found, orders, left, unread)
 
 
 def _sees(subject: Subject) -> Mapping[str, object]:
@@ -69,6 +72,10 @@ def _did(subject: Subject) -> Mapping[str, object]:
     return {"decisions": subject.decisions, "orders": subject.orders, "unread": subject.unread}
 
 
+def _ready(subject: Subject) -> Mapping[str, object]:
+    return {"readiness": readiness(subject.report, subject.left, subject.lane)}
+
+
 SECTIONS = (
     Section("now", "Now"),
     Section("sees", "What it sees", _sees),
@@ -76,6 +83,7 @@ SECTIONS = (
     Section("decided", "What it decided, and why"),
     Section("did", "What it did", _did),
     Section("next", "What it will do next"),
+    Section("ready", "Whether it may go to the next mode", _ready),
 )
 
 

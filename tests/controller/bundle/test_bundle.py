@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from controller import bundle as bundles
-from controller.bundle import Member, bundle, clean
+from controller.bundle import Member, bundle
 from controller.bundle.secrets import known_secrets
+from controller.redaction import clean
 from controller.settings import Settings
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from controller.policy_text import parse_policies
 from policies.engine import decide
 from policies.hpa.metrics import propose
 from policies.state import EngineState
-from tests.conformance.lanes import Vector, fleet_of_vector, observation_of
+from tests.conformance.cases import Vector
+from tests.conformance.lanes import fleet_of_vector, observation_of
 from tests.controller.cli.shared import run
 
 GOOD = """

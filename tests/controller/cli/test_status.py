@@ -166,10 +166,13 @@ async def test_the_present_decision_is_explained() -> None:
         short = await _run("explain", "-n", "web", "shop", "--url", url, "-o", "json")
     assert done.exit_code == 0
     assert done.stdout.startswith("web/shop at ")
-    assert "  Signal rps is 70, 5 s old (the workload was saturated, so it is a lower bound).\n" in done.stdout
+    saturated = "5 s old (the workload was saturated, so it is a lower bound)"
+    assert f"  Signal rps is 70, {saturated}; it asks for 10.\n" in done.stdout
     assert "  Evidence: 24 h and more, so it decides alone while all data is fresh.\n" in done.stdout
     # The API's default rates allow four more in one step.
-    assert done.stdout.endswith("  Decision: raise from 3 to 7.\n")
+    *_, decision, did, ahead = done.stdout.splitlines()
+    assert (decision, did) == ("  Decision: raise from 3 to 7.", "  No order of it is recorded until then.")
+    assert ahead.startswith("  Next decision: ")
     assert json.loads(short.stdout)["replicas"]["recommended"] == 7
 
 
@@ -177,7 +180,7 @@ async def test_the_next_half_hour_is_told_after_the_decision() -> None:
     tick = decided("web/shop", load=[70.0])
     async with _daemon(_report(tick), Left(tick.state, HorizonFit.empty(()))) as url:
         done = await _run("explain", "web/shop", "--url", url)
-    *_, decision, as_now, paused = done.stdout.splitlines()
+    *_, decision, _, _, as_now, paused = done.stdout.splitlines()
     assert decision == "  Decision: raise from 3 to 7."
     why = "no model speaks for signal rps yet"
     assert as_now == f"  If it goes on as now, nobody can say how many replicas web/shop will have: {why}."
@@ -189,7 +192,7 @@ async def test_a_daemon_that_does_not_tell_the_next_half_hour_is_noted() -> None
     async with _daemon(_report(decided("web/shop", load=[70.0]))) as url:
         done = await _run("explain", "web/shop", "--url", url)
     assert done.exit_code == 0
-    assert done.stdout.endswith("  Decision: raise from 3 to 7.\n")
+    assert "  Decision: raise from 3 to 7.\n" in done.stdout
     assert "the next half hour is not told: what the last tick left for the next one is not known" in done.stderr
 
 

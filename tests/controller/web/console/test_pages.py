@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import aiohttp
+import numpy as np
 import pytest
 from markupsafe import escape
 
 from controller.settings.values import Listen
 from controller.web import serving, web_app
-from tests.controller.decisions import decided
+from policies.model import Mode
+from tests.controller.decisions import decided, with_standing
 from tests.controller.web.console.conftest import Browser
 from tests.controller.web.running import TOKEN, staged
 from tests.controller.web.test_api import Daemon, report
@@ -70,6 +72,19 @@ async def test_a_page_that_is_none_is_refused(pages: aiohttp.ClientSession, daem
     async with pages.get(f"/console?page={page}") as answer:
         assert answer.status == 400
         assert "page must be a whole number" in await answer.text()
+
+
+async def test_a_workloads_page_tells_whether_it_may_go_to_the_next_mode(
+    pages: aiohttp.ClientSession, daemon: Daemon
+) -> None:
+    active = report(with_standing(decided("shop/web", load=[8]), 37))
+    daemon.report = replace(active, fleet=replace(active.fleet, mode=np.array([Mode.SHADOW], np.int8)))
+    text = await text_of(pages, "/console/workloads/shop/web")
+    assert "Not ready for floor" in text
+    assert "Not ready for active" in text
+    assert "2.5 replicas fewer" in text
+    daemon.report = replace(active, at_s=active.at_s + 15.0)
+    assert "Not ready for" not in await text_of(pages, "/console/workloads/shop/web")
 
 
 async def test_names_and_reasons_are_escaped(pages: aiohttp.ClientSession, daemon: Daemon) -> None:
