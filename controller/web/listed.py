@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from controller.records import PolicySet, SizedWorkload, TickReport
-    from controller.web import schemas
+    from controller.web import schemas, shapes
     from controller.web.pages import Asked
 
 
@@ -34,7 +34,7 @@ def recommendations(report: TickReport, asked: Asked) -> schemas.RecommendationL
     decision = report.decision
     lanes, more = asked.page(report.fleet.uid)
     told, target = decision.replicas.action != Action.HOLD, decision.replicas.target
-    items: list[schemas.Recommendation] = []
+    items: list[shapes.Recommendation] = []
     for lane in lanes:
         namespace, _, name = report.fleet.uid[lane].partition("/")
         replicas = int(target[lane]) if told[lane] else None

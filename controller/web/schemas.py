@@ -137,21 +137,12 @@ class DecisionList(TypedDict):
 DecisionListMetadata = TypedDict("DecisionListMetadata", {"continue": str})
 
 
-class Recommendation(TypedDict):
-    """The replicas that a workload should have now; null while nothing is recommended, and `hold` says why."""
-
-    namespace: str
-    name: str
-    replicas: int | None
-    hold: str | None
-
-
 class RecommendationList(_List):
     """A page of the recommendations of the last tick, which are no longer the present ones after `until`."""
 
     kind: Literal["RecommendationList"]
     until: shapes.Time
-    items: list[Recommendation]
+    items: list[shapes.Recommendation]
 
 
 class SizeList(_List):
