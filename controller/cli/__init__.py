@@ -54,6 +54,9 @@ SUBCOMMANDS = {
     "handback": Lazy(
         "controller.cli.handback:handback", "Leave workloads with plain autoscalers; no running daemon is needed."
     ),
+    "takeover": Lazy(
+        "controller.cli.takeover:takeover", "Take workloads over from their HPA or ScaledObject; handback gives back."
+    ),
     "explain": Lazy("controller.cli.explain:explain", "Tell why a workload has the replicas it has, now or at a time."),
     "ready": Lazy("controller.cli.ready:ready", "Tell whether a workload may go to the next mode, by criteria."),
     "pause": Lazy("controller.cli.hold:pause", "Let Foresail change nothing for a while: of a workload, or of all."),
