@@ -79,6 +79,9 @@ SUBCOMMANDS = {
     "recommend": Lazy("controller.cli.recommend:app", "Tell what would be better, why, and what it saves."),
     "dashboards": Lazy("controller.cli.dashboards:app", "Render, compare and publish Grafana's dashboards."),
     "alerts": Lazy("controller.cli.alerts:app", "Render, check and publish the rules of Prometheus."),
+    "metrics-api": Lazy(
+        "controller.cli.metrics_api:metrics_api", "Serve the recommendations to HPAs as an external metric."
+    ),
     "agent": Lazy("controller.cli.agent:agent", "Export this machine's GPUs as metrics: the process of a DaemonSet."),
     "gpu": Lazy("controller.cli.gpu:gpu", "Show this machine's GPUs as NVML tells of them now."),
     "demo": Lazy("controller.cli.demo:demo", "See Foresail scale simulated model servers on this machine."),
