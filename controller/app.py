@@ -37,7 +37,7 @@ from controller.loop import Loop, Pace, Parts
 from controller.notify import Delivery, News
 from controller.publish import Answered, Content, Publishing
 from controller.publishers import files, grafana, in_cluster, links_of, version_of, webhook
-from controller.telemetry import About, Telemetry, Wrote
+from controller.telemetry import STALE_TICKS, About, Telemetry, Wrote
 from controller.vertical.loop import VerticalLoop, VerticalParts, VerticalReport
 from controller.web import (
     Acted,
@@ -75,7 +75,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("foresail.app")
 
-STALE_TICKS = 4  # after so many intervals without a tick, its figures are no longer shown as the present ones
 SIZING = Allowance(concurrency=2, requests_per_tick=200)  # of the queries by which containers are sized, once a minute
 NAMESPACE = "foresail"  # where nothing says in which one Foresail lives
 POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")

@@ -120,9 +120,9 @@ _SETTINGS_HEAD = f"""\
 
 <!-- Rendered by `make generate` from controller/settings. -->
 
-Each setting is a flag of `foresail run`, a variable, and a name in the settings file: `--prometheus-url`,
-`{PREFIX}PROMETHEUS_URL`, `prometheus_url`. A flag wins over its variable, that over the file, and that over the
-default. Durations are written as `15s`, `8h` or `14d`, shares as `0.1` or `10%`.
+Each setting is a flag of `foresail run` (`--metrics-api-*` of `foresail metrics-api`), a variable, and a name in the
+settings file: `--prometheus-url`, `{PREFIX}PROMETHEUS_URL`, `prometheus_url`. A flag wins over its variable, that over
+the file, and that over the default. Durations are written as `15s`, `8h` or `14d`, shares as `0.1` or `10%`.
 
 `--config FILE` or `{PREFIX}CONFIG` names the settings file, a YAML mapping; relative paths in it are meant from its
 folder:

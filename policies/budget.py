@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StrictStr, ValidationError
+from pydantic import Field, StrictInt, StrictStr, ValidationError
 
-from policies.checks import SERVER_SET, Label, Subdomain
+from policies.checks import SERVER_SET, Label, Subdomain, duration_within
+from policies.freeze import Freeze
 from policies.problems import Location, Part, PolicyError, Rule, problems_of
-from policies.quantities import PositiveQuantity, Price, Quantity
+from policies.quantities import DurationS, PositiveQuantity, Price, Quantity
 
 BUDGET_KIND = "Budget"
 
@@ -29,8 +30,17 @@ class WorkloadBudget(Part):
 
 def _caps_something(given: Mapping[str, object]) -> Iterator[tuple[Location, str]]:
     """Find a budget that caps nothing."""
-    if given.get("usdPerHour") is None and given.get("gpus") is None:
-        yield (), "must have usdPerHour or gpus, or both"
+    if not any(given.get(name) not in (None, [], ()) for name in ("usdPerHour", "gpus", "freeze", "stepDown")):
+        yield (), "must have one of usdPerHour, gpus, freeze and stepDown, or several"
+
+
+class StepDown(Part):
+    """How many replicas may go in how long a time."""
+
+    replicas: Annotated[StrictInt, Field(ge=1, le=1_000_000)] = Field(description="Most replicas that go.")
+    window: Annotated[DurationS, duration_within(60, 86_400)] = Field(
+        600.0, description="In any time so long, from 1m to 1d.", json_schema_extra={"default": "10m"}
+    )
 
 
 class BudgetSpec(Part):
@@ -45,6 +55,13 @@ class BudgetSpec(Part):
         " its currency, if that is another.",
     )
     gpus: PositiveQuantity | None = Field(None, description="Most GPUs that replicas may ask for.")
+    freeze: tuple[Freeze, ...] = Field(
+        (), description="Windows in which Foresail does not lower their counts, or does not change them."
+    )
+    step_down: StepDown | None = Field(
+        None,
+        description="Most replicas that go in a time, of all its workloads; the fleet breaker stands too.",
+    )
 
 
 class BudgetMetadata(Part):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,6 +10,23 @@ from policies.arrays import FloatArray, IntArray, floats, integers
 
 RESOURCES = 2  # USD per hour, GPUs: the columns of `[.., resource]`, as `policies.mix.budgets.Resource` has them
 GPUS = 1
+
+
+FLEET = -1  # in `StepDowns.scope`
+
+
+@dataclass(frozen=True, slots=True)
+class StepDowns:
+    """How many replicas may go in how long a time, one row for each such budget."""
+
+    scope: IntArray  # row of `BudgetTerms.names`, or FLEET
+    replicas: IntArray
+    window_s: FloatArray
+
+    @classmethod
+    def none(cls) -> StepDowns:
+        """Nothing is bounded."""
+        return cls(integers(0), integers(0), floats(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +40,7 @@ class BudgetTerms:
     names: tuple[str, ...]  # the namespaces with caps, sorted
     namespaces: FloatArray  # their caps, and a last row without any for all others, [namespace, resource]
     fleet: FloatArray  # [resource]
+    step_downs: StepDowns = field(default_factory=StepDowns.none)
 
     @classmethod
     def none(cls, lanes: int = 0) -> BudgetTerms:

@@ -15,18 +15,20 @@ from policies.censoring import with_censored
 from policies.consolidation import consolidated
 from policies.contradiction import contradicted, doubted
 from policies.fixed import FIXED_RULES, fixed_lanes, with_fixed
+from policies.frozen import frozen_at, not_below, with_frozen
 from policies.gpu_quota import within_gpu_quota
-from policies.guardrails import HOLD_RULES, fleet_breaker, held, holds_of, removal_budget
+from policies.guardrails import HOLD_RULES, fleet_breaker, held, holds_of, removal_budget, within_step_downs
 from policies.hpa.behavior import Bounds, longest_period
 from policies.lead_time import Orders, advanced, forecast_of
 from policies.mass_drop import with_mass_drop
 from policies.model import RULES, Action, Decision, Forecast, Hold, Kind, ReplicaPlan, Status
+from policies.no_room import without_room
 from policies.placed import changed_totals, present_totals
 from policies.rows import demand_tracks
 from policies.schedules import bounds_at
 from policies.split import Need, split
 from policies.standing import Standing, standing_of
-from policies.state import Removals
+from policies.state import Removals, namespace_id
 
 if TYPE_CHECKING:
     from policies.arrays import BoolArray, FloatArray, IntArray, SmallArray
@@ -57,7 +59,9 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     scales, seen = seen, replace(seen, spec_replicas=present_totals(state.split, fleet, seen))
     state = remembered(state, fleet, seen)
     low, high = bounds_at(fleet.schedules, fleet.min_replicas, fleet.max_replicas, now_s=seen.now_s)
-    bounds, current = Bounds(low, high), seen.spec_replicas
+    current, frozen = seen.spec_replicas, frozen_at(fleet, seen.fixed, seen.now_s)
+    low, seen = not_below(low, high, current, frozen), with_frozen(seen, frozen.still)
+    bounds = Bounds(low, high)
     kubernetes = kubernetes_rule(fleet, state, seen, bounds)
     pressed, pressed_log = pressure_rule(fleet, state, seen, bounds, kubernetes.tracks)
     lead, orders, forecast, standing = _lead_time(fleet, state, seen, bounds)
@@ -68,6 +72,7 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     filled = np.where(demand_known, demand, 0.0)
     tried = state.tried.after(fleet, seen, filled)
     if fleet.limits.cautious:
+        proposal = without_room(proposal, fleet, seen, kubernetes.tracks.replicas, np.maximum(asked, low))
         proposal = consolidated(proposal, tried, seen, filled, high)
     near = announced(fleet, state, seen, bounds)
     proposal = with_announced(proposal, near) if near.name else proposal
@@ -77,7 +82,9 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     hold = holds_of(fleet, seen.hold)
     budget = removal_budget(fleet, state.removals, seen.now_s, current)
     free = ~fixed_lanes(seen.fixed, fleet.lanes)
-    proposal = fleet_breaker(held(proposal, hold, current), fleet, budget, np.where(free, current, 0))
+    counted = np.where(free, current, 0)
+    proposal = within_step_downs(held(proposal, hold, current), fleet, state.removals, seen.now_s, counted)
+    proposal = fleet_breaker(proposal, fleet, budget, counted)
     need = Need(indices(fleet.spot.placed), proposal.target, current, hold, state.starts.quantile_s, budget)
     placed, parts = split(fleet, state.split, scales, need)
     state = replace(
@@ -183,10 +190,13 @@ def _noted(log: Log, fleet: Fleet, seen: Observation, change: IntArray, keep_s: 
 def _with_removals(removals: Removals, fleet: Fleet, seen: Observation) -> Removals:
     applied = seen.applied
     falls = applied.after < applied.before
-    recent = removals.at_s > seen.now_s - fleet.limits.removal_window_s
+    window_s = max(fleet.limits.removal_window_s, *fleet.budget.step_downs.window_s.tolist(), 0.0)
+    recent = removals.at_s > seen.now_s - window_s
+    names = [fleet.uid[lane].partition("/")[0] for lane in applied.lane[falls].tolist()]
     return Removals(
         np.concatenate([removals.at_s[recent], np.minimum(applied.at_s[falls], seen.now_s)]),
         np.concatenate([removals.count[recent], (applied.before - applied.after)[falls]]),
+        np.concatenate([removals.namespace[recent], np.array([namespace_id(name) for name in names], np.int64)]),
     )
 
 

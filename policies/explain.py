@@ -11,6 +11,7 @@ from policies.contradiction import contradiction_sentences
 from policies.explain_budget import budget_sentences
 from policies.explain_quota import quota_sentences
 from policies.explain_split import split_sentences
+from policies.frozen import freeze_sentences
 from policies.lateness import base_value
 from policies.model import UNKNOWN, Action, Hold, Kind, Status, Why, signal_name
 from policies.standing import EVIDENCE_S, HEARD_S, awaited_tracks, candidate_name, family_name, margin_of
@@ -32,6 +33,7 @@ RULE_SENTENCES = {
     "forecast": "The forecast needs {after} once replicas started now are ready, instead of {before}.",
     "tournament": "The one in charge decides alone and orders {after}; Kubernetes' rule said {before}.",
     "pressure": "Signals of pressure ask for {after}, more than the {before} that were ordered.",
+    "no_room": "Pods wait for a node, so signals of pressure ask for no more of them: {after} instead of {before}.",
     "consolidation": "A count below {after} was too few just now: signals of pressure rose above their targets after"
     " the last step down. So {after} stays for now instead of {before}.",
     "announced_event": "Until the load shows them, declared events have {after} kept ready instead of {before}.",
@@ -39,6 +41,7 @@ RULE_SENTENCES = {
     "override": "An override fixes {after}, where {before} was decided.",
     "budget": "Budgets leave {after} instead of {before}.",
     "gpu_quota": "GPU quotas leave {after} instead of {before}.",
+    "step_down_budget": "A step-down budget lets no more replicas go for now: {after} instead of {before}.",
     "fleet_breaker": "The fleet breaker lets no more replicas go for now: {after} instead of {before}.",
     "paused": "The policy's mode is paused: {after} stays, where {before} was decided.",
     "paused_by_annotation": "The annotation foresail.dev/paused holds {after}, where {before} was decided.",
@@ -48,6 +51,7 @@ RULE_SENTENCES = {
     "cluster_down": "What is known of the cluster is too old: {after} stays, where {before} was decided.",
     "forbidden": "The API server refuses the change: {after} stays, where {before} was decided.",
     "paused_by_operator": "It was paused by hand: {after} stays, where {before} was decided.",
+    "freeze": "A freeze window is in force: {after} stays, where {before} was decided.",
 }
 
 HOLD_WORDS = {
@@ -60,6 +64,7 @@ HOLD_WORDS = {
     Hold.CLUSTER_DOWN: "what is known of the cluster is too old",
     Hold.FORBIDDEN: "the API server refused the last change",
     Hold.OPERATOR: "it was paused by hand",
+    Hold.FREEZE: "a freeze window is in force",
 }
 
 _GIVEN_WORDS = {
@@ -109,6 +114,7 @@ def sentences(fleet: Fleet, seen: Observation, decision: Decision, lane: int) ->
         *_awaited(fleet, seen, decision, lane),
         *_startup(decision, lane),
         *_announced(decision, lane),
+        *freeze_sentences(fleet, decision, lane),
         *budget_sentences(fleet, decision, lane),
         *quota_sentences(fleet, seen, decision, lane),
         *_steps(decision, lane),

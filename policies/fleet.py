@@ -10,7 +10,7 @@ import numpy as np
 from policies.aims import HEADROOM, Aims
 from policies.behaviors import Behavior
 from policies.budget import caps_of
-from policies.budget_terms import RESOURCES, BudgetTerms
+from policies.budget_terms import FLEET, RESOURCES, BudgetTerms, StepDowns
 from policies.events import event_table
 from policies.hpa.columns import direction_of
 from policies.model import (
@@ -25,13 +25,14 @@ from policies.model import (
 )
 from policies.placement import late_parts
 from policies.places import SpotTerms
-from policies.schedules import schedule_table
+from policies.schedules import FreezeTable, schedule_table
 from policies.spec import DemandSignal, Incumbent, LateSignal, PressureSignal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from policies.budget import Budget, BudgetSpec
+    from policies.freeze import Freeze
     from policies.spec import BoundQuery, Signal, Spec, WorkloadPolicy
 
 _HOUR_S = 3_600.0
@@ -63,6 +64,20 @@ def fleet_of(
         events=event_table([spec.forecast.events for spec in specs]),
         spot=_spot(specs),
         budget=_budget(ordered, [budget.spec for budget in budgets]),
+        freezes=_freezes(ordered, [budget.spec for budget in budgets]),
+    )
+
+
+def _freezes(policies: Sequence[WorkloadPolicy], budgets: Sequence[BudgetSpec]) -> FreezeTable:
+    """Each workload's own freeze windows, those of its namespace and those of the fleet."""
+    shared: dict[str | None, list[Freeze]] = {}
+    for budget in budgets:
+        shared.setdefault(budget.namespace, []).extend(budget.freeze)
+    return FreezeTable.of(
+        [
+            (*policy.spec.freeze, *shared.get(policy.metadata.namespace, ()), *shared.get(None, ()))
+            for policy in policies
+        ]
     )
 
 
@@ -82,6 +97,20 @@ def _budget(policies: Sequence[WorkloadPolicy], budgets: Sequence[BudgetSpec]) -
         names=tuple(names),
         namespaces=caps[:-1],
         fleet=caps[-1],
+        step_downs=_step_downs(budgets, rows),
+    )
+
+
+def _step_downs(budgets: Sequence[BudgetSpec], rows: Mapping[str, int]) -> StepDowns:
+    given = [
+        (FLEET if budget.namespace is None else rows[budget.namespace], budget.step_down)
+        for budget in budgets
+        if budget.step_down is not None
+    ]
+    return StepDowns(
+        np.array([scope for scope, _ in given], np.int64),
+        np.array([each.replicas for _, each in given], np.int64),
+        np.array([each.window for _, each in given], np.float64),
     )
 
 

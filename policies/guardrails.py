@@ -1,4 +1,4 @@
-"""Rules that narrow a proposal whatever asked for it: holds and the fleet breaker. Both are idempotent."""
+"""Rules that narrow a proposal whatever asked for it: holds, step-down budgets, fleet breaker. All are idempotent."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.arrays import integers
+from policies.budget_terms import FLEET
 from policies.model import Hold, Mode
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ HOLD_RULES = {
     Hold.CLUSTER_DOWN: "cluster_down",
     Hold.FORBIDDEN: "forbidden",
     Hold.OPERATOR: "paused_by_operator",
+    Hold.FREEZE: "freeze",
 }
 
 
@@ -59,6 +61,25 @@ def fleet_breaker(proposal: Proposal, fleet: Fleet, budget: int, current: IntArr
     if fleet.limits.removal_ratio >= 1.0 or int(fall.sum()) <= budget:
         return proposal
     return proposal.limited_to(proposal.target + (fall - granted(fall, budget)), rule="fleet_breaker")
+
+
+def within_step_downs(
+    proposal: Proposal, fleet: Fleet, removals: Removals, now_s: float, current: IntArray
+) -> Proposal:
+    """Falls of active lanes within the step-down budgets of namespaces and of the fleet, one after the other.
+
+    They are shared as the fleet breaker shares. A lane whose `current` is 0 has nothing to lose.
+    """
+    terms = fleet.budget
+    table = zip(terms.step_downs.scope, terms.step_downs.replicas, terms.step_downs.window_s, strict=True)
+    for scope, replicas, window_s in table:
+        since_s = now_s - window_s
+        gone = removals.since(since_s) if scope == FLEET else removals.since_of(since_s, terms.names[scope])
+        inside = (fleet.mode == Mode.ACTIVE) & ((scope == FLEET) | (terms.namespace == scope))
+        fall: IntArray = np.where(inside, np.maximum(current - proposal.target, 0), 0)
+        stays = fall - granted(fall, max(0, int(replicas) - gone))
+        proposal = proposal.limited_to(proposal.target + stays, rule="step_down_budget")
+    return proposal
 
 
 def granted(fall: IntArray, budget: int) -> IntArray:

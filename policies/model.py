@@ -16,6 +16,7 @@ from policies.budget_terms import BudgetTerms
 from policies.codes import Code
 from policies.events import EventTable
 from policies.places import Places, SpotTerms
+from policies.schedules import FreezeTable
 
 if TYPE_CHECKING:
     from policies.announced import Announced
@@ -47,14 +48,16 @@ RULES = (
     "forecast",  # demand one start-up ahead
     "tournament",  # the candidate in charge decides alone
     "pressure",  # signals of pressure above it
+    "no_room",  # while pods wait for a node, pressure asks for no more
     "consolidation",  # a count that was too few just now is not gone back to
     "announced_event",  # what declared events that are near need
     *("annotated_replicas", "override"),  # the count that people have fixed
     "budget",  # what budgets of money and GPUs leave
     "gpu_quota",  # what quotas of namespaces leave of GPUs
+    "step_down_budget",  # how many replicas of a namespace or of the fleet may go in a time
     "fleet_breaker",  # how much of the fleet may go in ten minutes
     *("paused", "paused_by_annotation", "kill_switch", "owned", "no_target", "cluster_down", "forbidden"),
-    "paused_by_operator",  # the last of the holds
+    *("paused_by_operator", "freeze"),  # the last of the holds
 )  # names that steps and reasons use, in the order in which the rules speak
 
 
@@ -144,6 +147,7 @@ class Hold(Code):
     CLUSTER_DOWN = 6  # what is known of the target is too old
     FORBIDDEN = 7  # the API server refuses what Foresail wants to do
     OPERATOR = 8  # somebody paused the workload or the fleet, through the API
+    FREEZE = 9  # a freeze window in which nothing is changed
 
 
 class Action(Code):
@@ -209,6 +213,7 @@ class Fleet:
     events: EventTable = field(default_factory=EventTable.none)
     spot: SpotTerms = field(default_factory=SpotTerms.none)  # of all lanes, always
     budget: BudgetTerms = field(default_factory=BudgetTerms.none)  # of all lanes, always
+    freezes: FreezeTable = field(default_factory=FreezeTable.none)
 
     def __post_init__(self) -> None:  # fills in what was left out
         object.__setattr__(self, "aims", self.aims.for_lanes(self.serving_limit_ratio))

@@ -1,16 +1,18 @@
-"""Scheduled bounds: which windows are active at a moment, and the smallest and largest replicas they allow."""
+"""Windows of time: which are active at a moment, and the smallest and largest replicas that scheduled ones allow."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import Self
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from cronsim import CronSim
 from numpy.typing import NDArray
 
+from policies.freeze import Freeze
 from policies.spec import Replicas, Schedule
 
 Int64 = NDArray[np.int64]
@@ -41,6 +43,33 @@ class ScheduleTable:
     max: Int64
     window: Int64
     windows: tuple[Window, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeTable:
+    """One row for each window of each lane, sorted by lane; `window` points into `windows`."""
+
+    lane: Int64
+    still: NDArray[np.bool_]  # the count stays as it is; else it may rise
+    window: Int64
+    windows: tuple[Window, ...]
+
+    @classmethod
+    def none(cls) -> Self:
+        """No freeze window."""
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.bool_), np.zeros(0, np.int64), ())
+
+    @classmethod
+    def of(cls, freezes: Sequence[Sequence[Freeze]]) -> Self:
+        """Of the windows of each lane, its namespace's and the fleet's included."""
+        index: dict[Window, int] = {}
+        rows = [
+            (lane, each.allow == "nothing", index.setdefault(_window(each), len(index)))
+            for lane, windows in enumerate(freezes)
+            for each in windows
+        ]
+        lane, still, window = zip(*rows, strict=True) if rows else ((), (), ())
+        return cls(np.array(lane, np.int64), np.array(still, np.bool_), np.array(window, np.int64), tuple(index))
 
 
 def schedule_table(fleet: Sequence[Replicas]) -> ScheduleTable:
@@ -106,8 +135,8 @@ def begun_between(window: Window, *, from_s: float, until_s: float) -> list[floa
     return [at_s for at_s in begins_s if from_s - window.duration_s < at_s < until_s]
 
 
-def _window(schedule: Schedule) -> Window:
-    return Window(schedule.cron, schedule.timezone, schedule.duration)
+def _window(given: Schedule | Freeze) -> Window:
+    return Window(given.cron, given.timezone, given.duration)
 
 
 def _largest(own: Int64, lane: Int64, given: Int64) -> Int64:

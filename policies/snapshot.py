@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.behaviors import Behavior
-from policies.budget_terms import BudgetTerms
+from policies.budget_terms import BudgetTerms, StepDowns
 from policies.consolidation import Tried
 from policies.contradiction import Doubt
 from policies.events import EventTable
@@ -26,7 +26,7 @@ from policies.model import Fleet, Observation
 from policies.packing import pack, unpack
 from policies.placed import SplitState
 from policies.places import Places, SpotTerms, Zones
-from policies.schedules import ScheduleTable, Window
+from policies.schedules import FreezeTable, ScheduleTable, Window
 from policies.startup import StartTimes
 from policies.state import VERSION, EngineState, Removals
 from policies.tournament import Scores
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 _TYPES = (
     *(Backfill, Behavior, Block, BudgetTerms, EventTable, History, Log, Removals, ScheduleTable, StartTimes, Window),
-    *(Doubt, Drops, Fixed, GpuRoom, Incumbent, Learned, LeadTime, Models, Near, Scores, Tried),
-    *(LaneMemory, MixState, Places, PoolMemory, SplitState, SpotTerms, Zones),
+    *(Doubt, Drops, Fixed, FreezeTable, GpuRoom, Incumbent, Learned, LeadTime, Models, Near, Scores, Tried),
+    *(LaneMemory, MixState, Places, PoolMemory, SplitState, SpotTerms, StepDowns, Zones),
 )
 OPEN_HOURS = 2  # the newest hours still take readings, so they travel with the core
 

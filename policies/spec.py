@@ -33,6 +33,7 @@ from policies.checks import (
     something_decides,
 )
 from policies.foreseen import Event, Forecast
+from policies.freeze import Freeze
 from policies.objective import Incumbent, Objective, Prices, Slo
 from policies.placement import OnDemand, Placement, Spot, Target, placement_fits
 from policies.presets.written import PresetName, preset_agrees, with_presets
@@ -48,6 +49,7 @@ __all__ = [
     "DemandSignal",
     "Event",
     "Forecast",
+    "Freeze",
     "Incumbent",
     "LateSignal",
     "Metadata",
@@ -261,6 +263,9 @@ class Spec(Part):
     )
     behavior: Behavior | None = Field(None, description="Speed and steadiness, as in autoscaling/v2.")
     forecast: Forecast = Field(Forecast(), description="How demand is forecast.")
+    freeze: tuple[Freeze, ...] = Field(
+        (), description="Windows in which Foresail does not lower the count, or does not change it."
+    )
     incumbent: Incumbent | None = Field(
         None,
         description="The autoscaler in place, an HPA at its defaults if absent; read, and not replayed in shadow yet.",

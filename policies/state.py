@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import numpy as np
 
-from policies.arrays import BoolArray, FloatArray, IntArray, booleans
+from policies.arrays import BoolArray, FloatArray, IntArray, booleans, integers
 from policies.consolidation import Tried
 from policies.contradiction import Doubt
 from policies.history import History
@@ -30,6 +32,12 @@ class Removals:
 
     at_s: FloatArray
     count: IntArray
+    namespace: IntArray = field(default_factory=partial(integers, 0))  # by `namespace_id`
+
+    def __post_init__(self) -> None:
+        """Removals of before namespaces were noted are of none."""
+        if self.namespace.size != self.at_s.size:
+            object.__setattr__(self, "namespace", integers(self.at_s.size))
 
     @classmethod
     def none(cls) -> Removals:
@@ -38,11 +46,20 @@ class Removals:
 
     def until(self, now_s: float) -> Removals:
         """Removals from the future, as a clock that was set back leaves them, count as of `now_s`."""
-        return self if (self.at_s <= now_s).all() else Removals(np.minimum(self.at_s, now_s), self.count)
+        return self if (self.at_s <= now_s).all() else replace(self, at_s=np.minimum(self.at_s, now_s))
 
     def since(self, at_s: float) -> int:
         """How many replicas were removed after `at_s`."""
         return int(self.count[self.at_s > at_s].sum())
+
+    def since_of(self, at_s: float, namespace: str) -> int:
+        """How many of them in a namespace."""
+        return int(self.count[(self.at_s > at_s) & (self.namespace == namespace_id(namespace))].sum())
+
+
+def namespace_id(name: str) -> int:
+    """A namespace as a number, which stays the same whatever other namespaces there are."""
+    return crc32(name.encode())
 
 
 @dataclass(frozen=True, slots=True)

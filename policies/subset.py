@@ -34,7 +34,15 @@ def fleet_for(fleet: Fleet, keep: BoolArray) -> Fleet:
         aims=_rows(fleet.aims, keep),
         events=_of_lanes(fleet.events, keep, windows=fleet.events.windows),
         spot=_rows(fleet.spot, keep),
-        budget=_rows(fleet.budget, keep, names=budget.names, namespaces=budget.namespaces, fleet=budget.fleet),
+        freezes=_of_lanes(fleet.freezes, keep, windows=fleet.freezes.windows),
+        budget=_rows(
+            fleet.budget,
+            keep,
+            names=budget.names,
+            namespaces=budget.namespaces,
+            fleet=budget.fleet,
+            step_downs=budget.step_downs,
+        ),
     )
 
 

@@ -54,6 +54,9 @@ SUBCOMMANDS = {
     "handback": Lazy(
         "controller.cli.handback:handback", "Leave workloads with plain autoscalers; no running daemon is needed."
     ),
+    "takeover": Lazy(
+        "controller.cli.takeover:takeover", "Take workloads over from their HPA or ScaledObject; handback gives back."
+    ),
     "explain": Lazy("controller.cli.explain:explain", "Tell why a workload has the replicas it has, now or at a time."),
     "ready": Lazy("controller.cli.ready:ready", "Tell whether a workload may go to the next mode, by criteria."),
     "pause": Lazy("controller.cli.hold:pause", "Let Foresail change nothing for a while: of a workload, or of all."),
@@ -76,6 +79,9 @@ SUBCOMMANDS = {
     "recommend": Lazy("controller.cli.recommend:app", "Tell what would be better, why, and what it saves."),
     "dashboards": Lazy("controller.cli.dashboards:app", "Render, compare and publish Grafana's dashboards."),
     "alerts": Lazy("controller.cli.alerts:app", "Render, check and publish the rules of Prometheus."),
+    "metrics-api": Lazy(
+        "controller.cli.metrics_api:metrics_api", "Serve the recommendations to HPAs as an external metric."
+    ),
     "agent": Lazy("controller.cli.agent:agent", "Export this machine's GPUs as metrics: the process of a DaemonSet."),
     "gpu": Lazy("controller.cli.gpu:gpu", "Show this machine's GPUs as NVML tells of them now."),
     "demo": Lazy("controller.cli.demo:demo", "See Foresail scale simulated model servers on this machine."),

@@ -26,6 +26,7 @@ _PANELS = {
     "webhook": "Webhook",
     "auth": "Access",
     "action": "Access",
+    "metrics": "Metrics API",
     "kubeconfig": "Kubernetes",
     "context": "Kubernetes",
     "namespace": "Kubernetes",

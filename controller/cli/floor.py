@@ -107,8 +107,8 @@ def _lines(lines: Sequence[str], *, live: bool) -> str:
 _HPA = """\
 # Horizontal Pod Autoscaler that takes Foresail's recommendation as one more metric. A target has one HPA: where
 # there is one already, add the metric to it and loosen its own.
-# {metric} must be served as an external metric;
-# `foresail policy floor --as adapter` prints the rule for it.
+# {metric} must be served as an external metric: by `foresail metrics-api` (docs/floor.md) in
+# a cluster that has no adapter, else by prometheus-adapter; `foresail policy floor --as adapter` prints the rule.
 apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
 metadata:

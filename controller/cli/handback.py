@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from policies.spec import WorkloadPolicy
 
 _SETTINGS = ("policies", "kubeconfig", "context")
-_AT_ONCE = 8
+AT_ONCE = 8
 _COLUMNS = {"WORKLOAD": "left", "OUTCOME": "left", "MORE": "left"}
 
 
@@ -43,22 +43,21 @@ def handback(
     """Leave workloads with a plain HorizontalPodAutoscaler that keeps their bounds; Foresail need not run.
 
     Each target is first annotated with foresail.dev/paused, so that Foresail, if it runs, lets go of it; then it gets
-    an HPA with the largest min and max of its policy. Signals whose capacity is the pods' request become its metrics;
-    without one it follows CPU at 70 % and never lowers. Objects that an autoscaler scales already are left to it.
+    back the autoscaler that `foresail takeover` took, as it was, or else an HPA with the largest min and max of its
+    policy. Signals whose capacity is the pods' request become its metrics; without one it follows CPU at 70 % and never
+    lowers. Objects that an autoscaler scales already are left to it.
     """
     settings = loaded(flags).settings
-    found = _policies(settings)
-    chosen = _chosen(found.policies, workloads or [], everything=everything)
+    found = policies_of(settings)
+    chosen = chosen_of(found.policies, workloads or [], everything=everything)
     if dry_run:
         import yaml
 
         typer.echo(yaml.safe_dump_all(map(plain_hpa, chosen), sort_keys=False), nl=False)
     else:
         done = asyncio.run(_done(chosen, settings, undo=undo))
-        rows = [(each.workload, each.outcome.value, each.message) for each in done]
-        content = {"items": [dict(zip(("workload", "outcome", "message"), row, strict=True)) for row in rows]}
-        emit("Handback", content, output, lambda: table_of(_COLUMNS, rows))
-        _end(done)
+        tell("Handback", done, output)
+        chosen = [policy for policy, each in zip(chosen, done, strict=True) if not each.as_it_was]
     blind = [policy.uid for policy in chosen if not reads_demand(policy)]
     if blind and not undo:
         note(
@@ -69,7 +68,16 @@ def handback(
         raise typer.Exit(PARTIAL)
 
 
-def _policies(settings: "Settings") -> "Read":
+def tell(kind: str, done: "Sequence[Handed]", output: Output) -> None:
+    """Write what became of each workload; a failure ends the command with exit code 1."""
+    rows = [(each.workload, each.outcome.value, each.message) for each in done]
+    content = {"items": [dict(zip(("workload", "outcome", "message"), row, strict=True)) for row in rows]}
+    emit(kind, content, output, lambda: table_of(_COLUMNS, rows))
+    _end(done)
+
+
+def policies_of(settings: "Settings") -> "Read":
+    """The policies of the settings; problems go to stderr."""
     if not settings.policies:
         raise typer.BadParameter("name the folder or file with the policies", param_hint="--policies")
     found = read(list(settings.policies))
@@ -78,9 +86,10 @@ def _policies(settings: "Settings") -> "Read":
     return found
 
 
-def _chosen(
+def chosen_of(
     policies: "Sequence[WorkloadPolicy]", workloads: "Sequence[str]", *, everything: bool
 ) -> "list[WorkloadPolicy]":
+    """Those that are named, or all. Raises BadParameter."""
     if everything == bool(workloads):
         raise typer.BadParameter("name workloads as NAMESPACE/NAME, or say --all", param_hint="NAMESPACE/NAME")
     known = {policy.uid: policy for policy in policies}
@@ -99,7 +108,7 @@ async def _done(policies: "Sequence[WorkloadPolicy]", settings: "Settings", *, u
 
     async with await connect(kubeconfig=settings.kubeconfig, context=settings.context) as session:
         hands = Handback(session, Discovery(session, SystemClock()))
-        one, at_once = hands.take_over if undo else hands.hand_back, asyncio.Semaphore(_AT_ONCE)
+        one, at_once = hands.take_over if undo else hands.hand_back, asyncio.Semaphore(AT_ONCE)
 
         async def done(policy: "WorkloadPolicy") -> "Handed":
             async with at_once:

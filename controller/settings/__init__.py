@@ -119,6 +119,20 @@ class Settings:
         default=False, parse=values.truth, meaning="let the Kubernetes API server say who may act through the API"
     )
     auth_reading: str = _setting("open", values.one_of("open", "closed"), "closed: the API is read with a token only")
+    metrics_api_listen: Listen = _setting(
+        Listen("127.0.0.1", 9872), values.listen, "address of foresail metrics-api, over TLS"
+    )
+    metrics_api_cert_file: Path | None = _setting(
+        None, values.path, "the certificate that it shows, read again when it changes"
+    )
+    metrics_api_key_file: Path | None = _setting(None, values.path, "the key of that certificate")
+    metrics_api_client_ca_file: Path | None = _setting(
+        None, values.path, "the authority of the API server's front proxy; what the API server says unless set"
+    )
+    metrics_api_daemon_url: str = _setting("http://127.0.0.1:9870", values.http_url, "the daemon that it reads")
+    metrics_api_daemon_token_file: Path | None = _setting(
+        None, values.path, "a token for that, where reading is closed (auth_reading)"
+    )
     action_longest_s: float = _setting(86_400.0, values.duration_s, "longest pause or override, 7d at most")
     log_level: str = _setting("info", values.one_of("debug", "info", "warning", "error"), "least level that is logged")
     log_format: str = _setting("auto", values.one_of("auto", "json", "console"), "auto: console on a terminal")
@@ -277,10 +291,9 @@ def _conflicts(settings: Settings) -> Iterator[str]:
     if settings.tick_deadline_s > settings.interval_s:
         deadline, interval = duration_text(settings.tick_deadline_s), duration_text(settings.interval_s)
         yield f"tick_deadline ({deadline}) is above interval ({interval})"
-    for one, other in (("username", "password_file"), ("client_cert_file", "client_key_file")):
-        given = [getattr(settings, f"prometheus_{name}") is not None for name in (one, other)]
-        if given[0] != given[1]:
-            yield f"prometheus_{one} and prometheus_{other} go together; only one is set"
+    for pair in _TOGETHER:
+        if len({getattr(settings, name) is None for name in pair}) > 1:
+            yield f"{' and '.join(pair)} go together; only one is set"
     if settings.prometheus_username and settings.prometheus_bearer_token_file:
         yield "prometheus_username and prometheus_bearer_token_file exclude each other"
     if settings.auth_reading == "closed" and not settings.auth_kubernetes and settings.auth_token_file is None:
@@ -294,6 +307,11 @@ def _conflicts(settings: Settings) -> Iterator[str]:
             yield f"{name} needs {needed}"
 
 
+_TOGETHER = (
+    ("prometheus_username", "prometheus_password_file"),
+    ("prometheus_client_cert_file", "prometheus_client_key_file"),
+    ("metrics_api_cert_file", "metrics_api_key_file"),
+)
 _NEEDS = {
     "publish_reload_url": "publish_dir",
     "grafana_token_file": "grafana_url",

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from controller.records import Publication, SizedWorkload, TickReport
     from policies.metric import Metric
 
-__all__ = ["SAFE_MODES", "JournalState", "Telemetry", "Wrote", "ready_replicas", "safe_modes"]
+__all__ = ["SAFE_MODES", "STALE_TICKS", "JournalState", "Telemetry", "Wrote", "ready_replicas", "safe_modes"]
 
+STALE_TICKS = 4  # after so many intervals without a tick, its figures are no longer shown as the present ones
 SOURCES = ("prometheus",)
 PHASES = ("observe", "collect", "decide", "record", "act", "tick")
 RESULTS = ("applied", "conflict", "rejected", "unavailable")

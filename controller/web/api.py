@@ -84,6 +84,7 @@ def routes(views: Views, pages: Pages, beside: Pages) -> list[web.RouteDef]:
         web.get(_ONE, workload),
         *_of_the_journal(views),
         web.get(f"{_ONE}/projection", ahead),
+        web.get(f"{PREFIX}v1/recommendations", paged(listed.recommendations)),
         web.get(f"{_ONE}/readiness", ready),
         web.get(f"{PREFIX}v1/sizes", paged(lambda found, asked: listed.sizes(found, asked, views.sized()))),
         web.get(f"{PREFIX}v1/budgets", paged(listed.budget_list)),

@@ -28,7 +28,7 @@ class Condition(Code):
     BLIND = 3  # a signal that it is scaled on is missing or stale
     LIMITED = 4  # a budget or a GPU quota gives less than is asked for
     OWNED = 5  # another controller scales it
-    PAUSED = 6  # people have paused it
+    PAUSED = 6  # people have paused it, or a freeze window is in force
     FIXED = 7  # people have fixed its count
     WELL = 8
 
@@ -36,7 +36,7 @@ class Condition(Code):
 _HOLDS = {
     Condition.BLOCKED: (Hold.KILL_SWITCH, Hold.NO_TARGET, Hold.CLUSTER_DOWN, Hold.FORBIDDEN),
     Condition.OWNED: (Hold.OWNED,),
-    Condition.PAUSED: (Hold.PAUSED, Hold.ANNOTATION, Hold.OPERATOR),
+    Condition.PAUSED: (Hold.PAUSED, Hold.ANNOTATION, Hold.OPERATOR, Hold.FREEZE),
 }
 _TRUST = np.array([0, 2, 3, 1], np.int64)  # by Status, the least trusted the largest
 _BY_TRUST = (Status.FRESH, Status.CENSORED, Status.STALE, Status.MISSING)

@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from controller.records import FLEET
-from controller.telemetry import budgets
+from controller.telemetry import STALE_TICKS, budgets
 from controller.web import documents, holds
 from controller.web.documents import API_VERSION, list_metadata
 from controller.web.once import once
 from controller.web.placement import placement
 from controller.web.sizes import sized
+from controller.web.times import time_text
 from policies.arrays import indices
-from policies.model import Hold, signal_name
+from policies.model import Action, Hold, signal_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from controller.records import PolicySet, SizedWorkload, TickReport
-    from controller.web import schemas
+    from controller.web import schemas, shapes
     from controller.web.pages import Asked
 
 
@@ -26,6 +27,27 @@ def workloads(report: TickReport, asked: Asked) -> schemas.WorkloadList:
     """All workloads."""
     lanes, more = asked.page(report.fleet.uid)
     return documents.workload_list(report, lanes, more)
+
+
+def recommendations(report: TickReport, asked: Asked) -> schemas.RecommendationList:
+    """What is recommended to all workloads, as /metrics has it, and until when."""
+    decision = report.decision
+    lanes, more = asked.page(report.fleet.uid)
+    told, target = decision.replicas.action != Action.HOLD, decision.replicas.target
+    items: list[shapes.Recommendation] = []
+    for lane in lanes:
+        namespace, _, name = report.fleet.uid[lane].partition("/")
+        replicas = int(target[lane]) if told[lane] else None
+        items.append(
+            {"namespace": namespace, "name": name, "replicas": replicas, "hold": holds.hold_name(report, lane)}
+        )
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "RecommendationList",
+        "metadata": list_metadata(report, more, report.fleet.lanes),
+        "until": time_text(report.at_s + STALE_TICKS * report.fleet.limits.tick_s),
+        "items": items,
+    }
 
 
 def sizes(report: TickReport, asked: Asked, found: Sequence[SizedWorkload]) -> schemas.SizeList:

@@ -113,6 +113,15 @@ OPERATIONS = (
         ),
     ),
     Operation(
+        "get",
+        "/recommendations",
+        "listRecommendations",
+        "What is recommended to all workloads, and until when.",
+        schemas.RecommendationList,
+        errors=_LISTED,
+        paged=True,
+    ),
+    Operation(
         "get", "/sizes", "listSizes", "What containers should request.", schemas.SizeList, errors=_LISTED, paged=True
     ),
     Operation(

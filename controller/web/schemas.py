@@ -137,6 +137,14 @@ class DecisionList(TypedDict):
 DecisionListMetadata = TypedDict("DecisionListMetadata", {"continue": str})
 
 
+class RecommendationList(_List):
+    """A page of the recommendations of the last tick, which are no longer the present ones after `until`."""
+
+    kind: Literal["RecommendationList"]
+    until: shapes.Time
+    items: list[shapes.Recommendation]
+
+
 class SizeList(_List):
     """A page of the workloads whose containers are sized."""
 

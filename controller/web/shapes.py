@@ -174,6 +174,15 @@ class FixedCount(TypedDict):
     by: FixedByName
 
 
+class Recommendation(TypedDict):
+    """The replicas that a workload should have now; null while nothing is recommended, and `hold` says why."""
+
+    namespace: str
+    name: str
+    replicas: int | None
+    hold: str | None
+
+
 class Workload(TypedDict):
     """A workload at the last tick. `hold` says why Foresail changes nothing, or that people have fixed its count.
 

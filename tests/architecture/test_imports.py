@@ -12,7 +12,7 @@ from tests.architecture.source import ROOT, Module, modules, under
 
 # Client libraries and the rooms that may know them.
 CLIENTS = {
-    "aiohttp": ("controller.clients", "controller.adapters", "controller.web"),
+    "aiohttp": ("controller.clients", "controller.adapters", "controller.web", "controller.metrics_api"),
     "alembic": ("controller.journal", "controller.migrations"),
     "asyncpg": ("controller.journal",),
     "kubernetes": ("controller.clients", "controller.adapters"),

@@ -143,16 +143,23 @@ class Play:
     async def run(self) -> None:
         """From the beginning to the last time named. Raises ScriptError for the first line that is not met."""
         end_s = max(line.last_s for line in self.lines)
-        for tick in range(int(end_s // TICK_S) + 1):
-            self.elapsed_s = tick * TICK_S
-            for line in self.lines:
-                if line.verb != "expect" and self.elapsed_s - TICK_S < line.first_s <= self.elapsed_s:
-                    self._do(line)
-            await self._tick()
-            for line in self.lines:
-                if line.verb == "expect" and line.first_s <= self.elapsed_s <= line.last_s:
-                    self._look(line)
-            self.stage.time.advance(TICK_S)
+        try:
+            for tick in range(int(end_s // TICK_S) + 1):
+                self.elapsed_s = tick * TICK_S
+                await self._once()
+        finally:
+            self.stage.stop()
+
+    async def _once(self) -> None:
+        """What happens now, a tick, and a look at what came of it."""
+        for line in self.lines:
+            if line.verb != "expect" and self.elapsed_s - TICK_S < line.first_s <= self.elapsed_s:
+                self._do(line)
+        await self._tick()
+        for line in self.lines:
+            if line.verb == "expect" and line.first_s <= self.elapsed_s <= line.last_s:
+                self._look(line)
+        self.stage.time.advance(TICK_S)
 
     async def _tick(self) -> None:
         """One tick, and what it changed."""

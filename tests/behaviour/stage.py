@@ -118,10 +118,20 @@ class Stage:
         for name, count in self.replicas.items():
             self.cluster.add(Workload(Rig.ref(name), count))
         self.front = Front(self.cluster, self.clock)
-        self.restart()
+        self.begin()
 
     def restart(self) -> None:
-        """A new loop, which remembers only what the journal does."""
+        """The loop ends, and a new one begins, which remembers only what the journal does."""
+        self.stop()
+        self.begin()
+
+    def stop(self) -> None:
+        """Nothing goes on beside the loop."""
+        self.loop.learning.stop()
+        self.loop.planning.stop()
+
+    def begin(self) -> None:
+        """Make the loop; nothing is done before its first tick."""
         parts = Parts(
             clock=self.clock,
             policies=self.policies,

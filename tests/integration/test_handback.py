@@ -23,8 +23,16 @@ FORESAIL = str(Path(sys.executable).with_name("foresail"))
 
 def handback(stage: Stage, *flags: str, kubeconfig: Path | None = None) -> subprocess.CompletedProcess[str]:
     access = (f"--policies={stage.policy_file}", f"--kubeconfig={kubeconfig or stage.kube_api.kubeconfig}")
-    argv = [FORESAIL, "handback", *flags, *access]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    return foresail("handback", *flags, *access)
+
+
+def takeover(stage: Stage, *flags: str) -> subprocess.CompletedProcess[str]:
+    access = (f"--policies={stage.policy_file}", f"--kubeconfig={stage.kube_api.kubeconfig}")
+    return foresail("takeover", *flags, *access)
+
+
+def foresail(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([FORESAIL, *arguments], capture_output=True, text=True, check=False, timeout=60)
 
 
 def outcomes(told: subprocess.CompletedProcess[str]) -> dict[str, str]:
@@ -92,6 +100,50 @@ async def test_what_is_scaled_already_is_left_to_it(stage: Stage) -> None:
     undone = handback(stage, "--all", "--undo", "-o", "json")
     assert outcomes(undone) == {f"{stage.namespace}/web": "unchanged"}
     assert [each["metadata"]["name"] for each in await hpas(stage)] == ["theirs"]
+
+
+async def test_from_an_hpa_to_the_daemon_and_back_to_the_hpa_as_it_was(stage: Stage) -> None:
+    aim = {"type": "Utilization", "averageUtilization": 65}
+    spec = {
+        "minReplicas": 2,
+        "maxReplicas": 7,
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": aim}}],
+    }
+    metadata = {"name": "theirs", "labels": {"team": "shop"}}
+    made = await send(
+        stage.kube_api,
+        "POST",
+        path(stage),
+        {"apiVersion": HPA, "kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": spec},
+    )
+    with stage.daemon as daemon:
+        stage.load(35)
+        stage.shows(lambda shown: shown["hold"] == "owned")
+        ready = foresail("ready", f"{stage.namespace}/web", f"--url={daemon.url}", "-o", "json")
+        [step] = json.loads(ready.stdout)["steps"]
+        assert {each["name"]: each["ok"] for each in step["criteria"]}["owner"] is False
+        taken = takeover(stage, "--all", f"--url={daemon.url}", "-o", "json")
+        assert outcomes(taken) == {f"{stage.namespace}/web": "taken-over"}, taken.stderr
+        assert await hpas(stage) == []
+        await stage.scaled(5)
+
+        back = handback(stage, "--all", "-o", "json")
+        assert outcomes(back) == {f"{stage.namespace}/web": "handed-back"}, back.stderr
+        [hpa] = await hpas(stage)
+        assert (hpa["metadata"]["name"], hpa["metadata"]["labels"]) == ("theirs", {"team": "shop"})
+        assert hpa["spec"] == made["spec"]
+        assert "foresail.dev/taken-over" not in await annotated(stage)
+        assert await stage.replicas() == 5
+
+
+async def test_what_the_daemon_does_not_scale_is_not_taken_over(stage: Stage) -> None:
+    stage.policy_file.write_text(stage.policy_file.read_text().replace("mode: active", "mode: shadow"))
+    with stage.daemon as daemon:
+        stage.shows(lambda shown: shown["mode"] == "shadow")
+        told = takeover(stage, "--all", f"--url={daemon.url}")
+    assert told.returncode == 1
+    assert f"{stage.namespace}/web in mode shadow: nothing was taken over" in told.stderr
 
 
 async def test_a_pause_of_the_users_own_stays(stage: Stage) -> None:

@@ -7,11 +7,13 @@ import json
 import sqlite3
 import sys
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from controller.cli.times import moment_text
 from controller.demo import prometheus as demo
 from controller.demo.load import WORKLOADS
 from controller.journal import Journal
@@ -94,6 +96,24 @@ def test_an_hour_on_prometheus_with_a_crash_is_decided_again_as_it_was(url: str,
     # The hole is 5 minutes of 62, and then there is the crash; at this speed some scrapes come too late besides.
     shares = {each["unknown_ratio"] for each in found["runs"]}
     assert 0.03 < min(shares) <= max(shares) < 0.6, shares
+    _takes_an_incident_along(journal, tmp_path / "incident.db")
+
+
+def _takes_an_incident_along(journal: Path, out: Path) -> None:
+    """A part of the journal, the crash in it, is decided again from a file of its own as it was."""
+    part = ("--since", moment_text(ORIGIN_S + 20 * MINUTE_S), "--until", moment_text(ORIGIN_S + 50 * MINUTE_S))
+    done = run("journal", "export", "--journal", str(journal), "--out", str(out), *part, "-o", "json")
+    assert done.exit_code == 0, done.stderr
+    exported = json.loads(done.stdout)
+    assert exported["begins"] is not None
+    assert exported["rows"]["intents"] == exported["rows"]["outcomes"] > 0
+    assert exported["sizeBytes"] < journal.stat().st_size
+    done = run("replay", "--journal", str(out), "-o", "json")
+    assert done.exit_code == 0, done.stderr + done.stdout
+    told = json.loads(done.stdout)
+    assert told["ticks"] == told["equal_ticks"] == exported["rows"]["ticks"] > 30 * MINUTE_S / INTERVAL_S * 0.5
+    assert told["decisions"] == told["equal_targets"] == told["equal_reasons"] == told["equal_actions"]
+    assert told["versions"] == exported["versions"] == [version("foresail")]
 
 
 def _policies(folder: Path, *, rerank: str) -> None:

@@ -30,7 +30,11 @@ def written(**spec: object) -> Document:
 @pytest.mark.parametrize(
     ("document", "problem"),
     [
-        pytest.param(written(namespace="shop"), "spec: must have usdPerHour or gpus, or both", id="caps-nothing"),
+        pytest.param(
+            written(namespace="shop"),
+            "spec: must have one of usdPerHour, gpus, freeze and stepDown, or several",
+            id="caps-nothing",
+        ),
         pytest.param(written(gpus=0), "spec.gpus: must be above 0, not 0", id="none-at-all"),
         pytest.param(written(usdPerHour="12 $"), "spec.usdPerHour: must be a price above 0 such as", id="a-currency"),
         pytest.param(written(gpu=8, usdPerHour=1), "spec.gpu: is not a field here (did you mean gpus?)", id="misspelt"),
@@ -58,7 +62,7 @@ def test_documents_are_taken_by_their_kind() -> None:
     found = documents_from([policy("a").document(), written(gpus=8), None], source="a.yaml")
     assert [each.uid for each in found.policies] == ["shop/a"]
     assert [caps_of(each.spec) for each in found.budgets] == [(INF, 8)]
-    with pytest.raises(PolicyError, match=r"a\.yaml \(document 2\): spec: must have usdPerHour or gpus"):
+    with pytest.raises(PolicyError, match=r"a\.yaml \(document 2\): spec: must have one of usdPerHour, gpus"):
         documents_from([policy("a").document(), written()], source="a.yaml")
 
 

@@ -1,8 +1,8 @@
 """The properties that must hold, looked at over very many generated fleets, from a seed and without hypothesis.
 
-A batch of small fleets is decided in three ways on the same observations: all lanes as one large fleet without limits
-that lanes share, each fleet alone without them, and each fleet alone under limits of its own (breaker, budgets, GPU
-quotas). What is said of a lane in one way must hold in the others, whatever rules there are.
+A fleet is a namespace of one to four workloads with budgets and GPU quotas of its own. A batch of them is decided
+together, as one daemon does, and in small parts besides, some of them alone: what a namespace has is its own, so all
+must come out the same. Each is decided once more under limits that all of it shares: a breaker, a budget of the whole.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from policies.arrays import any_by, booleans
-from policies.budget_terms import BudgetTerms
+from policies.arrays import any_by, booleans, indices, integers
+from policies.budget_terms import FLEET as WHOLE
+from policies.budget_terms import BudgetTerms, StepDowns
 from policies.budgeted import within_budgets
 from policies.engine import decide
 from policies.fleet import fleet_of
 from policies.gpu_quota import within_gpu_quota
 from policies.gpu_room import GpuRoom
-from policies.guardrails import fleet_breaker, held, holds_of
+from policies.guardrails import fleet_breaker, held, holds_of, within_step_downs
 from policies.hpa.behavior import Bounds
 from policies.model import RULES, Fleet, Hold, Kind, Limits, Mode, Source, Status, TargetKind, Why
 from policies.packing import pack
@@ -38,10 +39,13 @@ if TYPE_CHECKING:
     from policies.spec import WorkloadPolicy
     from tests.builders import Document
 
-FLEETS, TICKS = 32, 4  # of a batch
+FLEETS, TICKS = 64, 4  # of a batch
+BESIDE = 8  # fleets that are decided apart from the others of their batch; the first of them alone, too
+REPLAYED = 0.1  # share of the fleets that are replayed alone too; the batch always is
 MOST_LANES = 4  # of a fleet
 GAPS_S = (1.0, 15.0, 15.0, 15.0, 15.0, 15.0, 70.0, 400.0)
 LONG_GAP_S = 4000.0
+CAPS = (0.5, 3.0, 7.5, 20.0, 400.0, np.inf)
 ASKING = frozenset(RULES[: RULES.index("annotated_replicas")])  # rules that ask within bounds; the others narrow
 
 
@@ -76,23 +80,27 @@ def checked(seed: int, fleets: int = FLEETS) -> list[Violation]:
 def _of_batch(random: np.random.Generator, fleets: int) -> Iterator[Violation]:
     owner = np.repeat(np.arange(fleets), random.integers(1, MOST_LANES + 1, fleets))
     every = fleet_of([random_policy(random, f"lane-{lane:04d}") for lane in range(owner.size)], FREE)
-    ticks = list(_lived(random, every))
+    every = replace(every, budget=random_budgets(random, owner))
+    ticks = list(_lived(random, every, owner))
     for tick in ticks:
         yield from _of_any(tick)
-        yield from _of_unlimited(tick)
+        yield from _idempotent(tick)
         yield from _monotone(tick, random)
-    yield from _replayed(ticks)
+    yield from _replayed(ticks[len(ticks) // 2 :])
     for number in range(fleets):
-        keep = owner == number
-        yield from _alone(ticks, keep)
-        yield from _limited(ticks, keep, random)
+        tick = ticks[random.integers(0, len(ticks))]
+        yield from _limited(tick, owner == number, random)
+        if number % BESIDE == 0:
+            yield from _part(tick, owner == number)
+            yield from _part(tick, (number <= owner) & (owner < number + BESIDE))
 
 
-def _lived(random: np.random.Generator, fleet: Fleet) -> Iterator[Tick]:
+def _lived(random: np.random.Generator, fleet: Fleet, owner: IntArray) -> Iterator[Tick]:
     """Random observations one after another, decisions of active lanes carried out, or changed by somebody else."""
     state, now_s = EngineState.fresh(fleet), NOW_S
     seen = random_seen(random, fleet, now_s)
     for number in range(TICKS):
+        seen = replace(seen, gpu_room=random_room(random, owner))
         after, decision = decide(fleet, state, seen)
         yield Tick(number, fleet, state, seen, after, decision)
         current = seen.spec_replicas
@@ -114,10 +122,11 @@ def _of_any(tick: Tick) -> Iterator[Violation]:
     yield from _where(tick, "a held lane stays", stays & (target != decision.current))
     yield from _where(tick, "bounds", ~stays & ((target < low) | (target > high)))
     yield from _where(tick, "no shrink on missing data", _doubtful(tick, saturated=False) & (target < _floor(tick)))
+    yield from _to_the_letter(tick)
 
 
-def _of_unlimited(tick: Tick) -> Iterator[Violation]:
-    """What holds to the letter of lanes that nothing narrows after what was asked for."""
+def _to_the_letter(tick: Tick) -> Iterator[Violation]:
+    """What holds of lanes that nothing narrows after what was asked for."""
     decision = tick.decision
     free = booleans(tick.fleet.lanes, value=True)
     for step in decision.steps:
@@ -145,59 +154,53 @@ def _floor(tick: Tick) -> IntArray:
 
 
 def _monotone(tick: Tick, random: np.random.Generator) -> Iterator[Violation]:
-    """A larger total never decides on fewer replicas, from the same state and in lanes that read totals alone."""
+    """A larger total never decides on fewer replicas: from the same state, where nothing is shared, of totals alone."""
     fleet, read, tracks = tick.fleet, tick.seen.readings, tick.fleet.tracks
     total = (tracks.kind != Kind.LATE) & (tracks.source > Source.PODS) & (tracks.target_kind != TargetKind.UTILIZATION)
     judged = ~any_by(tracks.lane, ~total & (tracks.kind != Kind.LATE), fleet.lanes)
     less = np.minimum(read.value_milli, 2**62)
     more = np.where(total & (read.status != Status.MISSING), less + random.integers(0, 2**40, less.size), less)
+    free = replace(fleet, budget=BudgetTerms.none(fleet.lanes))
+    seen = replace(tick.seen, gpu_room=None)
     targets = [
-        decide(fleet, tick.before, replace(tick.seen, readings=replace(read, value_milli=values)))[1].replicas.target
+        decide(free, tick.before, replace(seen, readings=replace(read, value_milli=values)))[1].replicas.target
         for values in (less, more)
     ]
     yield from _where(tick, "monotone in load", judged & (targets[1] < targets[0]))
 
 
 def _replayed(ticks: Sequence[Tick]) -> Iterator[Violation]:
-    """Saved in the middle, restored and decided again from packed observations: the same to the bit."""
-    begin = ticks[len(ticks) // 2]
-    state, fleet = state_from(*snapshot_of(begin.before)), fleet_from(pack(begin.fleet))
-    for tick in ticks[begin.number :]:
+    """The state before the first tick saved, restored, and taken on from packed observations: the same to the bit."""
+    state, fleet = state_from(*snapshot_of(ticks[0].before)), fleet_from(pack(ticks[0].fleet))
+    for tick in ticks:
         state, decision = decide(fleet, state, observation_from(pack(tick.seen)))
         same = (pack(decision), pack(state)) == (pack(tick.decision), pack(tick.after))
         yield from _where(tick, "replay equals live", np.full(fleet.lanes, not same))
 
 
-def _alone(ticks: Sequence[Tick], keep: BoolArray) -> Iterator[Violation]:
-    """Some lanes as a fleet of their own decide as they do among all."""
-    fleet, lanes = fleet_for(ticks[0].fleet, keep), np.flatnonzero(keep)
-    state = EngineState.fresh(fleet)
-    for tick in ticks:
-        state, decision = decide(fleet, state, observation_for(tick.fleet, tick.seen, keep))
-        plan, among = decision.replicas, tick.decision.replicas
-        other = (plan.target != among.target[lanes]) | (plan.reason != among.reason[lanes])
-        wrong = booleans(tick.fleet.lanes)
-        wrong[lanes] = other | (plan.action != among.action[lanes])
-        yield from _where(tick, "the same alone as in a fleet", wrong)
+def _part(tick: Tick, keep: BoolArray) -> Iterator[Violation]:
+    """Some fleets decide as they do among all."""
+    fleet, lanes = fleet_for(tick.fleet, keep), np.flatnonzero(keep)
+    _, decision = decide(fleet, tick.before.aligned_to(fleet), observation_for(tick.fleet, tick.seen, keep))
+    plan, among, wrong = decision.replicas, tick.decision.replicas, booleans(tick.fleet.lanes)
+    other = (plan.target != among.target[lanes]) | (plan.reason != among.reason[lanes])
+    wrong[lanes] = other | (plan.action != among.action[lanes])
+    yield from _where(tick, "the same alone as in a fleet", wrong)
 
 
-def _limited(ticks: Sequence[Tick], keep: BoolArray, random: np.random.Generator) -> Iterator[Violation]:
-    """The same lanes under limits that they share."""
-    limits = Limits(removal_ratio=float(random.choice([0.1, 0.3, 1.0])))
-    fleet = replace(fleet_for(ticks[0].fleet, keep), limits=limits)
-    fleet = replace(fleet, budget=random_budget(random, fleet.lanes))
-    state, own = EngineState.fresh(fleet), list[Tick]()
-    for tick in ticks:
-        seen = observation_for(tick.fleet, tick.seen, keep)
-        if random.random() < 0.5:
-            seen = replace(seen, gpu_room=random_room(random, fleet.lanes))
-        after, decision = decide(fleet, state, seen)
-        own.append(Tick(tick.number, fleet, state, seen, after, decision))
-        yield from _of_any(own[-1])
-        yield from _of_unlimited(own[-1])
-        yield from _idempotent(own[-1])
-        state = after
-    yield from _replayed(own)
+def _limited(tick: Tick, keep: BoolArray, random: np.random.Generator) -> Iterator[Violation]:
+    """A fleet under limits that all of it shares."""
+    limits = Limits(removal_ratio=float(random.choice([0.1, 0.3, 0.6])), mass_drop=bool(random.random() < 0.5))
+    fleet = replace(fleet_for(tick.fleet, keep), limits=limits)
+    step_downs = random_step_downs(random, integers(int(random.integers(0, 2)), WHOLE))
+    fleet = replace(fleet, budget=replace(fleet.budget, fleet=random.choice(CAPS, 2), step_downs=step_downs))
+    before, seen = tick.before.aligned_to(fleet), observation_for(tick.fleet, tick.seen, keep)
+    after, decision = decide(fleet, before, seen)
+    own = Tick(tick.number, fleet, before, seen, after, decision)
+    yield from _of_any(own)
+    yield from _idempotent(own)
+    if random.random() < REPLAYED:
+        yield from _replayed([own])
 
 
 def _idempotent(tick: Tick) -> Iterator[Violation]:
@@ -210,6 +213,7 @@ def _idempotent(tick: Tick) -> Iterator[Violation]:
     rules: dict[str, Callable[[Proposal], Proposal]] = {
         "budget": lambda given: within_budgets(given, active, tick.before, seen, bounds)[0],
         "gpu_quota": lambda given: within_gpu_quota(given, active, seen)[0],
+        "step_down_budget": lambda given: within_step_downs(given, active, tick.after.removals, seen.now_s, current),
         "hold": lambda given: held(given, decision.hold, current),
         "fleet_breaker": lambda given: fleet_breaker(given, active, decision.removal_budget, current),
     }
@@ -274,30 +278,37 @@ def _schedules(random: np.random.Generator, low: int, high: int) -> list[Documen
     return [{**SCHEDULES[random.integers(0, len(SCHEDULES))], "min": least, "max": most}]
 
 
-def random_budget(random: np.random.Generator, lanes: int) -> BudgetTerms:
-    """Budgets of lanes, of one namespace of two, and of the fleet; often none."""
-    if random.random() < 0.3:
-        return BudgetTerms.none(lanes)
-    caps, needs = [0.5, 3.0, 7.5, 20.0, 400.0, np.inf], [-1.0, 0.0, 0.5, 1.0, 3.0, 8.0]
+def random_budgets(random: np.random.Generator, owner: IntArray) -> BudgetTerms:
+    """Budgets of lanes and of their namespaces, many of which have none; `owner` is the namespace of each, `[lane]`."""
+    names, lanes = int(owner.max()) + 1, owner.size
+    namespaces = np.where(random.random((names, 1)) < 0.5, random.choice(CAPS, (names, 2)), np.inf)
+    capped = np.repeat(random.random(names) < 0.3, np.bincount(owner))
     return BudgetTerms(
         priority=random.integers(-1, 2, lanes),
-        need=random.choice(needs, (lanes, 2)),
-        own=random.choice(caps, (lanes, 2)),
-        namespace=random.integers(0, 2, lanes),
-        names=("shop",),
-        namespaces=np.concatenate([random.choice(caps, (1, 2)), np.full((1, 2), np.inf)]),
-        fleet=random.choice(caps, 2),
+        need=random.choice([-1.0, 0.0, 0.5, 1.0, 3.0, 8.0], (lanes, 2)),
+        own=np.where(capped[:, np.newaxis], random.choice(CAPS, (lanes, 2)), np.inf),
+        namespace=owner,
+        names=tuple(f"namespace-{number:03d}" for number in range(names)),
+        namespaces=np.concatenate([namespaces, np.full((1, 2), np.inf)]),
+        fleet=np.full(2, np.inf),
+        step_downs=random_step_downs(random, indices(random.random(names) < 0.3)),
     )
 
 
-def random_room(random: np.random.Generator, lanes: int) -> GpuRoom:
-    """What up to three quotas leave of GPUs to some lanes."""
-    caps = int(random.integers(1, 4))
-    rows = np.argwhere(random.random((lanes, caps)) < 0.6)
+def random_step_downs(random: np.random.Generator, scope: IntArray) -> StepDowns:
+    """One step-down budget for each scope."""
+    return StepDowns(scope, random.choice(np.array([1, 3, 20]), scope.size), random.choice([60.0, 600.0], scope.size))
+
+
+def random_room(random: np.random.Generator, owner: IntArray) -> GpuRoom:
+    """What quotas leave of GPUs: up to three in each namespace, for some of its lanes."""
+    names = int(owner.max()) + 1
+    rows = np.argwhere(random.random((owner.size, 3)) < 0.3)
+    lane, cap = np.ascontiguousarray(rows[:, 0]), 3 * owner[rows[:, 0]] + rows[:, 1]
     return GpuRoom(
-        names=tuple(f"shop/nvidia.com/mig-{cap}g.5gb" for cap in range(caps)),
-        left_milli=random.choice(np.array([0, 500, 3000, 20_000, 10**9]), caps),
-        lane=np.ascontiguousarray(rows[:, 0]),
-        cap=np.ascontiguousarray(rows[:, 1]),
-        need_milli=random.choice(np.array([500, 1000, 3000, 8000]), rows.shape[0]),
+        names=tuple(f"{number}/nvidia.com/mig-{cap}g.5gb" for number in range(names) for cap in range(3)),
+        left_milli=random.choice(np.array([0, 500, 3000, 20_000, 10**9]), 3 * names),
+        lane=lane,
+        cap=cap,
+        need_milli=random.choice(np.array([500, 1000, 3000, 8000]), lane.size),
     )

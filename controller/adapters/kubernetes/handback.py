@@ -11,6 +11,7 @@ from controller.adapters.kubernetes.discovery import Unscalable
 from controller.adapters.kubernetes.listing import items
 from controller.adapters.kubernetes.objects import PAUSED, says_stop
 from controller.adapters.kubernetes.owners import Scaler, Scalers, scaler_of_hpa, scaler_of_scaled_object
+from controller.adapters.kubernetes.takeover import MANAGER, REASON, Refused, Takeover
 from controller.clients.kubernetes import MERGE_PATCH, ApiFailure, Request
 from controller.records import TargetRef
 from policies.plain_hpa import HANDED_BACK, plain_hpa
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     from controller.adapters.kubernetes.discovery import Discovery, Resource
     from controller.clients.kubernetes import JsonObject, KubernetesSession
     from policies.spec import WorkloadPolicy
-
-REASON = "handed-back"  # the value of the annotation, by which taking over again knows its own
-
-_MANAGER = {"fieldManager": "foresail-handback"}
 
 
 class Outcome(StrEnum):
@@ -42,6 +39,7 @@ class Handed:
     workload: str
     outcome: Outcome
     message: str
+    as_it_was: bool = False  # its own autoscaler came back
 
 
 class Handback:
@@ -51,6 +49,7 @@ class Handback:
         """Write through this session, with the rights of who called."""
         self._session = session
         self._discovery = discovery
+        self._takeover = Takeover(session, discovery)
         self._known: dict[str, tuple[Scalers, set[str]]] = {}  # by namespace: listed once
         self._listing = asyncio.Lock()
 
@@ -58,6 +57,9 @@ class Handback:
         """Leave the workload with a plain autoscaler. Foresail is paused first, so that two never scale at once."""
         hpa = plain_hpa(policy)
         try:
+            given_back = await self._takeover.give_back(policy)
+            if given_back is not None:
+                return Handed(policy.uid, Outcome.HANDED_BACK, f"{given_back}, as it was", as_it_was=True)
             hpas = await self._hpas()
             targets = await self._targets(policy)
             other, own = await self._scalers(policy)
@@ -66,14 +68,14 @@ class Handback:
             for target in targets:
                 if not says_stop(_annotations(await self._session.get(target)), PAUSED):  # a person's own pause stays
                     await self._annotate(target, REASON)
-        except (ApiFailure, Unscalable) as error:
-            return Handed(policy.uid, Outcome.FAILED, f"nothing was changed: {error}")
+        except (ApiFailure, Unscalable, Refused) as error:
+            return Handed(policy.uid, Outcome.FAILED, f"it is not handed back: {error}; calling again goes on")
         name = f"HorizontalPodAutoscaler {_name(hpa)}"
         if own is not None:
             return Handed(policy.uid, Outcome.UNCHANGED, f"{name} is there already")
         try:
             hpa["apiVersion"] = hpas.api_version
-            await self._session.ask(Request(hpas.path(policy.metadata.namespace), "POST", _MANAGER, hpa))
+            await self._session.ask(Request(hpas.path(policy.metadata.namespace), "POST", MANAGER, hpa))
         except ApiFailure as failure:
             paused = f"Foresail is paused on it ({PAUSED}), and nothing scales it"
             return Handed(policy.uid, Outcome.FAILED, f"{name} was not made: {failure}; {paused}")
@@ -96,6 +98,16 @@ class Handback:
         if own is None and not paused:
             return Handed(policy.uid, Outcome.UNCHANGED, "was not handed back")
         return Handed(policy.uid, Outcome.TAKEN_OVER, "Foresail may scale it again, where its mode is active")
+
+    async def take(self, policy: WorkloadPolicy) -> Handed:
+        """Take the workload over from the autoscaler that scales it, and let Foresail scale it."""
+        try:
+            name = await self._takeover.take(policy)
+        except (ApiFailure, Unscalable, Refused) as error:
+            return Handed(policy.uid, Outcome.FAILED, f"{error}")
+        if name is None:
+            return Handed(policy.uid, Outcome.UNCHANGED, "no autoscaler scales it")
+        return Handed(policy.uid, Outcome.TAKEN_OVER, f"from {name}")
 
     async def _hpas(self) -> Resource:
         """Autoscalers in a version that has metrics. Raises ApiFailure, Unscalable."""
@@ -134,7 +146,7 @@ class Handback:
 
     async def _annotate(self, path: str, value: str | None) -> None:
         body = {"metadata": {"annotations": {PAUSED: value}}}
-        await self._session.ask(Request(path, "PATCH", _MANAGER, body, MERGE_PATCH))
+        await self._session.ask(Request(path, "PATCH", MANAGER, body, MERGE_PATCH))
 
 
 def _is_own(item: JsonObject) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from controller.adapters.kubernetes.objects import Controller, controller_of, group_of
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from controller.records import TargetRef
 
 Address = tuple[str, str, str]  # namespace, kind, name
+
+# An annotation: on the target what its autoscaler was, on a ScaledObject that it is paused for Foresail.
+TAKEN_OVER = "foresail.dev/taken-over"
+KEDA_PAUSED = "autoscaling.keda.sh/paused"
 
 _ARGO = (
     "remove spec.replicas from the manifest, or add the JSON pointer /spec/replicas to ignoreDifferences of its"
@@ -52,6 +56,7 @@ class Scaler:
     target_group: str | None  # None: not said
     target: Address
     made_by: Controller | None  # a ScaledObject makes its HorizontalPodAutoscaler
+    idle: bool = False  # paused, because Foresail took over from it
 
     @property
     def key(self) -> Address:
@@ -66,7 +71,9 @@ def scaler_of_hpa(item: JsonObject) -> Scaler:
 
 def scaler_of_scaled_object(item: JsonObject) -> Scaler:
     """Decode a ScaledObject of KEDA, whose target is a Deployment unless it says otherwise."""
-    return _scaler("ScaledObject", item)
+    annotations = item["metadata"].get("annotations") or {}
+    idle = TAKEN_OVER in annotations and annotations.get(KEDA_PAUSED) == "true"
+    return replace(_scaler("ScaledObject", item), idle=idle)
 
 
 def _scaler(kind: str, item: JsonObject) -> Scaler:
@@ -117,10 +124,10 @@ class Scalers:
         return touched.union(*(self.put(scaler) for scaler in listed.values()))
 
     def of(self, ref: TargetRef) -> list[Scaler]:
-        """Who scales an object, by name."""
+        """Who scales an object, by name; not those that are paused for Foresail."""
         found = self._by_target.get((ref.namespace, ref.kind, ref.name), {})
-        group = group_of(ref.api_version)
-        return [found[key] for key in sorted(found) if _same_group(found[key].target_group, group)]
+        group, active = group_of(ref.api_version), [found[key] for key in sorted(found) if not found[key].idle]
+        return [each for each in active if _same_group(each.target_group, group)]
 
 
 def _same_group(told: str | None, group: str) -> bool:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from controller.journal import Journal, decision_rows
+from controller.records import Intervention, Outcome, ScaleOrder, TargetRef
 from policies.engine import decide
 from policies.explain import steps_of
 from policies.packing import pack
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 START_S = 1_700_006_400.0  # 2023-11-15T00:00:00Z
 LOADS = [30, 30, 50, 60, 60, 20]
 SNAPSHOT_AFTER = 2  # ticks
+SHOP = TargetRef("apps/v1", "Deployment", "web", "shop")
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +60,14 @@ async def _recorded(url: str) -> Sequence[Decision]:
         if number + 1 == SNAPSHOT_AFTER:
             await journal.save_snapshot(seen.now_s, *snapshot_of(state))
         decisions.append(decision)
+    for second, result in ((30, "applied"), (75, "rejected")):
+        order = ScaleOrder("web/shop", SHOP, 9, 12, "17", "signals")
+        await journal.write_intents(START_S + second, [order])
+        told = Outcome(order, START_S + second + 0.5, result, "" if result == "applied" else "forbidden")
+        await journal.write_outcomes(START_S + second, [told])
+    told_by = ("anna", "load test", START_S + 600)
+    await journal.write_intervention(Intervention("1", START_S + 20, "web/shop", "pause", *told_by))
+    await journal.write_intervention(Intervention("2", START_S + 50, "web/shop", "resume", *told_by))
     await journal.close()
     return decisions
 
@@ -85,8 +95,9 @@ def _at(second: int) -> str:
 def test_a_moment_is_told_from_the_tick_that_stood_then(journal: str, second: int, tick: int, load: int) -> None:
     done = run("explain", "web/shop", "--at", _at(second), "--journal", journal)
     assert done.exit_code == 0, done.stderr
-    head, signal, *_ = done.stdout.splitlines()
+    head, *lines = done.stdout.splitlines()
     assert head == f"web/shop at {_at(15 * tick).removesuffix('Z')}.000Z, mode active"
+    (signal,) = (line for line in lines if line.startswith("  Signal "))
     assert signal.startswith(f"  Signal rps is {load}, 5 s old (fresh); it asks for ")
 
 
@@ -99,6 +110,57 @@ def test_the_decision_is_the_one_that_was_made_then(journal: str, made: Sequence
     assert steps == list(steps_of(made[5], 1)) == [("signals", 9, 3), ("stabilization", 3, 9)]
     assert document["replicas"]["recommended"] == made[5].replicas.target[1]
     assert document["kubernetesReplicas"] == made[5].kubernetes[1]
+
+
+@pytest.mark.parametrize(
+    ("second", "did", "then"),
+    [
+        pytest.param(
+            15,
+            ["No order of it is recorded until then."],
+            [
+                "Then: 2023-11-15T00:00:30.000Z from 9 to 12 because of signals: applied.",
+                "Then: 2023-11-15T00:01:15.000Z from 9 to 12 because of signals: rejected: forbidden.",
+            ],
+            id="before any",
+        ),
+        pytest.param(
+            45,
+            ["Last order: 2023-11-15T00:00:30.000Z from 9 to 12 because of signals: applied."],
+            ["Then: 2023-11-15T00:01:15.000Z from 9 to 12 because of signals: rejected: forbidden."],
+            id="between two",
+        ),
+        pytest.param(
+            75,
+            ["Last order: 2023-11-15T00:01:15.000Z from 9 to 12 because of signals: rejected: forbidden."],
+            [],
+            id="at the last",
+        ),
+    ],
+)
+def test_what_it_did_until_then_and_what_followed(journal: str, second: int, did: list[str], then: list[str]) -> None:
+    done = run("explain", "web/shop", "--at", _at(second), "--journal", journal)
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    place = lines.index(f"Next decision: {_at(second + 15).removesuffix('Z')}.000Z.")
+    assert (lines[place - 1 : place], lines[place + 1 :]) == (did, then)
+
+
+def test_what_people_had_told_then_is_told(journal: str) -> None:
+    words = "anna paused it until 2023-11-15T00:10:00.000Z, because: load test"
+    told = {
+        second: run("explain", "web/shop", "--at", _at(second), "--journal", journal).stdout for second in (15, 45, 60)
+    }
+    assert [words in text for text in told.values()] == [False, True, False]
+
+
+def test_machines_are_told_it_all(journal: str) -> None:
+    told = json.loads(run("explain", "web/shop", "--at", _at(45), "--journal", journal, "-o", "json").stdout)
+    assert [(each["after"], each["result"]) for each in told["orders"]] == [(12, "applied")]
+    assert [(each["after"], each["result"]) for each in told["followed"]] == [(12, "rejected")]
+    assert (told["lastChange"]["result"], told["intervention"]["who"]) == ("applied", "anna")
+    assert told["projection"] is None
+    assert [(each["name"], each["proposed"]) for each in told["signals"]] == [("rps", 9)]
+    assert told["nextDecisionAt"] == "2023-11-15T00:01:00.000Z"
 
 
 def test_a_time_before_the_first_tick_names_the_first(journal: str) -> None:

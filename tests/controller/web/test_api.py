@@ -127,6 +127,23 @@ async def test_one_workload_with_its_story(client: Client, daemon: Daemon) -> No
     assert (signal["name"], signal["status"], signal["value"], signal["ageSeconds"]) == ("rps", "censored", 50.0, 5.0)
 
 
+async def test_recommendations_hold_for_four_intervals(client: Client, daemon: Daemon) -> None:
+    daemon.report = report(decided("shop/chat", load=[50]))
+    assert await client.json("/api/v1/recommendations") == (
+        200,
+        {
+            "apiVersion": "foresail.dev/v1alpha1",
+            "kind": "RecommendationList",
+            "metadata": {"continue": "", "at": "1970-01-01T00:16:40.000Z", "total": 1},
+            "until": "1970-01-01T00:17:40.000Z",  # four times 15 s later
+            "items": [{"namespace": "shop", "name": "chat", "replicas": 7, "hold": None}],
+        },
+    )
+    daemon.report = report(decided("shop/chat", load=[50], hold=Hold.KILL_SWITCH))
+    _, found = await client.json("/api/v1/recommendations")
+    assert found["items"] == [{"namespace": "shop", "name": "chat", "replicas": None, "hold": "kill_switch"}]
+
+
 async def test_how_the_tournament_stands(client: Client, daemon: Daemon) -> None:
     daemon.report = report(with_standing(decided("shop/chat", "shop/search"), 37, UNKNOWN, known_h=12))
     _, found = await client.json("/api/v1/workloads/shop/chat")
