@@ -116,6 +116,7 @@ class TargetView:
     fixed: int | str | None = None  # annotation foresail.dev/replicas: the count, or what is wrong with it in words
     owner: str | None = None
     problem: str | None = None
+    rolling: bool = False  # a rollout is under way: pods of two templates at once
 
 
 @dataclass(frozen=True, slots=True)

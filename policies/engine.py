@@ -24,6 +24,7 @@ from policies.mass_drop import with_mass_drop
 from policies.model import RULES, Action, Decision, Forecast, Hold, Kind, ReplicaPlan, Status
 from policies.no_room import without_room
 from policies.placed import changed_totals, present_totals
+from policies.rollout import while_rolling
 from policies.rows import demand_tracks
 from policies.schedules import bounds_at
 from policies.split import Need, split
@@ -73,6 +74,7 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     tried = state.tried.after(fleet, seen, filled)
     if fleet.limits.cautious:
         proposal = without_room(proposal, fleet, seen, kubernetes.tracks.replicas, np.maximum(asked, low))
+        proposal = while_rolling(proposal, seen, high)
         proposal = consolidated(proposal, tried, seen, filled, high)
     near = announced(fleet, state, seen, bounds)
     proposal = with_announced(proposal, near) if near.name else proposal

@@ -34,6 +34,7 @@ RULE_SENTENCES = {
     "tournament": "The one in charge decides alone and orders {after}; Kubernetes' rule said {before}.",
     "pressure": "Signals of pressure ask for {after}, more than the {before} that were ordered.",
     "no_room": "Pods wait for a node, so signals of pressure ask for no more of them: {after} instead of {before}.",
+    "rollout": "A rollout is under way, and pods of both templates take load: {after} stay instead of {before}.",
     "consolidation": "A count below {after} was too few just now: signals of pressure rose above their targets after"
     " the last step down. So {after} stays for now instead of {before}.",
     "announced_event": "Until the load shows them, declared events have {after} kept ready instead of {before}.",

@@ -49,6 +49,7 @@ RULES = (
     "tournament",  # the candidate in charge decides alone
     "pressure",  # signals of pressure above it
     "no_room",  # while pods wait for a node, pressure asks for no more
+    "rollout",  # nothing is lowered while a rollout is under way
     "consolidation",  # a count that was too few just now is not gone back to
     "announced_event",  # what declared events that are near need
     *("annotated_replicas", "override"),  # the count that people have fixed
@@ -339,6 +340,7 @@ class Observation:
     gpus_milli: IntArray | None = None  # of one replica, by its pods, or UNKNOWN; None where no budget counts
     gpu_room: GpuRoom | None = None  # what quotas leave of GPUs; None where none counts them
     fixed: Fixed | None = None  # counts that people have fixed; None where there is none
+    rolling: BoolArray | None = None  # where a rollout is under way; None where none is
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ def observation_for(fleet: Fleet, seen: Observation, keep: BoolArray) -> Observa
         backfill=_backfill(seen, fleet, keep),
         gpus_milli=None if seen.gpus_milli is None else seen.gpus_milli[keep],
         gpu_room=_gpu_room(seen, keep),
+        rolling=None if seen.rolling is None else seen.rolling[keep],
         fixed=None if seen.fixed is None else _rows(seen.fixed, keep),
         places=None if seen.places is None else _rows(seen.places, keep, zones=_of_lanes(seen.places.zones, keep)),
     )

@@ -128,6 +128,7 @@ class Collector:
             gpus_milli=gpus_milli if fleet.budget.caps(GPUS) else None,
             gpu_room=self.gpus.room(view.quotas, fleet, pods_per_replica),
             fixed=work.targets.fixed,
+            rolling=work.targets.rolling,
         )
 
     def problems(self, answers: Sequence[Answer]) -> tuple[str, ...]:

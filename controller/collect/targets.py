@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from operator import is_
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from controller.records import ClusterView, TargetRef, TargetView
-    from policies.arrays import SmallArray
+    from policies.arrays import BoolArray, SmallArray
 
 MAX_VIEW_AGE_S = 120.0  # watches that were silent for longer are not believed
 
@@ -31,6 +32,7 @@ class Targets:
         self._gone = booleans(0)
         self._paused = booleans(0)
         self._owned = booleans(0)
+        self.rolling: BoolArray | None = None  # of which a rollout is under way; None where of none
         self.fixed: Fixed | None = None  # counts that annotations fix
         self.problems: tuple[str, ...] = ()  # annotations that cannot be used
 
@@ -51,6 +53,8 @@ class Targets:
         self._gone = np.array([each is None or each.problem is not None for each in seen], np.bool_)
         self._paused = np.array([each is not None and each.paused for each in seen], np.bool_)
         self._fix(seen)
+        rolling = [any(each is not None and each.rolling for each in both) for both in zip_longest(seen, second)]
+        self.rolling = np.array(rolling, np.bool_) if any(rolling) else None
         self._owned = np.array([each is not None and each.owner is not None for each in seen], np.bool_)
 
     def _fix(self, seen: Sequence[TargetView | None]) -> None:

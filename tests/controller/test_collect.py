@@ -353,3 +353,11 @@ def test_ages_are_as_of_now_and_unknown_stays_unknown() -> None:
     assert found.transition_age_s.tolist() == [3560.0, UNKNOWN]
     assert found.ready.tolist() == [1, UNKNOWN]
     assert np.all(found.phase == 1)
+
+
+def test_a_rollout_is_told_of_its_lanes_alone() -> None:
+    rows = [policy("chat", demand())]
+    assert World(rows).look(view_of(rows)).rolling is None
+    rolling = World(rows).look(view_of(rows, rolling=True)).rolling
+    assert rolling is not None
+    assert rolling.tolist() == [True]

@@ -194,6 +194,7 @@ class KubernetesCluster:
             resource_version=scale.resource_version,
             paused=scaled.paused,
             fixed=scaled.fixed,
+            rolling=scaled.rolling,
             owner=owner_of(scaled, self._tables.scalers_of(ref)) or self._owner_unknown(ref, troubles),
             problem=problem or _selector_problem(ref, scale),
         )

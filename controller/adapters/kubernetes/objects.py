@@ -58,6 +58,7 @@ class Scaled:
     managers: tuple[str, ...]  # field managers that own spec.replicas
     scale: Scale | None
     fixed: int | str | None = None  # annotation foresail.dev/replicas: the count, or what is wrong with it
+    rolling: bool = False  # pods of an older template are still among its pods, and it says that it gets on
 
 
 def group_of(api_version: str) -> str:
@@ -99,9 +100,19 @@ def scaled_decoder(api_version: str, kind: str) -> Callable[[JsonObject], Scaled
             controller=controller_of(metadata),
             managers=_managers(metadata),
             scale=_own_scale(item) if inside else None,
+            rolling=inside and is_rolling(item.get("status") or {}),
         )
 
     return decode
+
+
+def is_rolling(status: JsonObject) -> bool:
+    """Whether a Deployment's status tells of a rollout that gets on.
+
+    One that is over its `progressDeadlineSeconds`, or is paused, is none: whoever waits for its end would wait for ever.
+    """
+    told = {each.get("type"): each.get("status") for each in status.get("conditions") or ()}
+    return told.get("Progressing") == "True" and (status.get("updatedReplicas") or 0) < (status.get("replicas") or 0)
 
 
 def controller_of(metadata: JsonObject) -> Controller | None:

@@ -261,3 +261,19 @@ def test_the_config_map_is_on_unless_it_says_no(said: dict[str, str] | None, on:
     switch.subject().on_change(Replaced([bool(decoded)]))
 
     assert switch.killed() == ("ConfigMap shop/foresail-kill-switch says enabled" if on else None)
+
+
+@pytest.mark.parametrize(
+    ("replicas", "updated", "progressing", "rolling"),
+    [
+        pytest.param(5, 2, "True", True, id="pods-of-both-templates"),
+        pytest.param(5, None, "True", True, id="none-updated-yet"),
+        pytest.param(4, 4, "True", False, id="all-updated"),
+        pytest.param(5, 2, "False", False, id="over-its-deadline"),
+        pytest.param(5, 2, "Unknown", False, id="paused"),
+    ],
+)
+def test_whether_a_rollout_is_under_way(replicas: int, updated: int | None, progressing: str, rolling: bool) -> None:  # noqa: FBT001 - a column
+    status: Document = {"replicas": replicas, "conditions": [{"type": "Progressing", "status": progressing}]}
+    status |= {} if updated is None else {"updatedReplicas": updated}
+    assert scaled_decoder("apps/v1", "Deployment")({**DEPLOYMENT, "status": status}).rolling == rolling
