@@ -1,7 +1,7 @@
 """While a rollout is under way nothing is lowered: what is read then is not of the pods that will be there.
 
-With `maxSurge` more pods than were asked for share the load, so that averages are too low, and those of the new template
-may take more or less of it than the old. Load is as it is, and raises as before.
+With `maxSurge` more pods than were asked for share the load, so that averages are too low, and those of the new
+template may take more or less of it than the old. Load is as it is, and raises as before.
 """
 
 from __future__ import annotations

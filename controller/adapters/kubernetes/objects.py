@@ -109,7 +109,7 @@ def scaled_decoder(api_version: str, kind: str) -> Callable[[JsonObject], Scaled
 def is_rolling(status: JsonObject) -> bool:
     """Whether a Deployment's status tells of a rollout that gets on.
 
-    One that is over its `progressDeadlineSeconds`, or is paused, is none: whoever waits for its end would wait for ever.
+    One that is over its `progressDeadlineSeconds`, or is paused, is none: it may never end.
     """
     told = {each.get("type"): each.get("status") for each in status.get("conditions") or ()}
     return told.get("Progressing") == "True" and (status.get("updatedReplicas") or 0) < (status.get("replicas") or 0)
