@@ -22,6 +22,7 @@ from policies.hpa.behavior import Bounds, longest_period
 from policies.lead_time import Orders, advanced, forecast_of
 from policies.mass_drop import with_mass_drop
 from policies.model import RULES, Action, Decision, Forecast, Hold, Kind, ReplicaPlan, Status
+from policies.no_room import without_room
 from policies.placed import changed_totals, present_totals
 from policies.rows import demand_tracks
 from policies.schedules import bounds_at
@@ -71,6 +72,7 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     filled = np.where(demand_known, demand, 0.0)
     tried = state.tried.after(fleet, seen, filled)
     if fleet.limits.cautious:
+        proposal = without_room(proposal, fleet, seen, kubernetes.tracks.replicas, np.maximum(asked, low))
         proposal = consolidated(proposal, tried, seen, filled, high)
     near = announced(fleet, state, seen, bounds)
     proposal = with_announced(proposal, near) if near.name else proposal

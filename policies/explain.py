@@ -33,6 +33,7 @@ RULE_SENTENCES = {
     "forecast": "The forecast needs {after} once replicas started now are ready, instead of {before}.",
     "tournament": "The one in charge decides alone and orders {after}; Kubernetes' rule said {before}.",
     "pressure": "Signals of pressure ask for {after}, more than the {before} that were ordered.",
+    "no_room": "Pods wait for a node, so signals of pressure ask for no more of them: {after} instead of {before}.",
     "consolidation": "A count below {after} was too few just now: signals of pressure rose above their targets after"
     " the last step down. So {after} stays for now instead of {before}.",
     "announced_event": "Until the load shows them, declared events have {after} kept ready instead of {before}.",

@@ -48,6 +48,7 @@ RULES = (
     "forecast",  # demand one start-up ahead
     "tournament",  # the candidate in charge decides alone
     "pressure",  # signals of pressure above it
+    "no_room",  # while pods wait for a node, pressure asks for no more
     "consolidation",  # a count that was too few just now is not gone back to
     "announced_event",  # what declared events that are near need
     *("annotated_replicas", "override"),  # the count that people have fixed
