@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,10 @@ from policies.explain import steps_of
 from tests.builders import Ticks, demand, one, readings, ready_pods
 
 LOAD = demand(capacity=10)  # 7 are served by each replica within the target
-NO_WINDOW = {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}, "forecast": {"enabled": False}}
+NO_WINDOW: dict[str, Any] = {
+    "behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}},
+    "forecast": {"enabled": False},
+}
 
 
 @pytest.mark.parametrize(
