@@ -75,8 +75,8 @@ class BudgetSpec(Part):
     )
     step_up: StepUp | None = Field(
         None,
-        description="Most replicas that come in a time, of all its workloads; the higher `priority` goes first. Minimums"
-        " in force, the first replica of a workload and counts that people fix come at once, and count.",
+        description="Most replicas that come in a time, of all its workloads; the higher `priority` goes first."
+        " Minimums in force, the first replica of a workload and counts that people fix come at once, and count.",
     )
 
 

@@ -92,8 +92,8 @@ def within_step_ups(
     for inside, left in _steps_left(fleet, fleet.budget.step_ups, additions, now_s):
         needed = np.maximum(current, np.minimum(least, proposal.target))
         rise: IntArray = np.where(inside, np.maximum(proposal.target - needed, 0), 0)
-        left -= int((needed - current)[inside].sum())
-        waits = rise - granted(rise, max(0, left), fleet.budget.priority)
+        first = int((needed - current)[inside].sum())
+        waits = rise - granted(rise, max(0, left - first), fleet.budget.priority)
         proposal = proposal.limited_to(proposal.target - waits, rule="step_up_budget")
     return proposal
 
