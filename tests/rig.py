@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from controller.journal import Journal
+    from controller.ports import MetricsSource
     from controller.records import Answer, Event, SignalQuery, TickReport
     from policies.budget import Budget
     from policies.spec import WorkloadPolicy
@@ -111,6 +112,7 @@ class Rig:
     replicas: int = 2
     clock: VirtualClock = field(default_factory=lambda: VirtualClock(START_S))
     reports: list[TickReport] = field(default_factory=list)
+    reads: MetricsSource | None = None  # in place of the source whose load the test sets
 
     def __post_init__(self) -> None:
         self.source = LoadSource(self.clock)
@@ -125,7 +127,7 @@ class Rig:
         parts = Parts(
             clock=self.clock,
             policies=self.policies,
-            source=self.source,
+            source=self.reads or self.source,
             cluster=self.cluster,
             actuator=self.cluster,
             events=self.events,

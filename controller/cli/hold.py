@@ -18,7 +18,7 @@ WorkloadArgument = Annotated[
 ]
 NamespaceOption = Annotated[str, typer.Option("-n", "--namespace", help="Namespace, where NAME has none.")]
 AllOption = Annotated[bool, typer.Option("--all", help="All workloads at once.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is recorded and shown.")]
+ReasonOption = Annotated[str, typer.Option("--reason", "--why", help="Why; it is recorded and shown.")]
 LastingOption = Annotated[str, typer.Option("--for", metavar="TIME", help="How long, such as 30m, 2h or 1d.")]
 TokenOption = Annotated[
     Path | None,

@@ -27,6 +27,7 @@ T = TypeVar("T")
 SERVERS_OF = {
     "prometheus": ("prometheus",),
     "scraped": ("prometheus",),
+    "recorded": ("prometheus",),
     "kube_api": ("kube-apiserver", "etcd"),
     "hpa_controller": ("kube-controller-manager",),
     "postgresql": ("postgresql",),

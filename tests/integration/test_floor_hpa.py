@@ -65,9 +65,10 @@ async def test_an_hpa_follows_foresail_and_scales_alone_while_foresail_is_dead(
             stage.load(70)
             pod_metrics.cores["web"] = 70 * CORES  # ceil(3.5 / 0.45) = 8
             await stage.asks(8)
+            await stage.told("FailedGetExternalMetric")
 
-            await asyncio.to_thread(daemon.process.start)
-            await asyncio.to_thread(api.start)
+            # In threads: what the pods use is served, and the HPA acts, meanwhile.
+            await asyncio.gather(asyncio.to_thread(daemon.process.start), asyncio.to_thread(api.start))
             await available(stage.kube_api, api_service)
             await stage.asks(10)  # 70 / 7
     assert seen == [2, 5, 8, 10]

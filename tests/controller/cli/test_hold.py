@@ -50,7 +50,7 @@ def test_override_pause_and_resume(stage: Stage) -> None:
 
 def test_all_at_once_and_what_stands_in_the_way_is_told(stage: Stage) -> None:
     assert run(stage, "pause", "--all", "--reason", "storm").stdout.startswith("all workloads: paused until")
-    made = run(stage, "override", "shop/web", "--replicas", "3", "--reason", "x")
+    made = run(stage, "override", "shop/web", "--replicas", "3", "--why", "x")
     assert made.exit_code == 0
     assert made.stderr == "warning: it has no effect now: anna paused all workloads: storm\n"
     assert run(stage, "resume", "--all", "--reason", "over").stdout.startswith("all workloads: resumed, before the end")
