@@ -30,14 +30,25 @@ class WorkloadBudget(Part):
 
 def _caps_something(given: Mapping[str, object]) -> Iterator[tuple[Location, str]]:
     """Find a budget that caps nothing."""
-    if not any(given.get(name) not in (None, [], ()) for name in ("usdPerHour", "gpus", "freeze", "stepDown")):
-        yield (), "must have one of usdPerHour, gpus, freeze and stepDown, or several"
+    if not any(
+        given.get(name) not in (None, [], ()) for name in ("usdPerHour", "gpus", "freeze", "stepDown", "stepUp")
+    ):
+        yield (), "must have one of usdPerHour, gpus, freeze, stepDown and stepUp, or several"
 
 
 class StepDown(Part):
     """How many replicas may go in how long a time."""
 
     replicas: Annotated[StrictInt, Field(ge=1, le=1_000_000)] = Field(description="Most replicas that go.")
+    window: Annotated[DurationS, duration_within(60, 86_400)] = Field(
+        600.0, description="In any time so long, from 1m to 1d.", json_schema_extra={"default": "10m"}
+    )
+
+
+class StepUp(Part):
+    """How many replicas may come in how long a time."""
+
+    replicas: Annotated[StrictInt, Field(ge=1, le=1_000_000)] = Field(description="Most replicas that come.")
     window: Annotated[DurationS, duration_within(60, 86_400)] = Field(
         600.0, description="In any time so long, from 1m to 1d.", json_schema_extra={"default": "10m"}
     )
@@ -61,6 +72,11 @@ class BudgetSpec(Part):
     step_down: StepDown | None = Field(
         None,
         description="Most replicas that go in a time, of all its workloads; the fleet breaker stands too.",
+    )
+    step_up: StepUp | None = Field(
+        None,
+        description="Most replicas that come in a time, of all its workloads; the higher `priority` goes first."
+        " Minimums in force, the first replica of a workload and counts that people fix come at once, and count.",
     )
 
 

@@ -12,19 +12,19 @@ RESOURCES = 2  # USD per hour, GPUs: the columns of `[.., resource]`, as `polici
 GPUS = 1
 
 
-FLEET = -1  # in `StepDowns.scope`
+FLEET = -1  # in `StepLimits.scope`
 
 
 @dataclass(frozen=True, slots=True)
-class StepDowns:
-    """How many replicas may go in how long a time, one row for each such budget."""
+class StepLimits:
+    """How many replicas may go, or come, in how long a time, one row for each such budget."""
 
     scope: IntArray  # row of `BudgetTerms.names`, or FLEET
     replicas: IntArray
     window_s: FloatArray
 
     @classmethod
-    def none(cls) -> StepDowns:
+    def none(cls) -> StepLimits:
         """Nothing is bounded."""
         return cls(integers(0), integers(0), floats(0))
 
@@ -40,7 +40,8 @@ class BudgetTerms:
     names: tuple[str, ...]  # the namespaces with caps, sorted
     namespaces: FloatArray  # their caps, and a last row without any for all others, [namespace, resource]
     fleet: FloatArray  # [resource]
-    step_downs: StepDowns = field(default_factory=StepDowns.none)
+    step_downs: StepLimits = field(default_factory=StepLimits.none)
+    step_ups: StepLimits = field(default_factory=StepLimits.none)
 
     @classmethod
     def none(cls, lanes: int = 0) -> BudgetTerms:

@@ -17,7 +17,15 @@ from policies.contradiction import contradicted, doubted
 from policies.fixed import FIXED_RULES, fixed_lanes, with_fixed
 from policies.frozen import frozen_at, not_below, with_frozen
 from policies.gpu_quota import within_gpu_quota
-from policies.guardrails import HOLD_RULES, fleet_breaker, held, holds_of, removal_budget, within_step_downs
+from policies.guardrails import (
+    HOLD_RULES,
+    fleet_breaker,
+    held,
+    holds_of,
+    removal_budget,
+    within_step_downs,
+    within_step_ups,
+)
 from policies.hpa.behavior import Bounds, longest_period
 from policies.lead_time import Orders, advanced, forecast_of
 from policies.mass_drop import with_mass_drop
@@ -85,7 +93,10 @@ def decide(fleet: Fleet, state: EngineState, seen: Observation) -> tuple[EngineS
     budget = removal_budget(fleet, state.removals, seen.now_s, current)
     free = ~fixed_lanes(seen.fixed, fleet.lanes)
     counted = np.where(free, current, 0)
-    proposal = within_step_downs(held(proposal, hold, current), fleet, state.removals, seen.now_s, counted)
+    least = np.where(free, np.maximum(low, 1), proposal.target)  # what a step-up budget does not delay
+    proposal = held(proposal, hold, current)
+    proposal = within_step_ups(proposal, fleet, state.additions, seen.now_s, (current, least))
+    proposal = within_step_downs(proposal, fleet, state.removals, seen.now_s, counted)
     proposal = fleet_breaker(proposal, fleet, budget, counted)
     need = Need(indices(fleet.spot.placed), proposal.target, current, hold, state.starts.quantile_s, budget)
     placed, parts = split(fleet, state.split, scales, need)
@@ -159,12 +170,16 @@ def _asked(fleet: Fleet, seen: Observation, advice: Proposal, orders: Orders, pr
 
 def remembered(state: EngineState, fleet: Fleet, seen: Observation) -> EngineState:
     """`state` with what this observation tells: changes carried out, start-ups, history, what was learned."""
-    rises, falls, removals = state.rises, state.falls, state.removals
+    rises, falls, removals, additions = state.rises, state.falls, state.removals, state.additions
     if seen.applied.lane.size:
         change = changed_totals(state.split, fleet, seen, seen.spec_replicas)
         rises = _noted(rises, fleet, seen, change, longest_period(fleet.behavior.up))
         falls = _noted(falls, fleet, seen, -change, longest_period(fleet.behavior.down))
-        removals = _with_removals(removals, fleet, seen)
+        gone = seen.applied.before - seen.applied.after
+        downs_s, ups_s = (each.window_s.max(initial=0.0) for each in (fleet.budget.step_downs, fleet.budget.step_ups))
+        removals = _with_moved(removals, fleet, seen, gone, max(fleet.limits.removal_window_s, downs_s))
+        if ups_s:
+            additions = _with_moved(additions, fleet, seen, -gone, ups_s)
     lead = state.lead
     if seen.learned is not None and lead.lanes == fleet.lanes:
         place = {uid: row for row, uid in enumerate(seen.learned.uid)}
@@ -177,7 +192,16 @@ def remembered(state: EngineState, fleet: Fleet, seen: Observation) -> EngineSta
         history = history.append(seen.now_s, reading.value_milli[tracks] / 1000.0, fresh, reading.age_s[tracks])
         history = history.kept(float(fleet.history_s.max()), seen.now_s)
     starts = state.starts.learned(seen.starts, now_s=seen.now_s)
-    return replace(state, rises=rises, falls=falls, removals=removals, history=history, lead=lead, starts=starts)
+    return replace(
+        state,
+        rises=rises,
+        falls=falls,
+        removals=removals,
+        additions=additions,
+        history=history,
+        lead=lead,
+        starts=starts,
+    )
 
 
 def _noted(log: Log, fleet: Fleet, seen: Observation, change: IntArray, keep_s: FloatArray) -> Log:
@@ -189,16 +213,15 @@ def _noted(log: Log, fleet: Fleet, seen: Observation, change: IntArray, keep_s: 
     return log.noted(at_s, total, fleet.behavior.given & (total > 0), keep_s)
 
 
-def _with_removals(removals: Removals, fleet: Fleet, seen: Observation) -> Removals:
-    applied = seen.applied
-    falls = applied.after < applied.before
-    window_s = max(fleet.limits.removal_window_s, *fleet.budget.step_downs.window_s.tolist(), 0.0)
-    recent = removals.at_s > seen.now_s - window_s
-    names = [fleet.uid[lane].partition("/")[0] for lane in applied.lane[falls].tolist()]
+def _with_moved(moved: Removals, fleet: Fleet, seen: Observation, change: IntArray, keep_s: float) -> Removals:
+    """`moved` with the changes above 0, `[applied]`, without those that are older than `keep_s`."""
+    applied, more = seen.applied, change > 0
+    recent = moved.at_s > seen.now_s - keep_s
+    names = [fleet.uid[lane].partition("/")[0] for lane in applied.lane[more].tolist()]
     return Removals(
-        np.concatenate([removals.at_s[recent], np.minimum(applied.at_s[falls], seen.now_s)]),
-        np.concatenate([removals.count[recent], (applied.before - applied.after)[falls]]),
-        np.concatenate([removals.namespace[recent], np.array([namespace_id(name) for name in names], np.int64)]),
+        np.concatenate([moved.at_s[recent], np.minimum(applied.at_s[more], seen.now_s)]),
+        np.concatenate([moved.count[recent], change[more]]),
+        np.concatenate([moved.namespace[recent], np.array([namespace_id(name) for name in names], np.int64)]),
     )
 
 

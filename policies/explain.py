@@ -42,6 +42,7 @@ RULE_SENTENCES = {
     "override": "An override fixes {after}, where {before} was decided.",
     "budget": "Budgets leave {after} instead of {before}.",
     "gpu_quota": "GPU quotas leave {after} instead of {before}.",
+    "step_up_budget": "A step-up budget lets no more replicas come for now: {after} instead of {before}.",
     "step_down_budget": "A step-down budget lets no more replicas go for now: {after} instead of {before}.",
     "fleet_breaker": "The fleet breaker lets no more replicas go for now: {after} instead of {before}.",
     "paused": "The policy's mode is paused: {after} stays, where {before} was decided.",

@@ -10,7 +10,7 @@ import numpy as np
 from policies.aims import HEADROOM, Aims
 from policies.behaviors import Behavior
 from policies.budget import caps_of
-from policies.budget_terms import FLEET, RESOURCES, BudgetTerms, StepDowns
+from policies.budget_terms import FLEET, RESOURCES, BudgetTerms, StepLimits
 from policies.events import event_table
 from policies.hpa.columns import direction_of
 from policies.model import (
@@ -31,7 +31,7 @@ from policies.spec import DemandSignal, Incumbent, LateSignal, PressureSignal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from policies.budget import Budget, BudgetSpec
+    from policies.budget import Budget, BudgetSpec, StepDown, StepUp
     from policies.freeze import Freeze
     from policies.spec import BoundQuery, Signal, Spec, WorkloadPolicy
 
@@ -97,17 +97,14 @@ def _budget(policies: Sequence[WorkloadPolicy], budgets: Sequence[BudgetSpec]) -
         names=tuple(names),
         namespaces=caps[:-1],
         fleet=caps[-1],
-        step_downs=_step_downs(budgets, rows),
+        step_downs=_steps([(budget.namespace, budget.step_down) for budget in budgets], rows),
+        step_ups=_steps([(budget.namespace, budget.step_up) for budget in budgets], rows),
     )
 
 
-def _step_downs(budgets: Sequence[BudgetSpec], rows: Mapping[str, int]) -> StepDowns:
-    given = [
-        (FLEET if budget.namespace is None else rows[budget.namespace], budget.step_down)
-        for budget in budgets
-        if budget.step_down is not None
-    ]
-    return StepDowns(
+def _steps(budgets: Sequence[tuple[str | None, StepDown | StepUp | None]], rows: Mapping[str, int]) -> StepLimits:
+    given = [(FLEET if name is None else rows[name], each) for name, each in budgets if each is not None]
+    return StepLimits(
         np.array([scope for scope, _ in given], np.int64),
         np.array([each.replicas for _, each in given], np.int64),
         np.array([each.window for _, each in given], np.float64),

@@ -1,4 +1,4 @@
-"""Rules that narrow a proposal whatever asked for it: holds, step-down budgets, fleet breaker. All are idempotent."""
+"""Rules that narrow a proposal whatever asked for it: holds, step budgets, fleet breaker. All are idempotent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from policies.budget_terms import FLEET
 from policies.model import Hold, Mode
 
 if TYPE_CHECKING:
-    from policies.arrays import IntArray, SmallArray
+    from collections.abc import Iterator
+
+    from policies.arrays import BoolArray, IntArray, SmallArray
+    from policies.budget_terms import StepLimits
     from policies.model import Fleet
     from policies.proposal import Proposal
     from policies.state import Removals
@@ -70,22 +73,44 @@ def within_step_downs(
 
     They are shared as the fleet breaker shares. A lane whose `current` is 0 has nothing to lose.
     """
-    terms = fleet.budget
-    table = zip(terms.step_downs.scope, terms.step_downs.replicas, terms.step_downs.window_s, strict=True)
-    for scope, replicas, window_s in table:
-        since_s = now_s - window_s
-        gone = removals.since(since_s) if scope == FLEET else removals.since_of(since_s, terms.names[scope])
-        inside = (fleet.mode == Mode.ACTIVE) & ((scope == FLEET) | (terms.namespace == scope))
+    for inside, left in _steps_left(fleet, fleet.budget.step_downs, removals, now_s):
         fall: IntArray = np.where(inside, np.maximum(current - proposal.target, 0), 0)
-        stays = fall - granted(fall, max(0, int(replicas) - gone))
+        stays = fall - granted(fall, max(0, left))
         proposal = proposal.limited_to(proposal.target + stays, rule="step_down_budget")
     return proposal
 
 
-def granted(fall: IntArray, budget: int) -> IntArray:
-    """What `budget` lets go of each fall: the smallest first, the last one in part."""
-    order = np.argsort(fall, kind="stable")
-    before = np.cumsum(fall[order]) - fall[order]
-    found = integers(fall.size)
-    found[order] = np.clip(budget - before, 0, fall[order])
+def within_step_ups(
+    proposal: Proposal, fleet: Fleet, additions: Removals, now_s: float, at_least: tuple[IntArray, IntArray]
+) -> Proposal:
+    """Rises of active lanes within the step-up budgets of namespaces and of the fleet, one after the other.
+
+    The higher priority goes first, then the smallest rise. `at_least` is the current count, below which nothing goes,
+    and the count up to which a lane rises whatever the budget, `[lane]`; those rises count first.
+    """
+    current, least = at_least
+    for inside, left in _steps_left(fleet, fleet.budget.step_ups, additions, now_s):
+        needed = np.maximum(current, np.minimum(least, proposal.target))
+        rise: IntArray = np.where(inside, np.maximum(proposal.target - needed, 0), 0)
+        first = int((needed - current)[inside].sum())
+        waits = rise - granted(rise, max(0, left - first), fleet.budget.priority)
+        proposal = proposal.limited_to(proposal.target - waits, rule="step_up_budget")
+    return proposal
+
+
+def _steps_left(fleet: Fleet, limits: StepLimits, moved: Removals, now_s: float) -> Iterator[tuple[BoolArray, int]]:
+    """For each limit the active lanes that it is of, and how many replicas it has left after those that moved."""
+    terms = fleet.budget
+    for scope, replicas, window_s in zip(limits.scope, limits.replicas, limits.window_s, strict=True):
+        since_s = now_s - window_s
+        count = moved.since(since_s) if scope == FLEET else moved.since_of(since_s, terms.names[scope])
+        yield (fleet.mode == Mode.ACTIVE) & ((scope == FLEET) | (terms.namespace == scope)), int(replicas) - count
+
+
+def granted(move: IntArray, budget: int, priority: IntArray | None = None) -> IntArray:
+    """What `budget` leaves of each move: by `priority`, the higher first, then the smallest, the last one in part."""
+    order = np.lexsort((move,) if priority is None else (move, -priority))
+    before = np.cumsum(move[order]) - move[order]
+    found = integers(move.size)
+    found[order] = np.clip(budget - before, 0, move[order])
     return found

@@ -55,6 +55,7 @@ RULES = (
     *("annotated_replicas", "override"),  # the count that people have fixed
     "budget",  # what budgets of money and GPUs leave
     "gpu_quota",  # what quotas of namespaces leave of GPUs
+    "step_up_budget",  # how many replicas of a namespace or of the fleet may come in a time
     "step_down_budget",  # how many replicas of a namespace or of the fleet may go in a time
     "fleet_breaker",  # how much of the fleet may go in ten minutes
     *("paused", "paused_by_annotation", "kill_switch", "owned", "no_target", "cluster_down", "forbidden"),

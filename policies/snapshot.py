@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policies.behaviors import Behavior
-from policies.budget_terms import BudgetTerms, StepDowns
+from policies.budget_terms import BudgetTerms, StepLimits
 from policies.consolidation import Tried
 from policies.contradiction import Doubt
 from policies.events import EventTable
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _TYPES = (
     *(Backfill, Behavior, Block, BudgetTerms, EventTable, History, Log, Removals, ScheduleTable, StartTimes, Window),
     *(Doubt, Drops, Fixed, FreezeTable, GpuRoom, Incumbent, Learned, LeadTime, Models, Near, Scores, Tried),
-    *(LaneMemory, MixState, Places, PoolMemory, SplitState, SpotTerms, StepDowns, Zones),
+    *(LaneMemory, MixState, Places, PoolMemory, SplitState, SpotTerms, StepLimits, Zones),
 )
 OPEN_HOURS = 2  # the newest hours still take readings, so they travel with the core
 

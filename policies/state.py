@@ -28,7 +28,7 @@ VERSION = 3
 
 @dataclass(frozen=True, slots=True)
 class Removals:
-    """Replicas taken away by Foresail in the whole fleet, oldest first."""
+    """Replicas taken away by Foresail in the whole fleet, or those that it added, oldest first."""
 
     at_s: FloatArray
     count: IntArray
@@ -49,7 +49,7 @@ class Removals:
         return self if (self.at_s <= now_s).all() else replace(self, at_s=np.minimum(self.at_s, now_s))
 
     def since(self, at_s: float) -> int:
-        """How many replicas were removed after `at_s`."""
+        """How many replicas it was after `at_s`."""
         return int(self.count[self.at_s > at_s].sum())
 
     def since_of(self, at_s: float, namespace: str) -> int:
@@ -84,6 +84,7 @@ class EngineState:
     doubt: Doubt = field(default_factory=Doubt.none)  # of declared capacities [row]
     drops: Drops = field(default_factory=Drops.none)  # of loads that fell to nothing [row]
     tried: Tried = field(default_factory=Tried.none)  # what became of falls
+    additions: Removals = field(default_factory=Removals.none)  # noted while a step-up budget asks for them
 
     @classmethod
     def fresh(cls, fleet: Fleet) -> EngineState:
@@ -109,7 +110,7 @@ class EngineState:
 
     def until(self, now_s: float) -> EngineState:
         """This state where nothing was noted after `now_s`, whatever the clock said before it was set back."""
-        noted = (self.advice, self.pressed, self.ahead, self.rises, self.falls, self.removals)
+        noted = (self.advice, self.pressed, self.ahead, self.rises, self.falls, self.removals, self.additions)
         if not any(table.at_s.size and table.at_s.max() > now_s for table in noted):
             return self
         return replace(
@@ -120,6 +121,7 @@ class EngineState:
             rises=self.rises.until(now_s),
             falls=self.falls.until(now_s),
             removals=self.removals.until(now_s),
+            additions=self.additions.until(now_s),
         )
 
     def aligned_to(self, fleet: Fleet) -> EngineState:

@@ -42,6 +42,7 @@ def fleet_for(fleet: Fleet, keep: BoolArray) -> Fleet:
             namespaces=budget.namespaces,
             fleet=budget.fleet,
             step_downs=budget.step_downs,
+            step_ups=budget.step_ups,
         ),
     )
 

@@ -66,7 +66,7 @@ class Standings:
             **{each: np.isin(report.decision.hold, holds) for each, holds in _HOLDS.items()},
             Condition.AT_MAXIMUM: _wants_more(report),
             Condition.BLIND: (status == Status.MISSING) | (status == Status.STALE),
-            Condition.LIMITED: _lowered_by(report, {"budget", "gpu_quota"}),
+            Condition.LIMITED: _lowered_by(report, {"budget", "gpu_quota", "step_up_budget"}),
             Condition.FIXED: _fixed(report),
         }
         worst_first = sorted(holding)

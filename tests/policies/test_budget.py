@@ -32,7 +32,7 @@ def written(**spec: object) -> Document:
     [
         pytest.param(
             written(namespace="shop"),
-            "spec: must have one of usdPerHour, gpus, freeze and stepDown, or several",
+            "spec: must have one of usdPerHour, gpus, freeze, stepDown and stepUp, or several",
             id="caps-nothing",
         ),
         pytest.param(written(gpus=0), "spec.gpus: must be above 0, not 0", id="none-at-all"),

@@ -14,13 +14,13 @@ import numpy as np
 
 from policies.arrays import any_by, booleans, indices, integers
 from policies.budget_terms import FLEET as WHOLE
-from policies.budget_terms import BudgetTerms, StepDowns
+from policies.budget_terms import BudgetTerms, StepLimits
 from policies.budgeted import within_budgets
 from policies.engine import decide
 from policies.fleet import fleet_of
 from policies.gpu_quota import within_gpu_quota
 from policies.gpu_room import GpuRoom
-from policies.guardrails import fleet_breaker, held, holds_of, within_step_downs
+from policies.guardrails import fleet_breaker, held, holds_of, within_step_downs, within_step_ups
 from policies.hpa.behavior import Bounds
 from policies.model import RULES, Fleet, Hold, Kind, Limits, Mode, Source, Status, TargetKind, Why
 from policies.packing import pack
@@ -192,8 +192,10 @@ def _limited(tick: Tick, keep: BoolArray, random: np.random.Generator) -> Iterat
     """A fleet under limits that all of it shares."""
     limits = Limits(removal_ratio=float(random.choice([0.1, 0.3, 0.6])), mass_drop=bool(random.random() < 0.5))
     fleet = replace(fleet_for(tick.fleet, keep), limits=limits)
-    step_downs = random_step_downs(random, integers(int(random.integers(0, 2)), WHOLE))
-    fleet = replace(fleet, budget=replace(fleet.budget, fleet=random.choice(CAPS, 2), step_downs=step_downs))
+    step_downs = random_step_limits(random, integers(int(random.integers(0, 2)), WHOLE))
+    step_ups = random_step_limits(random, integers(int(random.integers(0, 2)), WHOLE))
+    budget = replace(fleet.budget, fleet=random.choice(CAPS, 2), step_downs=step_downs, step_ups=step_ups)
+    fleet = replace(fleet, budget=budget)
     before, seen = tick.before.aligned_to(fleet), observation_for(tick.fleet, tick.seen, keep)
     after, decision = decide(fleet, before, seen)
     own = Tick(tick.number, fleet, before, seen, after, decision)
@@ -214,6 +216,9 @@ def _idempotent(tick: Tick) -> Iterator[Violation]:
         "budget": lambda given: within_budgets(given, active, tick.before, seen, bounds)[0],
         "gpu_quota": lambda given: within_gpu_quota(given, active, seen)[0],
         "step_down_budget": lambda given: within_step_downs(given, active, tick.after.removals, seen.now_s, current),
+        "step_up_budget": lambda given: within_step_ups(
+            given, active, tick.after.additions, seen.now_s, (current, bounds.low)
+        ),
         "hold": lambda given: held(given, decision.hold, current),
         "fleet_breaker": lambda given: fleet_breaker(given, active, decision.removal_budget, current),
     }
@@ -291,13 +296,14 @@ def random_budgets(random: np.random.Generator, owner: IntArray) -> BudgetTerms:
         names=tuple(f"namespace-{number:03d}" for number in range(names)),
         namespaces=np.concatenate([namespaces, np.full((1, 2), np.inf)]),
         fleet=np.full(2, np.inf),
-        step_downs=random_step_downs(random, indices(random.random(names) < 0.3)),
+        step_downs=random_step_limits(random, indices(random.random(names) < 0.3)),
+        step_ups=random_step_limits(random, indices(random.random(names) < 0.3)),
     )
 
 
-def random_step_downs(random: np.random.Generator, scope: IntArray) -> StepDowns:
-    """One step-down budget for each scope."""
-    return StepDowns(scope, random.choice(np.array([1, 3, 20]), scope.size), random.choice([60.0, 600.0], scope.size))
+def random_step_limits(random: np.random.Generator, scope: IntArray) -> StepLimits:
+    """One step budget for each scope."""
+    return StepLimits(scope, random.choice(np.array([1, 3, 20]), scope.size), random.choice([60.0, 600.0], scope.size))
 
 
 def random_room(random: np.random.Generator, owner: IntArray) -> GpuRoom:
