@@ -26,7 +26,7 @@ def scenario(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [*map(str, arguments), "--jobs", "1"], env={"COLUMNS": "200"})
+    return CliRunner().invoke(app, [*map(str, arguments), "--jobs", "1"])
 
 
 def rows(done: Result) -> list[dict[str, Any]]:
