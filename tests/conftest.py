@@ -19,6 +19,10 @@ SERVERS = (
 )
 OUTCOMES = ("passed", "failed", "error", "skipped")
 
+# The processes that share the tests are told the terminal's size; what a command prints must not hang on it.
+for _size in ("COLUMNS", "LINES"):
+    os.environ.pop(_size, None)
+
 # Two cores shared with real servers make single examples slow at times; that is no finding.
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("dev", _PATIENT, max_examples=30)
