@@ -55,10 +55,10 @@ check: setup  ## lint, types, import contracts (under 30 s)
 	$(BIN)/lint-imports
 
 test: setup servers  ## every test but the bench; ARGS are passed on to pytest
-	$(BIN)/pytest -m "not bench" -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/pytest -m "not bench" -n 2 --no-loadscope-reorder $(ARGS)
 
 unit: setup  ## the quick tests alone, without real servers
-	$(BIN)/pytest -m "not bench and not integration" -n 2 $(ARGS)
+	$(BIN)/pytest -m "not bench and not integration" -n 2 --no-loadscope-reorder $(ARGS)
 
 bench: setup servers  ## the benchmarks, with their figures
 	$(BIN)/pytest -m bench -s $(ARGS)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 SERVERS = (
     "prometheus",
@@ -17,6 +18,7 @@ SERVERS = (
     "dask",
     "chromium",
 )
+INTEGRATION = "tests/integration/"
 OUTCOMES = ("passed", "failed", "error", "skipped")
 
 # The processes that share the tests are told the terminal's size; what a command prints must not hang on it.
@@ -29,6 +31,18 @@ settings.register_profile("dev", _PATIENT, max_examples=30)
 settings.register_profile("ci", _PATIENT, max_examples=150, print_blob=True)
 settings.register_profile("thorough", _PATIENT, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
+
+
+class ServersInOne(LoadScopeScheduling):  # type: ignore[misc]  # xdist tells no types
+    """Spreads files over processes; `tests/integration` goes to one of them, so that its servers are one of each."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return INTEGRATION if nodeid.startswith(INTEGRATION) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
+    """How tests are spread with `-n`."""
+    return ServersInOne(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -40,16 +40,12 @@ HERE = Path(__file__).parent
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder, each with the servers that its fixtures start.
-
-    They go one after the other, in one process, so that the session's servers are one and nobody else makes them late.
-    """
+    """Mark the tests of this folder, each with the servers that its fixtures start."""
     patience_s = BUILD_TIMEOUT_S if needs_build() else None
     for item in items:
         if HERE not in item.path.parents:
             continue
         item.add_marker(pytest.mark.integration)
-        item.add_marker(pytest.mark.xdist_group("servers"))
         used = set(getattr(item, "fixturenames", ())) & set(SERVERS_OF)
         for name in sorted(server for fixture in used for server in SERVERS_OF[fixture]):
             item.add_marker(pytest.mark.server(name))
